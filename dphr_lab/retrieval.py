@@ -1,0 +1,344 @@
+"""Ranking a gallery and the protocol's measures of it: R@K, R@top1%, AP, and the choice of a twin.
+
+Embeddings and labels in, numbers out: nothing here knows a data set, a view or an encoder.
+
+Two rules hold for every number. **Score**: the cosine similarity, in float32. **Order**: higher
+scores first, and among equal scores the image with the lower gallery index first. The public
+evaluation code leaves ties to the sorting routine; with the rule a result can be repeated.
+
+Taught in: book/01.
+"""
+
+from collections.abc import Iterator
+from dataclasses import MISSING, asdict, dataclass, fields
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+GALLERY_MODES = ("full", "query_places")
+
+
+@dataclass(frozen=True)
+class RetrievalReport:
+    """What `evaluate` measured: rates in percent, then the sizes without which they mean little.
+
+    Every rate but the last two is a mean over all queries, those without a positive scoring 0.
+    The three at the end are None without family labels, or where there is nothing to count.
+    """
+
+    r_at_1: float  # queries whose first image is a positive
+    r_at_5: float  # queries with a positive among the first 5
+    r_at_10: float  # queries with a positive among the first 10
+    r_at_top1_percent: float  # R@top1_percent_rank, the official code's "top 1 %"
+    ap: float  # mean average precision by the official trapezoid: what CVGL papers print
+    ap_textbook: float  # mean of precision at each positive's rank: what textbooks define
+    gallery_mode: str  # "full", or "query_places": images of other places were left out
+    queries: int
+    gallery: int  # images that were ranked
+    gallery_given: int  # images before any were left out
+    top1_percent_rank: int  # round(0.01 * gallery_given) + 1
+    unanswerable: int  # queries without a positive in the ranked gallery
+    tta: str = "none"  # test-time augmentation of the embeddings, as the caller names it
+    family_r_at_1: float | None = None  # first image is of the query's family (or its place)
+    twin_choice: float | None = None  # pairs (query, twin place) won by the query's own place
+    twin_mistakes: float | None = None  # share of the wrong first images that show a twin
+
+    def __str__(self) -> str:
+        left_out = self.gallery_given - self.gallery
+        junk = f" ({left_out:,} of other places left out)" if left_out else ""
+        lines = [
+            f"gallery mode {self.gallery_mode!r}: {self.queries:,} queries, "
+            f"{self.gallery:,} gallery images{junk}, test-time augmentation: {self.tta}",
+            f"R@1 {self.r_at_1:.2f}  R@5 {self.r_at_5:.2f}  R@10 {self.r_at_10:.2f}  "
+            f"R@top1% (R@{self.top1_percent_rank}) {self.r_at_top1_percent:.2f}  "
+            f"AP {self.ap:.2f} (trapezoid)  {self.ap_textbook:.2f} (textbook)",
+        ]
+        families = [
+            f"{name} {value:.2f}{note}"
+            for name, value, note in (
+                ("family R@1", self.family_r_at_1, ""),
+                ("twin choice", self.twin_choice, " (chance 50)"),
+                ("mistakes that are twins", self.twin_mistakes, ""),
+            )
+            if value is not None
+        ]
+        if families:
+            lines.append("  ".join(families))
+        if self.unanswerable:
+            lines.append(
+                f"{self.unanswerable:,} of {self.queries:,} queries have no positive in the "
+                "gallery: they score 0 and stay in the mean"
+            )
+        return "\n".join(lines)
+
+    def to_dict(self) -> dict:
+        """The fields as a dict of JSON's own types."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict) -> "RetrievalReport":
+        """The report that `to_dict` wrote. Raises ValueError for a missing or an unknown field."""
+        missing = sorted({f.name for f in fields(cls) if f.default is MISSING} - values.keys())
+        unknown = sorted(values.keys() - {f.name for f in fields(cls)})
+        if missing or unknown:
+            raise ValueError(f"values is no RetrievalReport: missing {missing}, unknown {unknown}")
+        return cls(**values)
+
+
+@dataclass(frozen=True)
+class QueryOutcomes:
+    """What each query found: CPU tensors of shape (Q,), in the order of the queries."""
+
+    first_positive: Tensor  # int64, 1-based rank of the best positive; 0 where there is none
+    ap: Tensor  # float64 in [0, 1], trapezoid
+    ap_textbook: Tensor  # float64 in [0, 1]
+    top1: Tensor  # int64, index into the gallery as given
+    twin_wins: Tensor  # float64, twin places below the query's own place, a tie counting 1/2
+    twins: Tensor  # int64, twin places that it met; 0 without family labels or a positive
+    ranked: int  # gallery images that were ranked, the same for every query
+
+
+def rank(query, gallery, k: int = 10, chunk_size: int = 256) -> tuple[Tensor, Tensor]:
+    """The first `k` gallery images of each query, best first, by the module's score and order.
+
+    `query` (Q, D) and `gallery` (G, D) are tensors or arrays of embeddings, normalised here.
+    Returns indices (Q, k) int64 and cosine similarities (Q, k) float32 on the CPU; k is cut to G.
+    Raises ValueError for other shapes, non-finite values, or k below 1.
+    """
+    query, gallery = _embeddings(query, gallery)
+    _at_least_1(k=k, chunk_size=chunk_size)
+    indices, scores = [], []
+    for _, similarity in _similarities(query, gallery, chunk_size):
+        best, order = similarity.sort(dim=1, descending=True, stable=True)
+        indices.append(order[:, :k].cpu())
+        scores.append(best[:, :k].cpu())
+    return torch.cat(indices), torch.cat(scores)
+
+
+def evaluate(
+    query,
+    query_places,
+    gallery,
+    gallery_places,
+    gallery_mode: str = "full",
+    query_families=None,
+    gallery_families=None,
+    chunk_size: int = 256,
+    tta: str = "none",
+) -> RetrievalReport:
+    """Rank the gallery for every query and report the protocol's measures, in percent.
+
+    `query` (Q, D) and `gallery` (G, D) are embeddings, normalised here; places and families are
+    integer labels (Q,) and (G,), as tensors, arrays or lists. `gallery_mode` "full" ranks the
+    whole gallery (University1652-Baseline, SUES-200, MCCG); "query_places" first leaves out the
+    images of places that no query shows (Sample4Geo, DAC, CAMP, Game4Loc): an easier task.
+    Memory is bounded by `chunk_size` queries at a time, about 30 bytes a score.
+
+    * R@top1% is R@(round(0.01 G) + 1), G counted before any image is left out.
+    * `ap` is the official trapezoid: ½ (p_old_i + p_i) averaged over the positives, where
+      p_i = i / r_i and p_old_i = (i - 1) / (r_i - 1), or 1 when r_i = 1.
+    * A query without a positive scores 0, stays in the mean, and is counted.
+    * Twins are the other places of the query's family. Twin choice: over all pairs (query, twin
+      place), how often the query's best positive scores above the twin's best image; a tie is ½.
+
+    Raises ValueError for shapes or labels that do not fit, an unknown mode, or nothing to rank.
+    """
+    outcomes = query_outcomes(
+        query,
+        query_places,
+        gallery,
+        gallery_places,
+        gallery_mode,
+        query_families,
+        gallery_families,
+        chunk_size,
+    )
+    first, answered = outcomes.first_positive, outcomes.first_positive > 0
+    given = len(gallery)
+    top1_percent_rank = round(0.01 * given) + 1
+
+    def recall(k: int) -> float:
+        return _percent((answered & (first <= k)).double().mean())
+
+    family_r_at_1 = twin_choice = twin_mistakes = None
+    if query_families is not None:
+        top1_family = _labels("gallery_families", gallery_families, given).cpu()[outcomes.top1]
+        in_family = top1_family == _labels("query_families", query_families, len(first)).cpu()
+        mistake = answered & (first > 1)
+        family_r_at_1 = _percent((answered & in_family).double().mean())
+        if pairs := int(outcomes.twins.sum()):
+            twin_choice = _percent(outcomes.twin_wins.sum() / pairs)
+        if mistake.any():
+            twin_mistakes = _percent(in_family[mistake].double().mean())
+    return RetrievalReport(
+        r_at_1=recall(1),
+        r_at_5=recall(5),
+        r_at_10=recall(10),
+        r_at_top1_percent=recall(top1_percent_rank),
+        ap=_percent(outcomes.ap.mean()),
+        ap_textbook=_percent(outcomes.ap_textbook.mean()),
+        gallery_mode=gallery_mode,
+        queries=len(first),
+        gallery=outcomes.ranked,
+        gallery_given=given,
+        top1_percent_rank=top1_percent_rank,
+        unanswerable=int((~answered).sum()),
+        tta=tta,
+        family_r_at_1=family_r_at_1,
+        twin_choice=twin_choice,
+        twin_mistakes=twin_mistakes,
+    )
+
+
+def query_outcomes(
+    query,
+    query_places,
+    gallery,
+    gallery_places,
+    gallery_mode: str = "full",
+    query_families=None,
+    gallery_families=None,
+    chunk_size: int = 256,
+) -> QueryOutcomes:
+    """Each query's own outcome: the terms whose means `evaluate` reports, with its arguments.
+
+    Use it to look at mistakes. Raises ValueError as `evaluate` does.
+    """
+    query, gallery = _embeddings(query, gallery)
+    query_places = _labels("query_places", query_places, len(query)).to(query.device)
+    gallery_places = _labels("gallery_places", gallery_places, len(gallery)).to(query.device)
+    if gallery_mode not in GALLERY_MODES:
+        raise ValueError(f"gallery_mode is {gallery_mode!r}: expected one of {GALLERY_MODES}")
+    if (query_families is None) != (gallery_families is None):
+        raise ValueError("query_families and gallery_families: give both or neither")
+    _at_least_1(chunk_size=chunk_size)
+
+    given = len(gallery)
+    kept = torch.arange(given, device=query.device)
+    if gallery_mode == "query_places":
+        kept = kept[torch.isin(gallery_places, query_places)]
+        if len(kept) == 0:
+            raise ValueError(
+                "gallery_mode 'query_places' leaves no image: gallery_places has none of the "
+                "labels in query_places. Do the two use the same numbering?"
+            )
+        gallery, gallery_places = gallery[kept], gallery_places[kept]
+
+    places, place_of_image = gallery_places.unique(return_inverse=True)
+    twins_of_query = None
+    if query_families is not None:
+        query_families = _labels("query_families", query_families, len(query)).to(query.device)
+        families = _labels("gallery_families", gallery_families, given).to(query.device)[kept]
+        twins_of_query = _twins(query_places, query_families, places, place_of_image, families)
+
+    parts = []
+    for rows, similarity in _similarities(query, gallery, chunk_size):
+        order = similarity.argsort(dim=1, descending=True, stable=True)
+        # (b, G) -> (n, 2): row and 0-based position of every positive, by row, then by position
+        hits = (gallery_places[order] == query_places[rows, None]).nonzero()
+        part = _precision(hits, len(similarity))
+        part["top1"] = kept[order[:, 0]]
+        if twins_of_query is not None:
+            part |= _twin_duels(similarity, hits, order, place_of_image, twins_of_query(rows))
+        parts.append({name: value.cpu() for name, value in part.items()})
+    joined = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+    if twins_of_query is None:
+        joined["twin_wins"] = torch.zeros(len(query), dtype=torch.float64)
+        joined["twins"] = torch.zeros(len(query), dtype=torch.int64)
+    return QueryOutcomes(**joined, ranked=len(kept))
+
+
+def _precision(hits: Tensor, queries: int) -> dict[str, Tensor]:
+    """First rank and both average precisions from the positives' (row, position), sorted."""
+    row, position = hits.unbind(1)
+    count = row.bincount(minlength=queries)
+    start = count.cumsum(0) - count  # where each row's positives begin in `hits`
+    i = (torch.arange(len(row), device=row.device) - start[row] + 1).double()
+    r = (position + 1).double()
+    precision = i / r
+    before = torch.where(r > 1, (i - 1) / (r - 1).clamp(min=1), 1.0)
+
+    def mean_per_query(values: Tensor) -> Tensor:
+        total = torch.zeros(queries, dtype=torch.float64, device=row.device)
+        return total.index_add(0, row, values) / count.clamp(min=1)
+
+    first = torch.zeros(queries, dtype=torch.int64, device=row.device)
+    first[row[i == 1]] = position[i == 1] + 1
+    return {
+        "first_positive": first,
+        "ap": mean_per_query((before + precision) / 2),
+        "ap_textbook": mean_per_query(precision),
+    }
+
+
+def _twins(query_places, query_families, places, place_of_image, families):
+    """A function rows -> (b, P) bool: which gallery places are twins of each of those queries."""
+    place_family = torch.empty_like(places)
+    place_family[place_of_image] = families
+    if (split := place_family[place_of_image] != families).any():
+        place = int(places[place_of_image[split]][0])
+        raise ValueError(f"gallery_families gives place {place} more than one family")
+
+    def twins(rows: slice) -> Tensor:
+        same_family = query_families[rows, None] == place_family
+        return same_family & (query_places[rows, None] != places)
+
+    return twins
+
+
+def _twin_duels(similarity, hits, order, place_of_image, twins) -> dict[str, Tensor]:
+    """Wins of each query's own place over its twin places, best image against best image."""
+    rows = len(similarity)
+    best = similarity.new_full((rows, twins.shape[1]), -torch.inf)  # (b, P)
+    best.scatter_reduce_(1, place_of_image.expand(rows, -1), similarity, "amax")
+    own = similarity.new_full((rows,), -torch.inf)
+    row, position = hits.unbind(1)
+    own.scatter_reduce_(0, row, similarity[row, order[row, position]], "amax")
+    twins = twins & own.isfinite()[:, None]  # no duel for a query without a positive
+    wins = (own[:, None] > best).double() + (own[:, None] == best).double() / 2
+    return {"twin_wins": (wins * twins).sum(1), "twins": twins.sum(1)}
+
+
+def _similarities(query: Tensor, gallery: Tensor, chunk_size: int) -> Iterator:
+    """(rows, cosine similarities (b, G)) for `chunk_size` queries at a time."""
+    for start in range(0, len(query), chunk_size):
+        rows = slice(start, start + chunk_size)
+        yield rows, query[rows] @ gallery.T
+
+
+def _embeddings(query, gallery) -> tuple[Tensor, Tensor]:
+    """Both as normalised float32 on the query's device, checked."""
+    query, gallery = torch.as_tensor(query).detach(), torch.as_tensor(gallery).detach()
+    for name, z in (("query", query), ("gallery", gallery)):
+        if z.ndim != 2 or len(z) == 0:
+            raise ValueError(
+                f"{name} has shape {tuple(z.shape)}: expected (images, D), at least one image"
+            )
+        if not z.isfinite().all():
+            raise ValueError(f"{name} holds a value that is NaN or infinite: it cannot be ranked")
+    if query.shape[1] != gallery.shape[1]:
+        raise ValueError(
+            f"query has D = {query.shape[1]}, gallery {gallery.shape[1]}: expected the same encoder"
+        )
+    return F.normalize(query.float()), F.normalize(gallery.to(query.device).float())
+
+
+def _labels(name: str, labels, length: int) -> Tensor:
+    labels = torch.as_tensor(labels)
+    if labels.is_floating_point() or labels.ndim != 1 or len(labels) != length:
+        raise ValueError(
+            f"{name} is {labels.dtype} of shape {tuple(labels.shape)}: "
+            f"expected {length} integers, one an image"
+        )
+    return labels.long()
+
+
+def _at_least_1(**values: int) -> None:
+    for name, value in values.items():
+        if value < 1:
+            raise ValueError(f"{name} is {value}: expected at least 1")
+
+
+def _percent(share: Tensor) -> float:
+    return 100 * float(share)
