@@ -1,0 +1,111 @@
+"""The book's files fit together: pairs, stored outputs, set-up cells, table of contents."""
+
+from pathlib import Path
+
+import jupytext
+import nbformat
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+BOOK = ROOT / "book"
+CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text())
+CHAPTERS = sorted(BOOK.glob("[0-9]*.ipynb"))
+each_chapter = pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+
+# The first code cell of every chapter, to the letter; it is tagged remove-cell.
+SETUP_CELL = f"""\
+import subprocess
+import sys
+
+if "google.colab" in sys.modules:  # on Colab only: fetch this book's package
+    package = "dphr-lab[train,book] @ git+{CONFIG["repository"]["url"]}@{CONFIG["repository"]["branch"]}"
+    subprocess.check_call([sys.executable, "-m", "pip", "install", "-q", package])
+"""  # noqa: E501
+
+
+def code_cells(path):
+    cells = nbformat.read(path, 4).cells
+    return [cell for cell in cells if cell.cell_type == "code" and cell.source.strip()]
+
+
+def comparable(notebook):
+    """What the two forms of a chapter have in common: kinds, sources and metadata of the cells."""
+    return [
+        (
+            cell.cell_type,
+            cell.source.strip(),
+            sorted(cell.metadata.get("tags", [])),
+            cell.metadata.get("mystnb", {}),
+        )
+        for cell in notebook.cells
+    ]
+
+
+def toc_files():
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text())
+    return [toc["root"]] + [entry["file"] for entry in toc["chapters"]]
+
+
+def test_every_chapter_has_both_forms():
+    assert [path.stem for path in CHAPTERS] == sorted(path.stem for path in BOOK.glob("[0-9]*.py"))
+
+
+@each_chapter
+def test_the_two_forms_are_in_sync(path):
+    source = jupytext.read(path.with_suffix(".py"))
+    assert comparable(nbformat.read(path, 4)) == comparable(source), (
+        f"run: python book/_tools/execute.py {path.stem}"
+    )
+
+
+@each_chapter
+def test_executed_in_order_without_errors(path):
+    cells = code_cells(path)
+    assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
+    for cell in cells:
+        for output in cell.outputs:
+            assert output.output_type != "error", cell.source
+            assert output.get("name") != "stderr", cell.source
+            assert "image/svg+xml" not in output.get("data", {}), cell.source  # never equal twice
+
+
+@each_chapter
+def test_setup_cell(path):
+    first = code_cells(path)[0]
+    assert first.source.strip() == SETUP_CELL.strip()
+    assert first.metadata.get("tags") == ["remove-cell"]
+
+
+@each_chapter
+def test_figures_have_alternative_text(path):
+    for cell in code_cells(path):
+        if any("image/png" in output.get("data", {}) for output in cell.outputs):
+            alt = cell.metadata.get("mystnb", {}).get("image", {}).get("alt", "")
+            assert alt.strip(), f'add mystnb={{"image": {{"alt": "..."}}}} to:\n{cell.source}'
+
+
+@each_chapter
+def test_needs_nothing_that_a_notebook_service_lacks(path):
+    for cell in code_cells(path):
+        assert "myst_nb" not in cell.source, "glue is for the page builder, not for a chapter"
+
+
+@pytest.mark.parametrize("name", ["_config.yml", "_toc.yml"])
+def test_book_uses_the_files_at_the_root(name):
+    # A symlink; where git makes none of it (Windows), a copy does as well.
+    assert (BOOK / name).read_text() == (ROOT / name).read_text()
+
+
+def test_table_of_contents_is_complete():
+    written = {path.stem for path in CHAPTERS} | {path.stem for path in BOOK.glob("*.md")}
+    assert sorted(toc_files()) == sorted(written)
+
+
+def test_own_scripts_for_formulas_and_widgets_are_there():
+    settings = CONFIG["sphinx"]["config"]
+    vendor = BOOK / settings["html_static_path"][0]
+    scripts = [settings["mathjax_path"], *settings["nb_ipywidgets_js"]]
+    for script in scripts:
+        assert (vendor / script).stat().st_size > 100_000
+        assert (vendor / script).with_name("LICENSE").is_file()
