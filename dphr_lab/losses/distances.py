@@ -61,6 +61,16 @@ class Pairs:
             return ~torch.eye(rows, dtype=torch.bool, device=self.z_query.device)
         return self.places[:, None] != self.places[None, :]
 
+    @property
+    def negative_count(self) -> Tensor:
+        """(B,) how many negatives each row has, the same in both directions."""
+        rows = self.z_query.shape[0]
+        if self.places is None:
+            return torch.full((rows,), rows - 1, device=self.z_query.device)
+        ordered = self.places.sort().values
+        last = torch.searchsorted(ordered, self.places, right=True)
+        return rows - (last - torch.searchsorted(ordered, self.places))
+
 
 def check_pairs(z_query: Tensor, z_gallery: Tensor, places: Tensor | None = None) -> Pairs:
     """The batch as the losses want it: shapes checked, half precision upcast.
@@ -101,13 +111,13 @@ def check_pairs(z_query: Tensor, z_gallery: Tensor, places: Tensor | None = None
     return Pairs(as_unit(z_query).to(dtype), as_unit(z_gallery).to(dtype), places)
 
 
+@torch.no_grad()
 def _check_unit_rows(z_query: Tensor, z_gallery: Tensor) -> None:
     # NaN passes, so that a diverging run is reported as such, by its loss
-    with torch.no_grad():
-        norms = torch.cat([z.detach().float().norm(dim=1) for z in (z_query, z_gallery)])
-        off = (norms - 1).abs().amax()
-        if off > _NORM_TOLERANCE:
-            worst = norms[(norms - 1).abs().argmax()].item()
+    norms = torch.stack([torch.linalg.vector_norm(z.float(), dim=1) for z in (z_query, z_gallery)])
+    extremes = torch.stack(torch.aminmax(norms)).tolist()
+    for worst in extremes:
+        if abs(worst - 1) > _NORM_TOLERANCE:
             raise ValueError(
                 f"an embedding has norm {worst:.4g}; expected unit vectors "
                 "(use torch.nn.functional.normalize(z, dim=1))"
@@ -117,13 +127,14 @@ def _check_unit_rows(z_query: Tensor, z_gallery: Tensor) -> None:
 def _check_places(places: Tensor | None) -> Tensor | None:
     if places is None:
         return None
-    distinct = places.unique().numel()
-    if distinct == 1:
+    ordered = places.sort().values
+    changes = int((ordered[1:] != ordered[:-1]).sum())
+    if changes == 0:
         raise ValueError(
             f"all {places.numel()} rows show the same place; at least 2 places are needed, "
             "because another place's rows are the negatives"
         )
-    return None if distinct == places.numel() else places
+    return None if changes == places.numel() - 1 else places
 
 
 def mean_over_negatives(values: Tensor, negatives: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from dphr_lab.losses.closed_form import TermSettings, check_chunk_size, closed_form_loss
 from dphr_lab.losses.distances import check_pairs, mean_over_negatives, pairwise_distance
 from dphr_lab.losses.palw import ProgressiveWeight, batch_progress
 from dphr_lab.losses.rda import check_weights, rda_hardness, rda_weights
@@ -29,6 +30,10 @@ class DPHRLoss(nn.Module):
     compare a negative with its own positive. `base` is any loss of this package; `mu` weighs DPHR
     beside it. lambda is updated before use, in train() with gradients enabled only.
 
+    Value and gradient are computed in closed form (`dphr_lab.losses.closed_form` counts its
+    passes); only `detach=False` goes through autograd. `chunk_size` rows at a time, recomputed,
+    bound the extra memory by O(B chunk_size) (`base` is not chunked).
+
     Raises ValueError for a setting out of range. Grade: [S] the sum and both halves' existence,
     [O] every default (arXiv 2510.27181; no public code is known). Taught in: book/05.
     """
@@ -50,6 +55,7 @@ class DPHRLoss(nn.Module):
         total_steps: int | None = None,
         base: nn.Module | None = None,
         mu: float = 1.0,
+        chunk_size: int | None = None,
     ):
         super().__init__()
         check_form(form, alpha)
@@ -57,19 +63,26 @@ class DPHRLoss(nn.Module):
             check_weights(weight_map, beta, normalise)
         if ratio not in RATIOS:
             raise ValueError(f"ratio is {ratio!r}; expected one of {RATIOS}")
+        check_chunk_size(chunk_size)
+        if chunk_size is not None and not (detach or weight_map is None):
+            raise ValueError("chunk_size needs detach=True: attached weights have no chunked form")
         self.alpha, self.form, self.margin = alpha, form, margin
         self.weight_map, self.beta, self.normalise = weight_map, beta, normalise
         self.detach, self.ratio, self.mu = detach, ratio, mu
         self.progressive = ProgressiveWeight(signal, lambda_max, gamma, momentum, total_steps)
-        self.base = base
+        self.base, self.chunk_size = base, chunk_size
+        self._settings = TermSettings(alpha, form, margin, weight_map, beta, normalise, ratio)
 
     def forward(self, z_query: Tensor, z_gallery: Tensor, places: Tensor | None = None) -> Tensor:
         """Scalar loss of B aligned rows, (B, D) each; places (B,) masks rows of the same place."""
         pairs = check_pairs(z_query, z_gallery, places)
-        distance, negatives = pairwise_distance(pairs.z_query, pairs.z_gallery), pairs.negatives
-        lam = self.progressive(distance.detach(), negatives)
-        plain, weighted, _ = self._both_terms(distance, negatives)
-        loss = plain + lam * weighted
+        if self.detach or self.weight_map is None:
+            loss = closed_form_loss(pairs, self._settings, self.progressive, self.chunk_size)
+        else:
+            distance, negatives = pairwise_distance(pairs.z_query, pairs.z_gallery), pairs.negatives
+            lam = self.progressive(distance.detach(), negatives)
+            plain, weighted, _ = self._both_terms(distance, negatives)
+            loss = plain + lam * weighted
         if self.base is not None:
             loss = self.base(z_query, z_gallery, places) + self.mu * loss
         return loss

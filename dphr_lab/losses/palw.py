@@ -36,7 +36,12 @@ def batch_progress(distance: Tensor, negatives: Tensor, signal: str = "recall") 
         else:
             shares.append(((nearer & negatives).sum(1) / count).mean())
     chance = (1 / (count + 1)).mean() if signal == "recall" else 0.5
-    return ((sum(shares) / 2 - chance) / (1 - chance)).clamp(0, 1).to(distance.dtype)
+    return above_chance(sum(shares) / 2, chance).to(distance.dtype)
+
+
+def above_chance(share: Tensor, chance: Tensor | float) -> Tensor:
+    """A share of successes rescaled so that chance gives 0 and certainty 1, clamped to [0, 1]."""
+    return ((share - chance) / (1 - chance)).clamp(0, 1)
 
 
 class ProgressiveWeight(nn.Module):

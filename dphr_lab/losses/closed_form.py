@@ -1,0 +1,302 @@
+"""L_tri + lambda L_wtri and its gradient in closed form, without a tape of B x B temporaries.
+
+With C = r (1 + lambda omega) the weight of a triplet and l its loss, L = sum C l, and for constant
+omega and lambda
+
+    dL/dd_neg = -C l',   dL/dd_pos = sum_k C l',   dd/ds = -1/d  (0 at the distance floor),
+
+so the gradient with respect to all similarities is one B x B matrix G, which both directions
+share, and dL/dz_query = G z_gallery, dL/dz_gallery = G^T z_query. `DPHRLoss.terms` is the plain
+form of the same numbers. Taught in: book/05.
+
+Passes over B x B elements at the default settings, counting one for each element-wise operation
+or reduction and none for the matrix products (one forward, two backward): 3 for the distances,
+2 for recall, 4 in each direction for the weights and their sums, 2 shared and 7 in each direction
+for losses and slopes, 3 to join the directions: 32 in all, on blocks that stay in the cache. With
+`chunk_size` the first 13 are made twice and the forward product too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from dphr_lab.losses.distances import SQUARED_DISTANCE_FLOOR, Pairs, similarities
+from dphr_lab.losses.palw import ProgressiveWeight, above_chance
+
+_CACHED_ELEMENTS = 2**18  # of a block on the CPU: 1 MB of float32, so that passes hit the cache
+_LARGEST_EXPONENT = 80.0  # exp of it is inside float32
+
+
+@dataclass(frozen=True)
+class TermSettings:
+    """What the closed form needs to know of the triplet term and of the weights."""
+
+    alpha: float  # slope of the soft margin, per unit distance
+    form: str  # "soft_margin" or "hinge"
+    margin: float  # of the hinge, a distance
+    weight_map: str | None = None  # "exp", "power", "linear"; None: omega = 1
+    beta: float = 0.0  # sharpness of the map
+    normalise: str = "query"  # "query", "batch" or "none"
+    ratio: str = "own"  # "own", or "batch_mean" for the broken-ratio control
+
+
+def check_chunk_size(chunk_size: int | None) -> None:
+    """Raises ValueError for a chunk size that is not None or at least 1."""
+    if chunk_size is not None and not chunk_size >= 1:
+        raise ValueError(f"chunk_size is {chunk_size}; expected None (no chunks) or at least 1 row")
+
+
+def closed_form_loss(
+    pairs: Pairs,
+    settings: TermSettings,
+    progressive: ProgressiveWeight | None = None,
+    chunk_size: int | None = None,
+) -> Tensor:
+    """L_tri + lambda L_wtri of a checked batch, both directions averaged, weights detached.
+
+    lambda is `progressive`'s, updated before use where it should be; without it, it is 0. With
+    `chunk_size` rows are processed in blocks of that many and no B x B object is kept.
+    """
+    wanted = torch.is_grad_enabled() and (
+        pairs.z_query.requires_grad or pairs.z_gallery.requires_grad
+    )
+    updates = progressive is not None and progressive.updates_now
+    with torch.no_grad():
+        sweep = _Sweep(pairs, settings, chunk_size)
+        sweep.read_statistics(progressive.signal if updates and progressive.reads_batch else None)
+        if updates:
+            progressive.update(sweep.progress, rows=sweep.rows)
+        lam = 0.0 if progressive is None else progressive.value().to(pairs.z_query)
+        value, *gradients = sweep.value_and_gradients(lam, wanted)
+    if not wanted:
+        return value
+    return _WithGradients.apply(value, pairs.z_query, pairs.z_gallery, *gradients)
+
+
+class _WithGradients(torch.autograd.Function):
+    """A value whose gradients are already known."""
+
+    @staticmethod
+    def forward(ctx, value, z_query, z_gallery, grad_query, grad_gallery):
+        ctx.save_for_backward(grad_query, grad_gallery)
+        return value.clone()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad):
+        grad_query, grad_gallery = ctx.saved_tensors
+        return None, grad * grad_query, grad * grad_gallery, None, None
+
+
+class _Sweep:
+    """Two sweeps over row blocks of the distance matrix: statistics first, then the gradient.
+
+    In a block (b, B) the rows ask in the direction query -> gallery, the columns in the other:
+    what belongs to the one who asks is a column (b, 1) or a row (1, B).
+    """
+
+    def __init__(self, pairs: Pairs, settings: TermSettings, chunk_size: int | None):
+        self.z_query, self.z_gallery = pairs.z_query.detach(), pairs.z_gallery.detach()
+        self.pairs, self.settings = pairs, settings
+        self.rows = rows = self.z_query.shape[0]
+        self.kept: list[tuple] | None = None
+        self.progress: Tensor | None = None
+        if chunk_size is None:
+            self.whole = _squared_distance(self.z_query, self.z_gallery)
+            squared_pos = self.whole.diagonal().clone()
+            on_cpu = self.z_query.device.type == "cpu"
+            chunk_size = max(1, _CACHED_ELEMENTS // rows) if on_cpu else rows
+        else:
+            self.whole = None
+            squared_pos = 2 - 2 * (self.z_query * self.z_gallery).sum(1)
+        self.blocks = [slice(i, min(i + chunk_size, rows)) for i in range(0, rows, chunk_size)]
+        self.d_pos = squared_pos.clamp_min(SQUARED_DISTANCE_FLOOR).sqrt()
+        self.compared = self.d_pos
+        if settings.ratio == "batch_mean":
+            self.compared = self.d_pos.mean().expand(rows)
+        self.count = pairs.negative_count.to(self.d_pos)  # (B,)
+        self.weight_means: tuple | None = None
+
+    def read_statistics(self, signal: str | None) -> None:
+        """First sweep: means of the weights of each one who asks, and the batch's progress."""
+        s = self.settings
+        sums = s.weight_map is not None and s.normalise != "none"
+        if not sums and signal is None:
+            return
+        row_sum, column_sum = torch.zeros_like(self.d_pos), torch.zeros_like(self.d_pos)
+        reader = None if signal is None else _ProgressReader(self, signal)
+        kept = []
+        for block in self.blocks:
+            distance, row_weights, column_weights = pieces = self._prepare(block)
+            if sums:
+                row_sum[block] = row_weights.sum(1)
+                column_sum += column_weights.sum(0)
+            if reader is not None:
+                reader.read(distance, block)
+            kept.append(pieces)
+            if self.whole is None:
+                kept.clear()
+        self.kept = kept or None
+        if reader is not None:
+            self.progress = reader.progress()
+        if sums:
+            tiny = torch.finfo(row_sum.dtype).tiny
+            means = [(each / self.count) for each in (row_sum, column_sum)]
+            if s.normalise == "batch":
+                means = [each.mean().expand_as(each) for each in means]
+            self.weight_means = tuple(each.clamp_min(tiny) for each in means)
+
+    def value_and_gradients(self, lam: Tensor | float, wanted: bool):
+        """Second sweep: the scalar loss, and both (B, D) gradients where `wanted`, else None."""
+        share = 0.5 / (self.rows * self.count)  # (B,) r, with the directions' average
+        row_scale, column_scale = self._scales(share, lam)
+        value = torch.zeros_like(self.d_pos[0])
+        row_pull, column_pull = torch.zeros_like(self.d_pos), torch.zeros_like(self.d_pos)
+        grad_query = grad_gallery = None
+        if wanted and self.whole is None:
+            grad_query, grad_gallery = (
+                torch.empty_like(self.z_query),
+                torch.zeros_like(self.z_query),
+            )
+        for i, block in enumerate(self.blocks):
+            pieces = self._prepare(block) if self.kept is None else self.kept[i]
+            distance, row_weights, column_weights = pieces
+            row_loss, column_loss = self._losses(distance, block)
+            row_part, rows = _apply(*row_loss, row_weights, *(x[block, None] for x in row_scale))
+            column_part, columns = _apply(*column_loss, column_weights, *(x for x in column_scale))
+            value += row_part
+            value += column_part
+            if not wanted:
+                continue
+            row_pull[block] = rows.sum(1)
+            column_pull += columns.sum(0)
+            # at the floor a distance does not move: infinity makes its share of G zero
+            F.threshold_(distance, SQUARED_DISTANCE_FLOOR**0.5, torch.inf)
+            grad = torch.div(rows.add_(columns), distance, out=distance)
+            if self.whole is None:
+                grad_query[block] = grad @ self.z_gallery
+                grad_gallery.addmm_(grad.T, self.z_query[block])
+        if not wanted:
+            return value, None, None
+        if self.whole is not None:  # by now G
+            grad_query, grad_gallery = self.whole @ self.z_gallery, self.whole.T @ self.z_query
+        d_pos = F.threshold(self.d_pos, SQUARED_DISTANCE_FLOOR**0.5, torch.inf)
+        own = -((row_pull + column_pull) / d_pos)[:, None]
+        slope = self.settings.alpha if self.settings.form == "soft_margin" else 1.0
+        for grad, partner in ((grad_query, self.z_gallery), (grad_gallery, self.z_query)):
+            grad.addcmul_(own, partner).mul_(slope)
+        return value, grad_query, grad_gallery
+
+    def _prepare(self, block: slice):
+        """Distances (b, B) with infinity where there is no negative, and both weights."""
+        if self.whole is None:
+            squared = _squared_distance(self.z_query[block], self.z_gallery)
+        else:
+            squared = self.whole[block]
+        distance = self._exclude(
+            squared.clamp_min_(SQUARED_DISTANCE_FLOOR).sqrt_(), block, torch.inf
+        )
+        if self.settings.weight_map is None:
+            return distance, None, None
+        row_weights = self._exclude(self._map(distance, self.compared[block, None]), block, 0.0)
+        column_weights = self._exclude(self._map(distance, self.compared), block, 0.0)
+        return distance, row_weights, column_weights
+
+    def _exclude(self, values: Tensor, block: slice, fill: float) -> Tensor:
+        """Fill what is no negative: the positive, and any other row of the same place."""
+        if self.pairs.places is None:
+            values.diagonal(block.start).fill_(fill)
+        else:
+            places = self.pairs.places
+            values.masked_fill_(places[block, None] == places, fill)
+        return values
+
+    def _map(self, distance: Tensor, d_pos: Tensor) -> Tensor:
+        """Weights before normalising; where that is to come, up to a constant factor."""
+        s = self.settings
+        total = distance + d_pos
+        if s.weight_map == "exp":
+            weights = torch.div(s.beta * d_pos, total, out=total)
+            if s.normalise == "none" or s.beta > _LARGEST_EXPONENT:
+                weights.sub_(s.beta / 2)
+            return weights.exp_()
+        if s.weight_map == "power":
+            return torch.div(2 * d_pos, total, out=total).pow_(s.beta)
+        return torch.div(d_pos, total, out=total)
+
+    def _scales(self, share: Tensor, lam: Tensor | float):
+        """For each direction (r, lambda r / mean weight), (B,) each: C = r + that * weight."""
+        if self.settings.weight_map is None:
+            return ((share * (1 + lam), share),) * 2
+        if self.weight_means is None:
+            return ((share, lam * share),) * 2
+        return tuple((share, lam * share / mean) for mean in self.weight_means)
+
+    def _losses(self, distance: Tensor, block: slice):
+        """For each direction the triplets' losses and their slopes over alpha, (b, B) each."""
+        s = self.settings
+        both_pos = self.d_pos[block, None], self.d_pos
+        if s.form == "hinge":
+            gaps = [(d_pos + s.margin) - distance for d_pos in both_pos]
+            return [(F.relu(gap), (gap > 0).to(gap.dtype)) for gap in gaps]
+        if 2 * s.alpha > _LARGEST_EXPONENT:
+            gaps = [s.alpha * (d_pos - distance) for d_pos in both_pos]
+            return [(F.softplus(gap, threshold=50), gap.sigmoid_()) for gap in gaps]
+        # exp(alpha (d_pos - d_neg)) is a product, so one exponential serves both directions
+        far = (distance * -s.alpha).exp_()
+        odds = [far * (s.alpha * d_pos).exp() for d_pos in both_pos]
+        return [(each.log1p(), each.div_(each + 1)) for each in odds]
+
+
+def _apply(loss: Tensor, slope: Tensor, weights: Tensor | None, share: Tensor, scale: Tensor):
+    """sum C loss and C slope, with C = share + scale * weights."""
+    if weights is None:
+        return (loss * share).sum(), slope.mul_(share)
+    importance = torch.addcmul(share, weights, scale)
+    slope.mul_(importance)
+    return torch.dot(importance.view(-1), loss.view(-1)), slope
+
+
+def _squared_distance(a: Tensor, b: Tensor) -> Tensor:
+    return similarities(a, b).mul_(-2).add_(2)
+
+
+class _ProgressReader:
+    """`batch_progress`, read off row blocks."""
+
+    def __init__(self, sweep: _Sweep, signal: str):
+        self.sweep, self.signal = sweep, signal
+        fill = torch.inf if signal == "recall" else 0.0
+        self.by_row = torch.full_like(sweep.d_pos, fill)
+        self.by_column = torch.full_like(sweep.d_pos, fill)
+
+    def read(self, distance: Tensor, block: slice) -> None:
+        """Take in one block of distances, infinite where there is no negative."""
+        d_pos = self.sweep.d_pos
+        if self.signal == "recall":  # the nearest negative
+            self.by_row[block] = distance.amin(1)
+            self.by_column = torch.minimum(self.by_column, distance.amin(0))
+        elif self.signal == "triplet":  # how many negatives are not farther than the positive
+            self.by_row[block] = (d_pos[block, None] >= distance).sum(1).to(d_pos)
+            self.by_column += (d_pos >= distance).sum(0)
+        else:  # the sum of the negatives' cosines
+            cosine = 1 - distance.square() / 2
+            cosine.masked_fill_(distance == torch.inf, 0)
+            self.by_row[block] = cosine.sum(1)
+            self.by_column += cosine.sum(0)
+
+    def progress(self) -> Tensor:
+        """Scalar in [0, 1]."""
+        d_pos, count, both = self.sweep.d_pos, self.sweep.count, (self.by_row, self.by_column)
+        if self.signal == "recall":
+            share = sum((d_pos < nearest).to(d_pos).mean() for nearest in both) / 2
+            return above_chance(share, (1 / (count + 1)).mean())
+        mean = sum((each / count).mean() for each in both) / 2
+        if self.signal == "triplet":
+            return above_chance(1 - mean, 0.5)
+        return ((1 - d_pos.square() / 2).mean() - mean).nan_to_num(0.0).clamp(0, 1)
