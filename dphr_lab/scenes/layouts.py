@@ -1,0 +1,169 @@
+"""Worlds on disk, in exactly the layouts in which University-1652 and SUES-200 are published."""
+
+import json
+import platform
+from collections.abc import Callable
+from dataclasses import asdict
+from importlib.resources import files
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from dphr_lab import __version__
+from dphr_lab._files import replace_when_done
+from dphr_lab.scenes.cameras import Pose, sues_orbit, university_orbit
+from dphr_lab.scenes.render import decode
+from dphr_lab.scenes.worlds import Place, Shot, World, mapped, photograph_place
+
+SUES_ALTITUDES_M = (150, 200, 250, 300)
+
+
+def _check_empty(root: Path):
+    if root.exists() and (not root.is_dir() or any(root.iterdir())):
+        raise ValueError(
+            f"root {root} is not empty; give a new or empty folder, so that nothing is mixed."
+        )
+
+
+def _store(path: Path, data: bytes):
+    with replace_when_done(path) as aside:
+        aside.write_bytes(data)
+
+
+def _png(jpeg: bytes) -> bytes:
+    ok, data = cv2.imencode(".png", cv2.cvtColor(decode(jpeg), cv2.COLOR_RGB2BGR))
+    if not ok:
+        raise RuntimeError("OpenCV could not encode a PNG image")
+    return data.tobytes()
+
+
+def _university_paths(place: Place, shots: list[Shot]) -> list[tuple[str, Shot]]:
+    """Return (relative path, shot) of every file of a place; a queried place lies in two folders."""
+    folders = {
+        "train": ("train/{}",),
+        "test": ("test/query_{}", "test/gallery_{}"),
+        "distractors": ("test/gallery_{}",),
+    }[place.split]
+    name, result = f"{place.id:04d}", []
+    for folder in folders:
+        result.append((f"{folder.format('satellite')}/{name}/{name}.jpg", shots[0]))
+        for i, shot in enumerate(shots[1:], 1):
+            result.append((f"{folder.format('drone')}/{name}/image-{i:02d}.jpeg", shot))
+    return result
+
+
+def _sues_paths(place: Place, name: str, shots: list[Shot]) -> list[tuple[str, Shot]]:
+    views = (len(shots) - 1) // len(SUES_ALTITUDES_M)
+    result = [(f"satellite-view/{name}/0.png", shots[0])]
+    for i, shot in enumerate(shots[1:]):
+        altitude_m, index = SUES_ALTITUDES_M[i // views], i % views
+        result.append((f"drone_view_512/{name}/{altitude_m}/{index}.jpg", shot))
+    return result
+
+
+def _write_place(job: tuple) -> dict:
+    """Render one place, write its files, and return the metadata of its images."""
+    place, orbits, root, name = job
+    shots = photograph_place(place, orbits)
+    paths = _university_paths(place, shots) if name is None else _sues_paths(place, name, shots)
+    records = {}
+    for path, shot in paths:
+        _store(Path(root) / path, _png(shot.jpeg) if path.endswith(".png") else shot.jpeg)
+        records[path] = {
+            "pose": None if shot.pose is None else asdict(shot.pose),
+            "conditions": asdict(shot.conditions),
+        }
+    return records
+
+
+def _write(
+    world: World,
+    root: Path | str,
+    layout: str,
+    orbits: tuple[tuple[Pose, ...], ...],
+    names: Callable[[Place], str] | None,
+    workers: int | None,
+    progress: bool,
+) -> Path:
+    root = Path(root)
+    _check_empty(root)
+    root.mkdir(parents=True, exist_ok=True)
+    jobs = [(p, orbits, str(root), names(p) if names else None) for p in world.places]
+    images: dict[str, dict] = {}
+    with mapped(_write_place, jobs, workers, progress, "writing") as written:
+        for records in written:
+            images.update(records)
+    metadata = {
+        "layout": layout,
+        "settings": asdict(world.settings),
+        "versions": {
+            "dphr_lab": __version__,
+            "numpy": np.__version__,
+            "opencv": cv2.__version__,
+            "python": platform.python_version(),
+        },
+        "places": {
+            (names(p) if names else f"{p.id:04d}"): {
+                "family": p.family,
+                "twin": p.twin,
+                "split": p.split,
+                "changes": [change.to_dict() for change in p.changes],
+            }
+            for p in world.places
+        },
+        "images": images,
+    }
+    _store(root / "metadata.json", (json.dumps(metadata, separators=(",", ":")) + "\n").encode())
+    return root
+
+
+def write_university1652(
+    world: World, root: Path | str, workers: int | None = None, progress: bool = True
+) -> Path:
+    """Write a world in University-1652's layout and return its root.
+
+    `train/{satellite,drone}/<id>` and `test/{query,gallery}_{satellite,drone}/<id>`; the gallery
+    holds the queried places and the distractors. There are no street or google views. Beside
+    them `metadata.json`: settings, versions, places (by folder name) and images (by path).
+    Raises ValueError when the folder is not empty.
+    """
+    orbits = (tuple(university_orbit(world.settings.drone_views)),)
+    return _write(world, root, "university1652", orbits, None, workers, progress)
+
+
+def sues_split() -> dict[str, tuple[str, ...]]:
+    """Return SUES-200's published split: {"train": 120 names, "test": 80 names}."""
+    text = (files("dphr_lab") / "datasets" / "sues200_split.txt").read_text()
+    lines = [line.split() for line in text.splitlines() if line.strip()]
+    return {line[0]: tuple(line[1:]) for line in lines if line[0] in ("train", "test")}
+
+
+def write_sues200(
+    world: World, root: Path | str, workers: int | None = None, progress: bool = True
+) -> Path:
+    """Write a world in SUES-200's raw layout and return its root.
+
+    `satellite-view/<name>/0.png` and `drone_view_512/<name>/<altitude>/<index>.jpg` at 150, 200,
+    250 and 300 m with `drone_views` images each. Train and test places get the folder names of
+    the published 120 / 80 split, so that loaders which know only that split find them.
+    Raises ValueError when the folder is not empty, or the world has more places than the split
+    or distractors, which this layout has no folder for.
+    """
+    settings, split = world.settings, sues_split()
+    if settings.distractor_places:
+        raise ValueError(
+            f"distractor_places is {settings.distractor_places}; SUES-200's gallery is filled with "
+            "its train places, so make the world with distractor_places=0."
+        )
+    for part, places in (("train", world.train), ("test", world.test)):
+        if len(places) > len(split[part]):
+            raise ValueError(
+                f"{part}_places is {len(places)}; SUES-200 has {len(split[part])} of them. "
+                "The preset 'sues200' has the published counts."
+            )
+    named = zip(world.train + world.test, split["train"][: len(world.train)]
+                + split["test"][: len(world.test)], strict=True)  # fmt: skip
+    names = {place.id: name for place, name in named}
+    orbits = tuple(tuple(sues_orbit(h, settings.drone_views)) for h in SUES_ALTITUDES_M)
+    return _write(world, root, "sues200", orbits, lambda p: names[p.id], workers, progress)

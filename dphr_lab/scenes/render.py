@@ -1,0 +1,556 @@
+"""Pictures of a scene: one ground raster a flight, then walls, roofs and trees, far to near.
+
+The ground with its roads, fields, water, texture and cast shadows is painted once, seen from
+above, and warped into every view by the view's homography; what stands on it is drawn on top as
+polygons in an order in which nothing hides what is in front of it.
+"""
+
+from functools import lru_cache
+
+import cv2
+import numpy as np
+
+from dphr_lab.scenes.cameras import (
+    SATELLITE_WIDTH_M,
+    Pose,
+    camera_axes,
+    camera_position,
+    drone_matrix,
+    project,
+    satellite_matrix,
+)
+from dphr_lab.scenes.conditions import Conditions, sun_direction
+from dphr_lab.scenes.geometry import DETAIL, build
+from dphr_lab.scenes.towns import HALF_EXTENT_M, Patch, Scene, corners, rotate
+
+SHIFT = 4  # fractional bits of OpenCV's polygon corners
+SHADOW_DEPTH = 0.5  # share of the light that a cast shadow takes
+
+GRASS = {
+    "spring": ((104, 136, 66), (128, 138, 80)),
+    "summer": ((98, 122, 62), (158, 146, 92)),
+    "autumn": ((118, 120, 68), (146, 128, 84)),
+    "winter": ((112, 112, 80), (134, 124, 98)),
+}
+LEAVES = {
+    "spring": ((92, 130, 56), (132, 158, 80)),
+    "summer": ((52, 90, 42), (88, 118, 58)),
+    "autumn": ((120, 92, 38), (176, 112, 44)),
+    "winter": ((92, 82, 70), (118, 106, 92)),
+}
+EVERGREEN = ((36, 66, 44), (56, 84, 54))
+GROUND = {
+    "street": (112, 112, 114), "path": (186, 174, 150), "kerb": (158, 156, 150),
+    "pavement": (164, 160, 152), "yard": (146, 142, 134), "plaza": (192, 180, 162),
+    "car_park": (98, 100, 104), "bare": (172, 146, 110), "tennis": (60, 108, 146),
+    "basketball": (168, 92, 70), "track": (172, 84, 66), "water": (58, 88, 104),
+    "line": (232, 230, 222),
+}  # fmt: skip
+CARS = ((214, 214, 212), (40, 42, 48), (150, 154, 160), (150, 40, 38), (44, 66, 110), (226, 224, 210))
+
+
+def _fixed(points: np.ndarray) -> np.ndarray:
+    """Turn image coordinates (first pixel's centre at 0.5) into OpenCV's fixed point."""
+    return np.rint((points - 0.5) * (1 << SHIFT)).astype(np.int32)
+
+
+def _mix(pair, share: float) -> np.ndarray:
+    low, high = np.array(pair, float)
+    return low + share * (high - low)
+
+
+# ---------------------------------------------------------------- the ground
+
+
+class _Ground:
+    """The ground seen from above, `gsd_m` metres a pixel, shadows included."""
+
+    def __init__(self, scene: Scene, conditions: Conditions, gsd_m: float):
+        self.gsd_m = gsd_m
+        self.size = round(2 * HALF_EXTENT_M / gsd_m)
+        self.grass = _mix(GRASS[conditions.season], scene.dryness)
+        base = _mix((self.grass, GROUND["pavement"]), 0.85 if scene.style == "centre" else 0.1)
+        self.image = np.empty((self.size, self.size, 3), np.uint8)
+        self.image[:] = base
+        self._paint(scene)
+        self._texture(scene)
+        self._shade(scene, conditions)
+
+    def pixels(self, points) -> np.ndarray:
+        """Map (x, y) in metres to this raster's pixels."""
+        return (np.asarray(points, float) * (1, -1) + HALF_EXTENT_M) / self.gsd_m
+
+    def matrix(self) -> np.ndarray:
+        """Return the 3 x 3 map from this raster's pixels to (x, y, 1) in metres."""
+        g, e = self.gsd_m, HALF_EXTENT_M
+        return np.array([[g, 0, -e], [0, -g, e], [0, 0, 1.0]])
+
+    def fill(self, points, colour):
+        cv2.fillPoly(self.image, [_fixed(self.pixels(points))], _tuple(colour), cv2.LINE_AA, SHIFT)
+
+    def line(self, points, colour, width_m: float, closed: bool = False):
+        width = max(1, round(width_m / self.gsd_m))
+        if width_m / self.gsd_m < 0.35:
+            return  # thinner than the eye of this raster
+        path = [_fixed(self.pixels(points))]
+        cv2.polylines(self.image, path, closed, _tuple(colour), width, cv2.LINE_AA, SHIFT)
+
+    def _paint(self, scene: Scene):
+        for patch in scene.patches:
+            if patch.kind in ("lawn", "lot", "wood", "pavement", "yard"):
+                self._patch(patch)
+        for lake in scene.water:
+            self.line(lake.outline, _mix((self.grass, (196, 184, 150)), 0.6), 3.0, closed=True)
+            self.fill(lake.outline, GROUND["water"])
+        for road in scene.roads:
+            if road.kind == "street":
+                self.line(road.points, GROUND["kerb"], road.width_m + 3.0)
+        for road in scene.roads:
+            self.line(road.points, GROUND[road.kind], road.width_m)
+        for road in scene.roads:
+            if road.kind == "street" and road.width_m > 7:
+                self.line(road.points, (176, 174, 168), 0.3)
+        for patch in scene.patches:
+            if patch.kind not in ("lawn", "lot", "wood", "pavement", "yard"):
+                self._patch(patch)
+
+    def _patch(self, patch: Patch):
+        rng = np.random.default_rng(patch.detail)
+        tone = rng.uniform(-1, 1)
+        if patch.kind in ("lawn", "lot"):
+            colour = self.grass * (1 + 0.1 * tone) + (6 * tone, 0, 0)
+        elif patch.kind == "wood":
+            colour = self.grass * 0.72
+        elif patch.kind == "football":
+            colour = self.grass * (0.95, 1.12, 0.9)
+        elif patch.kind == "track":
+            colour = GROUND["track"]
+        else:
+            colour = np.array(GROUND[patch.kind]) * (1 + 0.06 * tone)
+        self.fill(corners(patch), colour)
+        painter = _MARKINGS.get(patch.kind)
+        if painter:
+            painter(self, patch, rng)
+
+    def _texture(self, scene: Scene):
+        rng = np.random.default_rng(scene.texture)
+        field = np.zeros((self.size, self.size), np.float32)
+        for wave_m, strength in ((60, 0.05), (16, 0.045), (5, 0.035)):
+            cells = max(2, round(2 * HALF_EXTENT_M / wave_m))
+            coarse = rng.standard_normal((cells, cells), dtype=np.float32)
+            size = (self.size, self.size)
+            field += strength * cv2.resize(coarse, size, interpolation=cv2.INTER_CUBIC)
+        offset = rng.integers(0, _NOISE_PX, 2)
+        reach = np.arange(self.size)
+        field += 0.03 * _noise()[np.ix_((reach + offset[0]) % _NOISE_PX, (reach + offset[1]) % _NOISE_PX)]
+        gain = cv2.cvtColor(1.0 + field, cv2.COLOR_GRAY2RGB)
+        self.image = cv2.multiply(self.image, gain, dtype=cv2.CV_8U)
+
+    def _shade(self, scene: Scene, conditions: Conditions):
+        sun = sun_direction(conditions)
+        slide = -sun[:2] / sun[2]  # metres on the ground for a metre of height
+        mask = np.zeros((self.size, self.size), np.uint8)
+        for building in scene.buildings:
+            for part in build(building).parts:
+                cast = self.pixels(part[:, :2] + part[:, 2:] * slide)
+                hull = cv2.convexHull(cast.astype(np.float32))[:, 0]
+                cv2.fillConvexPoly(mask, _fixed(hull), 255, cv2.LINE_AA, SHIFT)
+        strength = 150 if conditions.season == "winter" else 235
+        if scene.trees:
+            trees = _tree_table(scene)
+            for share, size in ((0.35, 0.9), (0.62, 1.0), (0.85, 0.7)):
+                middle = _fixed(self.pixels(trees[:, :2] + share * trees[:, 3:4] * slide))
+                radius = np.rint(size * trees[:, 2] / self.gsd_m * (1 << SHIFT)).astype(int)
+                for point, r in zip(middle.tolist(), radius.tolist(), strict=True):
+                    cv2.circle(mask, point, r, strength, -1, cv2.LINE_AA, SHIFT)
+        mask = cv2.GaussianBlur(mask, (3, 3), 0)
+        taken = np.array([1.06, 1.0, 0.84]) * SHADOW_DEPTH  # the sky's blue light remains
+        table = 1 - np.arange(256)[:, None] / 255 * taken
+        gain = cv2.LUT(cv2.cvtColor(mask, cv2.COLOR_GRAY2RGB), table.astype(np.float32)[:, None])
+        self.image = cv2.multiply(self.image, gain, dtype=cv2.CV_8U)
+
+
+def _tuple(colour) -> tuple[int, int, int]:
+    return tuple(int(c) for c in np.clip(np.rint(colour), 0, 255))
+
+
+_NOISE_PX = 509
+
+
+@lru_cache(maxsize=1)
+def _noise() -> np.ndarray:
+    return np.random.default_rng(0).standard_normal((_NOISE_PX, _NOISE_PX), dtype=np.float32)
+
+
+@lru_cache(maxsize=4)
+def _tree_table(scene: Scene) -> np.ndarray:
+    """Return the trees as rows (x, y, radius, height, tone, evergreen)."""
+    rows = [(t.x, t.y, t.radius_m, t.height_m, t.tone, t.evergreen) for t in scene.trees]
+    return np.array(rows, float).reshape(-1, 6)
+
+
+def _on(patch: Patch, points) -> np.ndarray:
+    """Map a patch's own coordinates, in [-1, 1] along both axes, to the ground."""
+    local = np.asarray(points, float) * (patch.length_m / 2, patch.width_m / 2)
+    return rotate(local, patch.heading_deg) + (patch.x, patch.y)
+
+
+_BOX = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]], float)
+
+
+def _football(ground: _Ground, patch: Patch, rng):
+    stripes = int(rng.integers(6, 11))
+    edges = np.linspace(-1, 1, stripes + 1)
+    for i in range(0, stripes, 2):
+        strip = [(edges[i], -1), (edges[i + 1], -1), (edges[i + 1], 1), (edges[i], 1)]
+        ground.fill(_on(patch, strip), ground.grass * (1.02, 1.22, 0.98))
+    line, width = GROUND["line"], 0.5
+    ground.line(_on(patch, 0.92 * _BOX), line, width, closed=True)
+    ground.line(_on(patch, [(0, -0.92), (0, 0.92)]), line, width)
+    angle = np.linspace(0, 2 * np.pi, 24, endpoint=False)
+    radius = 0.2 * patch.width_m
+    circle = np.stack([np.cos(angle) / patch.length_m, np.sin(angle) / patch.width_m], 1)
+    ground.line(_on(patch, 2 * radius * circle), line, width, closed=True)
+    for side in (-1, 1):
+        area = [(0.92 * side, -0.45), (0.7 * side, -0.45), (0.7 * side, 0.45), (0.92 * side, 0.45)]
+        ground.line(_on(patch, area), line, width)
+
+
+def _track(ground: _Ground, patch: Patch, rng):
+    ground.fill(_on(patch, 0.72 * _BOX), ground.grass * (0.95, 1.15, 0.9))
+    for share in (0.78, 0.86, 0.94):
+        ground.line(_on(patch, share * _BOX), GROUND["line"], 0.3, closed=True)
+
+
+def _court(ground: _Ground, patch: Patch, rng):
+    line = GROUND["line"]
+    if patch.kind == "tennis":
+        around = np.array([(74, 122, 84), (150, 84, 66), (60, 108, 146)][int(rng.integers(3))])
+        ground.fill(_on(patch, _BOX), around)
+    courts = max(1, round(patch.length_m / 17))
+    for i in range(courts):
+        x0, x1 = -1 + 2 * i / courts, -1 + 2 * (i + 1) / courts
+        pad = 0.16 * (x1 - x0)
+        court = [(x0 + pad, -0.8), (x1 - pad, -0.8), (x1 - pad, 0.8), (x0 + pad, 0.8)]
+        if patch.kind == "tennis":
+            ground.fill(_on(patch, court), GROUND["tennis"])
+        ground.line(_on(patch, court), line, 0.4, closed=True)
+        ground.line(_on(patch, [(x0 + pad, 0), (x1 - pad, 0)]), line, 0.4)
+
+
+def _car_park(ground: _Ground, patch: Patch, rng):
+    rows = max(1, int(patch.width_m // 8.5))
+    bays = max(2, int(patch.length_m // 2.7))
+    full = rng.uniform(0.35, 0.85)
+    for row in range(rows):
+        y = -1 + (2 * row + 1) / rows
+        half = 2.5 / (patch.width_m / 2)
+        ground.line(_on(patch, [(-0.96, y + half), (0.96, y + half)]), (176, 176, 172), 0.3)
+        for bay in np.flatnonzero(rng.random(bays) < full):
+            x = -0.95 + 1.9 * (bay + 0.5) / bays
+            size = (0.95 / (patch.length_m / 2), 2.2 / (patch.width_m / 2))
+            ground.fill(_on(patch, _BOX * size + (x, y)), CARS[int(rng.integers(len(CARS)))])
+
+
+def _plaza(ground: _Ground, patch: Patch, rng):
+    tone = np.array(GROUND["plaza"]) * rng.uniform(0.8, 0.9)
+    for t in np.linspace(-0.8, 0.8, 5):
+        ground.line(_on(patch, [(t, -1), (t, 1)]), tone, 0.7)
+        ground.line(_on(patch, [(-1, t), (1, t)]), tone, 0.7)
+    angle = np.linspace(0, 2 * np.pi, 16, endpoint=False)
+    middle = np.stack([np.cos(angle) / patch.length_m, np.sin(angle) / patch.width_m], 1)
+    ground.fill(_on(patch, 2 * 3.2 * middle), (120, 150, 160))
+
+
+_MARKINGS = {
+    "football": _football,
+    "track": _track,
+    "tennis": _court,
+    "basketball": _court,
+    "car_park": _car_park,
+    "plaza": _plaza,
+}
+
+
+# ---------------------------------------------------------------- what stands on it
+
+
+class _Objects:
+    """Buildings and trees of a scene as arrays that every view of a flight shares."""
+
+    def __init__(self, scene: Scene, conditions: Conditions):
+        solids = [build(b) for b in scene.buildings]
+        sun = sun_direction(conditions)
+        self.sun = sun
+        self.buildings = len(solids)
+        faces = [face for solid in solids for face in solid.faces]
+        self.points = np.concatenate(faces) if faces else np.zeros((0, 3))
+        ends = np.cumsum([len(face) for face in faces], dtype=int)
+        self.faces = list(zip(np.r_[0, ends[:-1]].tolist(), ends.tolist(), strict=True)) if faces else []
+        self.owners = np.repeat(np.arange(len(solids)), [len(s.faces) for s in solids])
+        self.layers = np.concatenate([s.layers for s in solids]) if solids else np.zeros(0)
+        self.normals = (
+            np.concatenate([s.normals for s in solids]) if solids else np.zeros((0, 3))
+        )
+        self.middles = np.array([face.mean(0) for face in faces]).reshape(-1, 3)
+        light = 0.52 + 0.56 * np.maximum(self.normals @ sun, 0)
+        base = np.concatenate([s.colours for s in solids]) if solids else np.zeros((0, 3))
+        tint = np.where((self.normals @ sun > 0)[:, None], (1, 1, 1), (0.95, 1.0, 1.08))
+        self.colours = np.clip(base * light[:, None] * tint, 0, 255).tolist()
+        self.trees = _tree_table(scene)
+        self.leaves = self._leaf_colours(conditions)
+        spots = [(b.x, b.y) for b in scene.buildings]
+        self.spots = np.concatenate([np.array(spots).reshape(-1, 2), self.trees[:, :2]])
+        reach = [np.hypot(b.length_m, b.width_m) / 2 for b in scene.buildings]
+        self.reach = np.concatenate([reach, self.trees[:, 2]])
+        tops = [s.parts[0][:, 2].max() for s in solids]
+        self.tops = np.concatenate([tops, self.trees[:, 3]])
+        self._find_neighbours(scene)
+
+    def _leaf_colours(self, conditions: Conditions) -> list:
+        """Return (shade, body, light) colours for each tree."""
+        tone = self.trees[:, 4:5]
+        leaf, pine = LEAVES[conditions.season], EVERGREEN
+        body = np.where(self.trees[:, 5:6] > 0, _mix(pine, tone), _mix(leaf, tone))
+        shades = np.stack([0.66 * body, 0.95 * body, 1.22 * body], 1)
+        return np.clip(shades, 0, 255).astype(int).tolist()
+
+    def _find_neighbours(self, scene: Scene):
+        """List near pairs (building, other) with the building's sides beyond which other lies.
+
+        The sides are those of the building's rectangle in its own frame. They do not depend on
+        the camera, so they are found once.
+        """
+        pairs, sides = [], []
+        boxes = np.array([corners(b) for b in scene.buildings]).reshape(-1, 4, 2)
+        points = np.repeat(self.trees[:, None, :2], 4, axis=1)
+        boxes = np.concatenate([boxes, points])
+        self.frames = [(b.x, b.y, b.heading_deg, b.length_m / 2, b.width_m / 2) for b in scene.buildings]
+        for i, (x, y, heading_deg, half_x, half_y) in enumerate(self.frames):
+            gap = np.hypot(*(self.spots - (x, y)).T) - self.reach - self.reach[i]
+            near = np.flatnonzero(gap < 1.2 * np.maximum(self.tops[i], self.tops))
+            near = near[near != i]
+            local = rotate(boxes[near] - (x, y), -heading_deg)
+            slack = 0.3
+            pairs += [(i, int(j)) for j in near]
+            sides.append(
+                np.stack(
+                    [
+                        local[..., 0].min(1) > half_x - slack,
+                        local[..., 0].max(1) < -half_x + slack,
+                        local[..., 1].min(1) > half_y - slack,
+                        local[..., 1].max(1) < -half_y + slack,
+                    ],
+                    1,
+                )
+            )
+        self.pairs = np.array(pairs, int).reshape(-1, 2)
+        self.sides = np.concatenate(sides) if sides else np.zeros((0, 4), bool)
+
+    def order(self, eye: np.ndarray | None, visible: np.ndarray) -> list[int]:
+        """Return the visible objects so that each comes after all that it may hide.
+
+        Two upright things apart in plan: if the camera stands on the far side of a line between
+        them from one, the other hides nothing of the near one. Without such a line near by, the
+        distance on the ground decides. `eye` None is the orthographic view: low before high.
+        """
+        if eye is None:
+            ranks = np.argsort(self.tops, kind="stable")
+            return ranks[visible[ranks]].tolist()
+        far = np.hypot(*(self.spots - eye[:2]).T)
+        ranks = np.argsort(-far, kind="stable")
+        ranks = ranks[visible[ranks]].tolist()
+        before: dict[int, list[int]] = {}
+        if len(self.pairs):
+            outside = np.empty((self.buildings, 4), bool)
+            for i, (x, y, heading_deg, half_x, half_y) in enumerate(self.frames):
+                u, v = rotate(eye[:2] - (x, y), -heading_deg)
+                outside[i] = u > half_x, u < -half_x, v > half_y, v < -half_y
+            seen = outside[self.pairs[:, 0]]
+            in_front = (self.sides & seen).any(1)
+            behind = (self.sides & ~seen).any(1)
+            shown = visible[self.pairs].all(1)
+            for i, j in self.pairs[in_front & ~behind & shown].tolist():
+                before.setdefault(j, []).append(i)
+            for i, j in self.pairs[behind & ~in_front & shown].tolist():
+                before.setdefault(i, []).append(j)
+        result: list[int] = []
+        state = bytearray(len(self.spots))
+
+        def visit(node):
+            state[node] = 1
+            for other in before.get(node, ()):
+                if not state[other]:
+                    visit(other)
+            result.append(node)
+
+        for node in ranks:
+            if not state[node]:
+                visit(node)
+        return result
+
+    def draw(self, image: np.ndarray, matrix: np.ndarray, eye: np.ndarray | None):
+        """Draw everything that stands on the ground into an image whose ground is there."""
+        px = image.shape[0]
+        middle = np.column_stack([self.spots, 0.5 * self.tops])
+        spot, depth = project(matrix, middle)
+        edge = middle + np.column_stack([0 * self.spots, self.reach])
+        if eye is None:
+            scale = np.full(len(middle), matrix[0, 0])
+        else:
+            focal_px = float(np.linalg.norm(matrix[0, :3] - matrix[2, :3] * px / 2))
+            scale = focal_px / np.maximum(depth, 1.0)
+        del edge
+        extent = scale * (self.reach + self.tops)
+        visible = (depth > 5) if eye is not None else np.ones(len(depth), bool)
+        visible &= ((spot + extent[:, None] > 0) & (spot - extent[:, None] < px)).all(1)
+        order = self.order(eye, visible)
+
+        pixels, _ = project(matrix, self.points)
+        fixed = _fixed(pixels)
+        view = np.array([0, 0, -1.0]) if eye is None else self.middles - eye
+        facing = (self.normals * view).sum(-1) < 0
+        facing &= visible[: self.buildings][self.owners] if self.buildings else facing
+        if scale.max(initial=0) < 0.5:  # furniture under half a pixel a metre is not seen
+            facing &= self.layers != DETAIL
+        away = 0 if eye is None else np.hypot(*(self.middles[:, :2] - eye[:2]).T)
+        ranked = np.lexsort((-away * np.ones(len(facing)), self.layers, self.owners))
+        mine: dict[int, list[int]] = {}
+        owners = self.owners.tolist()
+        for face in ranked[facing[ranked]].tolist():
+            mine.setdefault(owners[face], []).append(face)
+
+        crowns, radii = self._crowns(matrix, scale[self.buildings :])
+        for node in order:
+            if node < self.buildings:
+                for face in mine.get(node, ()):
+                    start, end = self.faces[face]
+                    cv2.fillPoly(image, [fixed[start:end]], self.colours[face], cv2.LINE_AA, SHIFT)
+            else:
+                tree = node - self.buildings
+                for part in range(len(crowns)):
+                    cv2.circle(
+                        image, crowns[part][tree], radii[part][tree], self.leaves[tree][min(part, 2)],
+                        -1, cv2.LINE_AA, SHIFT,
+                    )  # fmt: skip
+
+    def _crowns(self, matrix: np.ndarray, scale: np.ndarray):
+        """Return image centres and radii of each tree's dark, middle and sunlit circle."""
+        x, y, radius, height = self.trees[:, :4].T
+        core = np.column_stack([x, y, np.maximum(height - radius, 0.8 * radius)])
+        centres, radii = [], []
+        for lift, size in ((-0.15, 1.0), (0.16, 0.84), (0.42, 0.5)):
+            middle, _ = project(matrix, core + lift * radius[:, None] * self.sun)
+            centres.append(_fixed(middle).tolist())
+            radii.append(np.rint(size * radius * scale * (1 << SHIFT)).astype(int).tolist())
+        return centres, radii
+
+
+# ---------------------------------------------------------------- the photograph
+
+
+class Flight:
+    """A scene on one day, ready to be seen from many cameras.
+
+    `gsd_m` is the ground raster's resolution in metres a pixel; None chooses it for `px`.
+    """
+
+    def __init__(self, scene: Scene, conditions: Conditions, px: int, width_m: float = 110.0):
+        _check_px(px)
+        self.conditions, self.px = conditions, px
+        self.scale = 2 if px <= 192 else 1  # drawn this many times larger, then averaged
+        gsd_m = float(np.clip(width_m / (px * self.scale), 0.18, 1.2))
+        self.ground = _Ground(scene, conditions, gsd_m)
+        self.objects = _Objects(scene, conditions)
+
+    def drone(self, pose: Pose) -> np.ndarray:
+        """Return the view from a pose before the camera's own faults, (px, px, 3)."""
+        size = self.px * self.scale
+        eye = camera_position(pose)
+        matrix = drone_matrix(pose, size)
+        image = self._warp(matrix, size)
+        self.objects.draw(image, matrix, eye)
+        down, forward = camera_axes(pose)[1:]
+        focal_px = 0.5 * size / np.tan(np.radians(pose.fov_deg) / 2)
+        rows = (np.arange(size) + 0.5 - size / 2) / focal_px
+        fall = -(forward[2] + rows * down[2])  # how fast the row's ray sinks
+        distance = np.where(fall > 1e-3, pose.altitude_m / np.maximum(fall, 1e-3), np.inf)
+        return self._finish(image, distance)
+
+    def satellite(self) -> np.ndarray:
+        """Return the north-up orthographic view before the camera's own faults."""
+        size = self.px * self.scale
+        matrix = satellite_matrix(size)
+        image = self._warp(matrix, size)
+        self.objects.draw(image, matrix, None)
+        return self._finish(image, np.full(size, 500.0))
+
+    def _warp(self, matrix: np.ndarray, size: int) -> np.ndarray:
+        half = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1.0]])
+        back = np.array([[1, 0, -0.5], [0, 1, -0.5], [0, 0, 1.0]])
+        plane = back @ matrix[:, [0, 1, 3]] @ self.ground.matrix() @ half
+        return cv2.warpPerspective(
+            self.ground.image, plane, (size, size),
+            flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101,
+        )  # fmt: skip
+
+    def _finish(self, image: np.ndarray, distance_m: np.ndarray) -> np.ndarray:
+        """Add haze by the distance of each row and average down to the picture's size."""
+        if self.scale > 1:
+            image = cv2.resize(image, (self.px, self.px), interpolation=cv2.INTER_AREA)
+            distance_m = distance_m[:: self.scale]
+        clear = (1 - self.conditions.haze) ** (np.minimum(distance_m, 1e5) / 500.0)
+        clear = clear.astype(np.float32)[:, None, None]
+        air = np.array([196, 206, 218], np.float32)
+        return np.clip(image * clear + air * (1 - clear), 0, 255).astype(np.uint8)
+
+
+def photograph(image: np.ndarray, conditions: Conditions, rng: np.random.Generator) -> bytes:
+    """Return a view as the JPEG file that the camera writes: light, colour, blur, noise."""
+    if conditions.blur_px * image.shape[0] / 256 > 0.15:
+        image = cv2.GaussianBlur(image, (0, 0), conditions.blur_px * image.shape[0] / 256)
+    grey = np.arange(256, dtype=np.float32)[:, None]
+    gain = conditions.light * np.array(conditions.white_balance, np.float32)
+    table = np.clip((grey - 118) * conditions.contrast + 118, 0, 255) * gain
+    table = np.clip(table, 0, 255).astype(np.uint8)[:, None]
+    image = cv2.LUT(image, table).astype(np.int16)
+    image += np.rint(conditions.noise * rng.standard_normal(image.shape, np.float32)).astype(np.int16)
+    image = np.clip(image, 0, 255).astype(np.uint8)
+    quality = [cv2.IMWRITE_JPEG_QUALITY, conditions.jpeg_quality]
+    ok, data = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), quality)
+    if not ok:
+        raise RuntimeError("OpenCV could not encode a JPEG image")
+    return data.tobytes()
+
+
+def decode(data: bytes) -> np.ndarray:
+    """Return the RGB image (height, width, 3) of a JPEG file's bytes."""
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+
+def render_satellite(
+    scene: Scene, px: int, conditions: Conditions, rng: np.random.Generator
+) -> np.ndarray:
+    """Return the north-up orthographic view of the central 200 m square, uint8 (px, px, 3) RGB.
+
+    Raises ValueError when px is below 16. Taught in: book/01.
+    """
+    flight = Flight(scene, conditions, px, SATELLITE_WIDTH_M)
+    return decode(photograph(flight.satellite(), conditions, rng))
+
+
+def render_drone(
+    scene: Scene, pose: Pose, px: int, conditions: Conditions, rng: np.random.Generator
+) -> np.ndarray:
+    """Return the perspective view from a pose, uint8 (px, px, 3) RGB.
+
+    For many views of one scene keep a `Flight`. Raises ValueError when px is below 16.
+    Taught in: book/01.
+    """
+    return decode(photograph(Flight(scene, conditions, px).drone(pose), conditions, rng))
+
+
+def _check_px(px: int):
+    if px < 16:
+        raise ValueError(f"px is {px}; an image needs at least 16 pixels a side.")
