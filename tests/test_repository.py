@@ -1,9 +1,12 @@
 """The files around the package agree with each other and with the package."""
 
+import ast
 import re
 import shutil
 import subprocess
 import sys
+from importlib.metadata import packages_distributions
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -56,6 +59,28 @@ def test_requirements_install_every_extra():
     assert extras_named(own) == EXTRAS
     (jupyter_book,) = [line for line in lines if line.startswith("jupyter-book")]
     assert jupyter_book.endswith(",<2")
+
+
+def test_every_import_is_declared():
+    sources = [path for top in ("dphr_lab", "tests", "book") for path in (ROOT / top).rglob("*.py")]
+    sources = [path for path in sources if "_build" not in path.parts]
+    imported = set()
+    for path in sources:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.level == 0:
+                imported.add(node.module.partition(".")[0])
+    imported -= set(sys.stdlib_module_names) | {"dphr_lab", "google"}
+    imported -= {path.stem for path in sources}  # tests that share helpers
+
+    declared = list(chain(PROJECT["dependencies"], *PROJECT["optional-dependencies"].values()))
+    names = {re.match(r"[\w-]+", requirement)[0].lower() for requirement in declared}
+    made_by = packages_distributions()  # module -> distributions that bring it
+    brings = {
+        module: {name.lower() for name in made_by.get(module, [module])} for module in imported
+    }
+    assert {module for module in imported if not brings[module] & names} == set()
 
 
 def test_extras_named_in_readme_exist():
