@@ -1,0 +1,178 @@
+"""Figures of retrieval and training: arrays in, drawn on the figure or the axes that are given.
+
+Nothing here relies on colour alone: what a colour says, a line style, a hatch or a mark says too.
+Making, saving and showing a figure is the caller's; matplotlib's backend is never touched.
+
+Taught in: book/01, book/06.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+# Okabe and Ito, "Color Universal Design", 2008: told apart in all common colour-blindness.
+PALETTE = {
+    "black": "#000000",
+    "orange": "#E69F00",
+    "sky": "#56B4E9",
+    "green": "#009E73",
+    "yellow": "#F0E442",
+    "blue": "#0072B2",
+    "vermilion": "#D55E00",
+    "purple": "#CC79A7",
+}
+# One (colour, line style) a run, dark and light by turns
+RUN_STYLES = (
+    (PALETTE["blue"], "-"),
+    (PALETTE["orange"], "--"),
+    (PALETTE["black"], "-."),
+    (PALETTE["vermilion"], ":"),
+    (PALETTE["green"], (0, (5, 1, 1, 1, 1, 1))),
+    (PALETTE["purple"], (0, (8, 3))),
+)
+CURVE_LABELS = {"loss": "loss", "lambda": "λ", "recall": "recall in the batch"}
+
+_RIGHT = ("✓", PALETTE["green"], "-")
+_TWIN = ("twin", PALETTE["orange"], (0, (5, 1.2, 1.2, 1.2)))
+_WRONG = ("✗", PALETTE["vermilion"], (0, (1.5, 1.2)))
+_UNKNOWN = ("", "0.6", "-")
+_TIGHT = {"wspace": 0.08, "left": 0.01, "right": 0.99, "bottom": 0.02, "top": 0.94}
+_GRID = {"color": "0.9", "linewidth": 0.6}
+
+
+def retrieval_strips(figure, queries, results, scores, right=None, twins=None, titles=None):
+    """One row a query: the query, then its first k gallery images, framed, with their scores.
+
+    `figure`: a matplotlib Figure or SubFigure. `queries` (Q, H, W, 3) and `results`
+    (Q, k, H, W, 3), uint8 or float in [0, 1], or with the channels first, as an image set's `read`
+    gives them. `scores` (Q, k). `right` (Q, k) bool: framed solid green with ✓, else dashed
+    vermilion with ✗; `twins` (Q, k) bool marks those of the wrong that show a twin: dash-dotted
+    orange. Without `right` the frames are grey. `titles`: a name a query.
+    Returns the axes (Q, 1 + k). Raises ValueError when the shapes do not fit.
+    """
+    queries, results = _channels_last("queries", queries), _channels_last("results", results)
+    scores = np.asarray(scores)
+    rows, k = scores.shape if scores.ndim == 2 else (-1, -1)
+    if len(queries) != rows or results.shape[:2] != (rows, k):
+        raise ValueError(
+            f"queries {queries.shape}, results {results.shape} and scores {scores.shape} do not "
+            "fit: expected (Q, H, W, 3), (Q, k, H, W, 3) and (Q, k)"
+        )
+    marks = _marks(right, twins, (rows, k))
+    axes = figure.subplots(rows, 1 + k, squeeze=False, gridspec_kw=_TIGHT)
+    for row in range(rows):
+        _picture(axes[row, 0], queries[row], ("", "black", "-"), width=0.8)
+        axes[row, 0].set_title("query" if titles is None else titles[row], fontsize=8, pad=3)
+        for column in range(k):
+            mark = marks[row][column]
+            _picture(axes[row, 1 + column], results[row, column], mark, width=2.5)
+            label = f"{mark[0]} {scores[row, column]:.2f}".strip()
+            axes[row, 1 + column].set_title(label, fontsize=8, pad=3)
+    return axes
+
+
+def similarity_histogram(axes, positives, others, twins=None, bins: int = 40):
+    """Cosine similarities of positive pairs, of pairs with a twin, and of all other pairs.
+
+    Each is a 1-D array, drawn as shares of its own pairs over common bins, with its median as a
+    vertical line in its own line style. Raises ValueError for an empty array or other shapes.
+    """
+    groups = [("other places", others, PALETTE["sky"], "///", ":")]
+    if twins is not None:
+        groups.append(("twins", twins, PALETTE["orange"], "...", "--"))
+    groups.append(("positives", positives, PALETTE["blue"], "", "-"))
+    values = {name: np.asarray(group, dtype=float) for name, group, *_ in groups}
+    for name, group in values.items():
+        if group.ndim != 1 or group.size == 0:
+            raise ValueError(f"{name}: shape {group.shape}, expected (n,) similarities, n > 0")
+    edges = np.histogram_bin_edges(np.concatenate(list(values.values())), bins)
+    for name, _, colour, hatch, line in groups:
+        group = values[name]
+        shares = np.histogram(group, edges)[0] / group.size
+        label = f"{name} (median {np.median(group):.2f}, n = {group.size:,})"
+        axes.stairs(shares, edges, fill=True, color=colour, alpha=0.25, linewidth=0)
+        axes.stairs(
+            shares, edges, fill=bool(hatch), facecolor="none", edgecolor=colour, hatch=hatch,
+            linestyle=line, linewidth=1.6, label=label,
+        )  # fmt: skip
+        axes.axvline(np.median(group), color=colour, linestyle=line, linewidth=1.2)
+    axes.set(xlabel="cosine similarity", ylabel="share of pairs", ylim=(0, None))
+    axes.legend(frameon=False, fontsize=8)
+    _plain(axes)
+    return axes
+
+
+def training_curves(
+    axes: Sequence,
+    runs: Mapping[str, Mapping[str, Sequence[float]]],
+    curves: Sequence[str] = ("loss", "lambda", "recall"),
+):
+    """One panel a curve, one line a run, against the training step.
+
+    `axes`: as many as `curves`. `runs`: name -> {"step": (n,), "loss": (n,), ...}; a run without a
+    curve is left out of that panel, and values that are NaN (not measured at that step) are
+    skipped. Raises ValueError for other lengths, or for no run or more runs than there are styles.
+    """
+    axes = np.ravel(np.asarray(axes, dtype=object))
+    if len(axes) != len(curves):
+        raise ValueError(f"axes: {len(axes)} given for {len(curves)} curves {tuple(curves)}")
+    if not 1 <= len(runs) <= len(RUN_STYLES):
+        raise ValueError(f"runs: {len(runs)} given, expected 1 to {len(RUN_STYLES)}")
+    for panel, curve in zip(axes, curves, strict=True):
+        for (name, run), (colour, line) in zip(runs.items(), RUN_STYLES, strict=False):
+            if curve not in run:
+                continue
+            step, values = (np.asarray(run[key], dtype=float) for key in ("step", curve))
+            if step.shape != values.shape or step.ndim != 1:
+                raise ValueError(
+                    f"run {name!r}: {curve} has shape {values.shape}, step {step.shape}: "
+                    "expected two of (n,)"
+                )
+            seen = np.isfinite(values)
+            panel.plot(
+                step[seen], values[seen], color=colour, linestyle=line, linewidth=1.4, label=name
+            )
+        panel.set(xlabel="step", ylabel=CURVE_LABELS.get(curve, curve))
+        _plain(panel)
+    if len(runs) > 1:
+        axes[0].legend(frameon=False, fontsize=8)
+    return axes
+
+
+def _marks(right, twins, shape) -> list[list[tuple]]:
+    """The (mark, colour, line style) of each result."""
+    if right is None:
+        return [[_UNKNOWN] * shape[1]] * shape[0]
+    twins = np.zeros(shape, bool) if twins is None else twins
+    right, twins = np.asarray(right, dtype=bool), np.asarray(twins, dtype=bool)
+    for name, flags in (("right", right), ("twins", twins)):
+        if flags.shape != shape:
+            raise ValueError(f"{name} has shape {flags.shape}: expected that of scores, {shape}")
+    return [
+        [_RIGHT if r else _TWIN if t else _WRONG for r, t in zip(*row, strict=True)]
+        for row in zip(right, twins, strict=True)
+    ]
+
+
+def _channels_last(name: str, images) -> np.ndarray:
+    """(..., H, W, 3) from that or from (..., 3, H, W)."""
+    images = np.asarray(images)
+    if images.ndim > 3 and images.shape[-1] != 3 and images.shape[-3] == 3:
+        images = np.moveaxis(images, -3, -1)
+    if images.ndim < 4 or images.shape[-1] != 3:
+        raise ValueError(f"{name} has shape {images.shape}: expected RGB images (..., H, W, 3)")
+    return images
+
+
+def _picture(axes, image, mark, width) -> None:
+    axes.imshow(image)
+    axes.set(xticks=[], yticks=[])
+    for spine in axes.spines.values():
+        # butt ends: the default ones would fill the gaps of a wide dashed frame
+        spine.set(color=mark[1], linestyle=mark[2], linewidth=width, capstyle="butt")
+
+
+def _plain(axes) -> None:
+    axes.grid(**_GRID)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)

@@ -1,0 +1,137 @@
+"""What the figures say, read back from their artists: frames, marks, shares and lines."""
+
+import itertools
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+figure_module = pytest.importorskip("matplotlib.figure")
+
+from dphr_lab import plotting  # noqa: E402
+from dphr_lab.plotting import (  # noqa: E402
+    PALETTE,
+    RUN_STYLES,
+    retrieval_strips,
+    similarity_histogram,
+    training_curves,
+)
+
+
+@pytest.fixture
+def figure():
+    return figure_module.Figure(figsize=(6, 3))
+
+
+def luminance(colour):
+    """Relative luminance of a #rrggbb colour, 0 black to 1 white: what a grey print keeps."""
+    channels = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)]) / 255
+    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+    return linear @ [0.2126, 0.7152, 0.0722]
+
+
+def pictures(*shape):
+    return np.random.default_rng(0).integers(0, 256, (*shape, 8, 8, 3), dtype=np.uint8)
+
+
+def test_importing_loads_no_matplotlib():
+    code = "import sys, dphr_lab.plotting; sys.exit('matplotlib' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_strips_show_each_image_with_its_score_and_its_frame(figure):
+    queries, results = pictures(2), pictures(2, 3)
+    right = [[True, False, False], [False, False, True]]
+    twins = [[False, True, False], [True, True, True]]
+    scores = [[0.91, 0.5, 0.25], [0.7, 0.6, 0.1]]
+    axes = retrieval_strips(figure, queries, results, scores, right, twins, titles=["a", "b"])
+    figure.canvas.draw()
+    assert axes.shape == (2, 4)
+    titles = [[panel.get_title() for panel in row] for row in axes]
+    assert titles == [
+        ["a", "✓ 0.91", "twin 0.50", "✗ 0.25"],
+        ["b", "twin 0.70", "twin 0.60", "✓ 0.10"],
+    ]
+    for row, column in itertools.product(range(2), range(3)):
+        assert np.array_equal(axes[row, column + 1].images[0].get_array(), results[row, column])
+    assert np.array_equal(axes[1, 0].images[0].get_array(), queries[1])
+    frames = [axes[0, c].spines["left"] for c in (1, 2, 3)]  # right, twin, wrong
+    assert len({f.get_edgecolor() for f in frames}) == 3
+    assert len({str(f.get_linestyle()) for f in frames}) == 3
+
+
+def test_strips_take_channels_first_and_no_answers(figure):
+    queries, results = pictures(1), pictures(1, 2)
+    axes = retrieval_strips(
+        figure, np.moveaxis(queries, -1, 1), np.moveaxis(results, -1, 2), [[0.5, -0.25]]
+    )
+    assert np.array_equal(axes[0, 2].images[0].get_array(), results[0, 1])
+    assert [a.get_title() for a in axes[0]] == ["query", "0.50", "-0.25"]
+
+
+def test_histogram_draws_shares_of_each_group_over_common_bins(figure):
+    axes = figure.subplots()
+    similarity_histogram(axes, [0.85, 0.75], [0.0, 0.1, 0.1, 0.2], [0.7, 0.7, 0.9], bins=9)
+    outlines = axes.patches[1::2]
+    assert [sum(p.get_data().values) for p in outlines] == pytest.approx([1, 1, 1])
+    edges = [p.get_data().edges for p in axes.patches]
+    assert all(np.array_equal(e, edges[0]) for e in edges)
+    assert list(outlines[2].get_data().values[-2:]) == [0.5, 0.5]
+    labels = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert labels == [
+        "other places (median 0.10, n = 4)",
+        "twins (median 0.70, n = 3)",
+        "positives (median 0.80, n = 2)",
+    ]
+    assert len({(p.get_hatch(), p.get_linestyle()) for p in outlines}) == 3
+    assert [line.get_xdata()[0] for line in axes.lines] == pytest.approx([0.1, 0.7, 0.8])
+
+
+def test_curves_skip_what_was_not_measured(figure):
+    panels = figure.subplots(1, 3)
+    runs = {
+        "DPHR": {"step": [1, 2, 3], "loss": [3, 2, 1], "lambda": [0, 0.5, 1], "recall": [0, 0, 1]},
+        "InfoNCE": {"step": [1, 2, 3], "loss": [4, 3, 2], "recall": [0.5, np.nan, 1]},
+    }
+    training_curves(panels, runs)
+    assert [len(panel.lines) for panel in panels] == [2, 1, 2]
+    assert list(panels[2].lines[1].get_xdata()) == [1, 3]
+    assert [t.get_text() for t in panels[0].get_legend().get_texts()] == ["DPHR", "InfoNCE"]
+    assert [panel.get_xlabel() for panel in panels] == ["step"] * 3
+    assert panels[0].lines[0].get_linestyle() != panels[0].lines[1].get_linestyle()
+
+
+def test_one_curve_on_one_axes(figure):
+    training_curves([figure.subplots()], {"run": {"step": [1, 2], "recall": [0, 1]}}, ["recall"])
+    assert figure.axes[0].get_legend() is None
+
+
+def test_figures_are_readable_in_grey():
+    """Runs differ in line and, next to each other, in grey level; frames differ in mark and line."""
+    assert len({str(line) for _, line in RUN_STYLES}) == len(RUN_STYLES)
+    for (first, _), (second, _) in itertools.pairwise(RUN_STYLES[:4]):
+        assert abs(luminance(first) - luminance(second)) > 0.1
+    assert luminance(PALETTE["sky"]) - luminance(PALETTE["blue"]) > 0.2
+    marks = (plotting._RIGHT, plotting._TWIN, plotting._WRONG)
+    assert len({m for m, *_ in marks}) == len({str(line) for *_, line in marks}) == 3
+
+
+@pytest.mark.parametrize(
+    "draw, words",
+    [
+        (lambda f: retrieval_strips(f, pictures(2), pictures(1, 3), [[1, 2, 3]]), "do not fit"),
+        (lambda f: retrieval_strips(f, pictures(1)[..., 0], pictures(1, 1), [[1]]), "queries"),
+        (lambda f: retrieval_strips(f, pictures(1), pictures(1, 1), [[1]], [True]), "right"),
+        (lambda f: similarity_histogram(f.subplots(), [], [0.1]), "positives"),
+        (lambda f: training_curves(f.subplots(1, 2), {"a": {}}), "2 given for 3"),
+        (lambda f: training_curves(f.subplots(1, 3), {}), "runs: 0"),
+        (
+            lambda f: training_curves(f.subplots(1, 3), {"a": {"step": [1], "loss": [1, 2]}}),
+            "run 'a': loss",
+        ),
+    ],
+)
+def test_wrong_input_is_named(figure, draw, words):
+    with pytest.raises(ValueError, match=words):
+        draw(figure)
