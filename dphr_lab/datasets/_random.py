@@ -1,0 +1,13 @@
+"""Random generators named by what they are for, so that no two uses share a sequence."""
+
+import numpy as np
+
+# SeedSequence pads short keys with zeros: a number for each use in first place keeps them apart.
+_USES = {"hold out": 1, "shuffle": 2, "augment": 3}
+
+
+def generator(use: str, *key: int) -> np.random.Generator:
+    """The generator for `use` ("hold out", "shuffle", "augment") and non-negative whole `key`s."""
+    if any(number < 0 for number in key):
+        raise ValueError(f"seed, epoch and index must be 0 or more, found {key}")
+    return np.random.default_rng([_USES[use], *(int(number) for number in key)])

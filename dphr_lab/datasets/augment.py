@@ -1,0 +1,228 @@
+"""Augmentation of image batches: what to do is drawn first, then done.
+
+`draw` is a pure function of (settings, seed, epoch, pair index), so neither the number of loader
+workers nor the batch that a pair falls into changes what happens to it.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from ._random import generator
+
+if TYPE_CHECKING:
+    import torch
+
+ERASED_GREY = 127  # what erased rectangles are filled with
+_VIEW_DRAWS = 13  # uniform numbers used for one image
+_PAIR_DRAWS = 3 + 2 * _VIEW_DRAWS  # and for one pair: flip, turn or not, which turn, both views
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How training images are changed; probabilities first, then strengths.
+
+    The flip has one decision for both views: mirroring a place mirrors all its views. Quarter turns
+    are for the satellite view only: a drone's image turns about its own axis, not about north.
+    Colour, JPEG, blur and erasing are drawn for each view by itself.
+    """
+
+    flip: float = 0.5  # probability of mirroring left-right, both views together
+    quarter_turns: float = 1.0  # probability of turning the satellite image by 0, 90, 180 or 270°
+    jitter: float = 0.5  # probability of changing brightness, contrast and saturation
+    jpeg: float = 0.2  # probability of a round of JPEG compression
+    blur: float = 0.1  # probability of a Gaussian blur
+    erase: float = 0.2  # probability of filling one rectangle with grey
+    brightness: float = 0.15  # factor within 1 ± this
+    contrast: float = 0.15  # factor within 1 ± this
+    saturation: float = 0.15  # factor within 1 ± this
+    jpeg_quality: tuple[int, int] = (90, 100)  # lowest and highest quality, 1 to 100
+    blur_sigma: tuple[float, float] = (0.3, 1.0)  # pixels of the image as it is trained on
+    erase_area: tuple[float, float] = (0.02, 0.15)  # share of the image's area
+
+    def __post_init__(self):
+        for name in ("flip", "quarter_turns", "jitter", "jpeg", "blur", "erase"):
+            self._check(name, 0 <= getattr(self, name) <= 1, "a probability from 0 to 1")
+        for name in ("brightness", "contrast", "saturation"):
+            self._check(name, 0 <= getattr(self, name) <= 1, "from 0 to 1")
+        for name, least, most in (
+            ("jpeg_quality", 1, 100),
+            ("blur_sigma", 1e-6, np.inf),
+            ("erase_area", 0, 1),
+        ):
+            low, high = getattr(self, name)
+            self._check(name, least <= low <= high <= most, f"(low, high) within {least} to {most}")
+            object.__setattr__(self, name, (low, high))  # a list, as JSON gives, becomes a tuple
+
+    def _check(self, name: str, good: bool, expected: str) -> None:
+        if not good:
+            raise ValueError(f"{name} must be {expected}, found {getattr(self, name)!r}")
+
+
+NO_AUGMENTATION = Augmentation(flip=0, quarter_turns=0, jitter=0, jpeg=0, blur=0, erase=0)
+
+
+@dataclass(frozen=True)
+class ViewDraws:
+    """What is done to n images of one view, in the order of the fields."""
+
+    flip: np.ndarray  # (n,) bool
+    quarter_turns: np.ndarray  # (n,) int64, 0 to 3 counterclockwise
+    brightness: np.ndarray  # (n,) factor, 1 = unchanged
+    contrast: np.ndarray  # (n,) factor, 1 = unchanged
+    saturation: np.ndarray  # (n,) factor, 1 = unchanged
+    blur_sigma: np.ndarray  # (n,) pixels, 0 = none
+    jpeg_quality: np.ndarray  # (n,) int64, 0 = none
+    erase: np.ndarray  # (n, 4) top, left, height, width as shares of the side; height 0 = none
+
+    def __getitem__(self, rows) -> ViewDraws:
+        return ViewDraws(*(getattr(self, field.name)[rows] for field in fields(self)))
+
+
+class Draws(NamedTuple):
+    """What is done to n pairs: the draws of either view."""
+
+    drone: ViewDraws
+    satellite: ViewDraws
+
+
+def draw(augmentation: Augmentation, seed: int, epoch: int, indices: Sequence[int]) -> Draws:
+    """What `augmentation` does to the pairs `indices` in `epoch`: a pure function."""
+    uniform = np.empty((len(indices), _PAIR_DRAWS))
+    for row, index in enumerate(indices):
+        generator("augment", seed, epoch, int(index)).random(out=uniform[row])
+    flip = uniform[:, 0] < augmentation.flip
+    turns = np.where(
+        uniform[:, 1] < augmentation.quarter_turns, (4 * uniform[:, 2]).astype(np.int64), 0
+    )
+    drone, satellite = uniform[:, 3:].reshape(-1, 2, _VIEW_DRAWS).transpose(1, 0, 2)
+    return Draws(
+        _draw_view(augmentation, flip, np.zeros_like(turns), drone),
+        _draw_view(augmentation, flip, turns, satellite),
+    )
+
+
+def _draw_view(augmentation: Augmentation, flip, turns, uniform: np.ndarray) -> ViewDraws:
+    # Every number has its own column, used or not: changing one setting leaves the others' draws.
+    jitter, bright, contrast, saturate, blur, sigma, *rest = uniform.T
+    jpeg, quality, erase, area, shape, top, left = rest
+
+    def factor(strength: float, uniform: np.ndarray) -> np.ndarray:
+        return np.where(jitter < augmentation.jitter, 1 + strength * (2 * uniform - 1), 1.0)
+
+    low, high = augmentation.jpeg_quality
+    qualities = low + ((high - low + 1) * quality).astype(np.int64)
+    sigmas = _between(augmentation.blur_sigma, sigma)
+    areas = _between(augmentation.erase_area, area)
+    aspect = 2 ** (2 * shape - 1)  # height to width, 1/2 to 2
+    height = np.minimum(np.sqrt(areas * aspect), 1) * (erase < augmentation.erase)
+    width = np.minimum(np.sqrt(areas / aspect), 1)
+    return ViewDraws(
+        flip=flip,
+        quarter_turns=turns,
+        brightness=factor(augmentation.brightness, bright),
+        contrast=factor(augmentation.contrast, contrast),
+        saturation=factor(augmentation.saturation, saturate),
+        blur_sigma=np.where(blur < augmentation.blur, sigmas, 0.0),
+        jpeg_quality=np.where(jpeg < augmentation.jpeg, qualities, 0),
+        erase=np.stack([top * (1 - height), left * (1 - width), height, width], axis=1),
+    )
+
+
+def _between(low_high: tuple[float, float], uniform: np.ndarray) -> np.ndarray:
+    low, high = low_high
+    return low + (high - low) * uniform
+
+
+def apply(images: torch.Tensor, draws: ViewDraws) -> torch.Tensor:
+    """`images` uint8 (n, 3, px, px) changed as `draws` (of n images) say; the input stays as it is.
+
+    Blur is torchvision's (`transforms.v2.functional`), JPEG is Pillow's.
+    """
+    import torch
+
+    if len(images) != len(draws.flip):
+        raise ValueError(f"draws are for {len(draws.flip)} images, found {len(images)} images")
+    images = flip_and_turn(images, draws.flip, draws.quarter_turns)
+    factors = np.stack([draws.brightness, draws.contrast, draws.saturation])
+    rows = torch.from_numpy(np.flatnonzero((factors != 1).any(axis=0)))
+    if len(rows):
+        brightness, contrast, saturation = torch.from_numpy(factors).float()[:, rows]
+        coloured = adjust_colour(images[rows].float(), brightness, contrast, saturation)
+        images[rows] = coloured.round_().to(torch.uint8)
+    for row in np.flatnonzero(draws.blur_sigma):
+        images[row] = _blur(images[row], draws.blur_sigma[row])
+    for row in np.flatnonzero(draws.jpeg_quality):
+        images[row] = _jpeg(images[row], int(draws.jpeg_quality[row]))
+    side = images.shape[-1]
+    for row in np.flatnonzero(draws.erase[:, 2]):
+        top, left, height, width = np.rint(draws.erase[row] * side).astype(int)
+        images[row, :, top : top + height, left : left + width] = ERASED_GREY
+    return images
+
+
+def flip_and_turn(images: torch.Tensor, flip: np.ndarray, quarter_turns: np.ndarray):
+    """A copy of `images` (n, 3, px, px), mirrored left-right where `flip`, then turned."""
+    import torch
+
+    images = images.clone()
+    rows = torch.from_numpy(np.flatnonzero(flip))
+    images[rows] = images[rows].flip(-1)
+    for turns in (1, 2, 3):
+        rows = torch.from_numpy(np.flatnonzero(quarter_turns == turns))
+        images[rows] = images[rows].rot90(turns, (-2, -1))
+    return images
+
+
+def adjust_colour(
+    images: torch.Tensor,
+    brightness: torch.Tensor,
+    contrast: torch.Tensor,
+    saturation: torch.Tensor,
+) -> torch.Tensor:
+    """Brightness, contrast and saturation factors (n,) on float RGB (n, 3, h, w) in [0, 255].
+
+    The three steps of `torchvision.transforms.v2.functional` in this order, for a whole batch with
+    a factor an image. Works in place and returns `images`.
+    """
+    import torch
+
+    brightness, contrast, saturation = (
+        factor.view(-1, 1, 1, 1) for factor in (brightness, contrast, saturation)
+    )
+    images.mul_(brightness).clamp_(0, 255)
+    # Summed in float64: the mean must not depend on how the sum is split over threads.
+    mean = _grey(images).mean(dim=(-3, -2, -1), keepdim=True, dtype=torch.float64).float()
+    images.mul_(contrast).add_(mean * (1 - contrast)).clamp_(0, 255)
+    grey = _grey(images).mul_(1 - saturation)
+    return images.mul_(saturation).add_(grey).clamp_(0, 255)
+
+
+def _grey(images: torch.Tensor) -> torch.Tensor:
+    red, green, blue = images.unbind(1)  # ITU-R BT.601 luma, (n, 3, h, w) -> (n, 1, h, w)
+    return (red * 0.2989).add_(green, alpha=0.587).add_(blue, alpha=0.114).unsqueeze(1)
+
+
+def _blur(image: torch.Tensor, sigma: float) -> torch.Tensor:
+    from torchvision.transforms.v2 import functional
+
+    # Three standard deviations on either side, where the image is large enough to be reflected.
+    radius = min(int(np.ceil(3 * sigma)), image.shape[-1] - 1)
+    return functional.gaussian_blur(image, [2 * radius + 1] * 2, [float(sigma)] * 2)
+
+
+def _jpeg(image: torch.Tensor, quality: int) -> torch.Tensor:
+    # Pillow, since torchvision deprecates its own JPEG functions.
+    import torch
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.fromarray(image.permute(1, 2, 0).numpy()).save(file, "JPEG", quality=quality)
+    with Image.open(file) as coded:
+        pixels = torch.from_numpy(np.array(coded))
+    return pixels.permute(2, 0, 1)  # (px, px, 3) -> (3, px, px)

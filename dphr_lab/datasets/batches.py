@@ -1,0 +1,121 @@
+"""Batches of pairs from distinct places."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from ._random import generator
+from .augment import Augmentation, apply, draw
+from .pairs import PairSet
+
+if TYPE_CHECKING:
+    import torch
+
+
+class Batch(NamedTuple):
+    """One batch: row i of both views shows the same place, and no two rows share a place."""
+
+    drone: torch.Tensor  # (b, 3, px, px) uint8 RGB
+    satellite: torch.Tensor  # (b, 3, px, px) uint8 RGB
+    places: torch.Tensor  # (b,) int64
+    pair_index: torch.Tensor  # (b,) int64, row of `PairSet.pairs`
+
+
+def plan_batches(pair_places: np.ndarray, batch: int, order: np.ndarray) -> np.ndarray:
+    """Batches (steps, batch) of pair indices with distinct places, filled greedily along `order`.
+
+    A pair whose place is already in the batch waits and is tried first for the next one, so every
+    pair is used at most once; what cannot fill a last batch is left out.
+    """
+    places = pair_places.tolist()
+    coming = deque(order.tolist())
+    batches: list[list[int]] = []
+    while True:
+        filled: list[int] = []
+        taken: set[int] = set()
+        passed: list[int] = []
+        while coming and len(filled) < batch:
+            pair = coming.popleft()
+            if places[pair] in taken:
+                passed.append(pair)
+            else:
+                taken.add(places[pair])
+                filled.append(pair)
+        if len(filled) < batch:
+            return np.array(batches, dtype=np.int64).reshape(-1, batch)
+        batches.append(filled)
+        coming.extendleft(reversed(passed))
+
+
+class PairBatches:
+    """The batches of one epoch: `len()` of them, `[step]` gives a `Batch`.
+
+    Each has `batch` distinct places over all processes; process `rank` of `world_size` reads its
+    slice of every one (slices differ by one row at most). Everything is a function of
+    (`seed`, `epoch`, step), so the number of loader workers does not matter:
+
+        DataLoader(batches, batch_size=None, sampler=range(len(batches)), num_workers=2)
+
+    plan      (steps, batch) int64, the rows of `pairs.pairs` in every batch
+    left_out  number of pairs not used in this epoch
+
+    Raises ValueError when there are fewer places than `batch`.
+    """
+
+    def __init__(
+        self,
+        pairs: PairSet,
+        batch: int,
+        image_px: int,
+        seed: int,
+        epoch: int,
+        augmentation: Augmentation,
+        rank: int = 0,
+        world_size: int = 1,
+    ):
+        if batch < 1 or image_px < 1:
+            raise ValueError(f"batch and image_px must be 1 or more, found {batch} and {image_px}")
+        if batch > len(pairs):
+            raise ValueError(
+                f"batch is {batch}, and there are {len(pairs)} training places: a batch takes "
+                f"each of its pairs from another place; choose a batch of at most {len(pairs)}, "
+                "or hold out fewer places"
+            )
+        if not 0 <= rank < world_size <= batch:
+            raise ValueError(
+                f"0 <= rank < world_size <= batch must hold, found rank {rank}, "
+                f"world_size {world_size}, batch {batch}"
+            )
+        self.pairs = pairs
+        self.image_px = image_px
+        self.seed = seed
+        self.epoch = epoch
+        self.augmentation = augmentation
+        order = generator("shuffle", seed, epoch).permutation(len(pairs.pairs))
+        self.plan = plan_batches(pairs.pair_places, batch, order)
+        self.left_out = len(pairs.pairs) - self.plan.size
+        # Where rank r's slice begins: rounding down keeps the sizes within one of each other.
+        self._slice = slice(rank * batch // world_size, (rank + 1) * batch // world_size)
+
+    def __len__(self) -> int:
+        return len(self.plan)
+
+    def __getitem__(self, step: int) -> Batch:
+        import torch
+
+        if not 0 <= step < len(self):
+            raise IndexError(f"step must be from 0 to {len(self) - 1}, found {step}")
+        index = self.plan[step, self._slice]
+        rows = self.pairs.pairs[index]
+        drone = self.pairs.drone.read(rows[:, 0], self.image_px)
+        satellite = self.pairs.satellite.read(rows[:, 1], self.image_px)
+        draws = draw(self.augmentation, self.seed, self.epoch, index)
+        return Batch(
+            apply(drone, draws.drone),
+            apply(satellite, draws.satellite),
+            torch.from_numpy(self.pairs.pair_places[index]),
+            torch.from_numpy(index.copy()),
+        )

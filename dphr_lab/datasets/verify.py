@@ -1,0 +1,366 @@
+"""Checking a data set on disk before hours are spent on it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from .images import READ_THREADS, VIEWS, read_image
+from .layouts import (
+    SUES200,
+    CrossViewDataset,
+    FolderPairs,
+    Part,
+    University1652,
+    find_layout,
+    find_sues200_heights,
+    read_families,
+    shorten,
+    sues200_split,
+)
+
+# Places and images of every part as published; see `University1652` and `SUES200` for the sources.
+PUBLISHED = {
+    University1652.name: {
+        "train/drone": (701, 37_854),
+        "train/satellite": (701, 701),
+        "test/query_drone": (701, 37_855),
+        "test/query_satellite": (701, 701),
+        "test/gallery_drone": (951, 51_355),
+        "test/gallery_satellite": (951, 951),
+    },
+    SUES200.name: {
+        "train/drone": (120, 6_000),
+        "train/satellite": (120, 120),
+        "test/query_drone": (80, 4_000),
+        "test/query_satellite": (80, 80),
+        "test/gallery_drone": (200, 10_000),
+        "test/gallery_satellite": (200, 200),
+    },
+}
+OFFICIAL_EMPTY_GOOGLE = 12  # place folders without images in University-1652's train/google
+
+
+@dataclass(frozen=True)
+class PartCount:
+    """One row of the report."""
+
+    part: str  # e.g. "test/query_drone", for SUES-200 with its height
+    places: int  # place folders with at least one image
+    images: int
+    published_places: int | None  # None where nothing is published
+    published_images: int | None
+
+    @property
+    def as_published(self) -> bool | None:
+        """Whether both counts are the published ones, None where nothing is published."""
+        if self.published_places is None:
+            return None
+        return (self.places, self.images) == (self.published_places, self.published_images)
+
+
+@dataclass(frozen=True)
+class VerifyReport:
+    """What `verify` found; print it for a table."""
+
+    root: str
+    layout: str
+    rows: tuple[PartCount, ...]
+    notices: tuple[str, ...]  # worth knowing
+    faults: tuple[str, ...]  # to be put right
+    deep: bool  # whether every image was decoded and compared
+
+    @property
+    def ok(self) -> bool:
+        """Whether there is no fault."""
+        return not self.faults
+
+    def __str__(self) -> str:
+        table = [("part", "places", "published", "images", "published", "")]
+        table += [
+            (
+                row.part,
+                f"{row.places:,}",
+                "-" if row.published_places is None else f"{row.published_places:,}",
+                f"{row.images:,}",
+                "-" if row.published_images is None else f"{row.published_images:,}",
+                {True: "as published", False: "differs", None: ""}[row.as_published],
+            )
+            for row in self.rows
+        ]
+        widths = [max(len(line[column]) for line in table) for column in range(len(table[0]))]
+        lines = [f"{self.layout} in {self.root}", ""]
+        for part, *numbers, remark in table:
+            cells = [n.rjust(w) for n, w in zip(numbers, widths[1:], strict=False)]
+            lines.append("  ".join([part.ljust(widths[0]), *cells, remark]).rstrip())
+        lines.append("")
+        lines += [f"notice: {notice}" for notice in self.notices]
+        lines += [f"FAULT:  {fault}" for fault in self.faults]
+        how = "every image decoded" if self.deep else "images not decoded; --deep does so"
+        verdict = "no fault" if self.ok else f"{_count(len(self.faults), 'fault')}"
+        lines.append(f"{verdict}, {_count(len(self.notices), 'notice')} ({how})")
+        return "\n".join(lines)
+
+
+def verify(
+    root: Path | str,
+    deep: bool = False,
+    published: bool = False,
+    height: int | None = None,
+    progress: bool = False,
+) -> VerifyReport:
+    """Check the data set in the folder `root`: its counts, empty folders, query places in train.
+
+    `deep` also decodes every image and looks for the same file under two places (`progress` shows
+    a bar). `published` makes counts other than the published ones a fault. `height` checks one
+    height of SUES-200, None all that are there. Raises FileNotFoundError where no layout is found.
+    """
+    layout = find_layout(root)
+    if layout is SUES200:
+        heights = find_sues200_heights(Path(root)) if height is None else (height,)
+        datasets = [SUES200(root, height_m) for height_m in heights]
+    elif height is None:
+        datasets = [layout(root)]
+    else:
+        raise ValueError(f"height is {height}, and {root} is {layout.name}, which has no heights")
+
+    notices, faults, rows = [], [], []
+    for data in datasets:
+        at_height = "" if data.height_m is None else f" {data.height_m} m"
+        rows += _rows(data, at_height)
+        for found, checks in (
+            (faults, (_bad_names, _empty_used, _one_view_only, _unanswerable, _in_both_halves)),
+            (notices, (_empty_unused, _distractors, _missing_parts, _gallery_without_train)),
+        ):
+            for check in checks:
+                found += [f"{message}" for message in check(data, at_height)]
+    for message in _families_in_both_halves(datasets[0]):
+        faults.append(message)
+    different = [row for row in rows if row.as_published is False]
+    (faults if published else notices).extend(
+        f"{row.part} has {row.places:,} places and {row.images:,} images; published are "
+        f"{row.published_places:,} and {row.published_images:,}"
+        for row in different
+    )
+    if deep:
+        deep_notices, deep_faults = _deep(datasets, progress)
+        notices += deep_notices
+        faults += deep_faults
+    return VerifyReport(
+        root=str(root),
+        layout=layout.name,
+        rows=tuple(rows),
+        notices=tuple(dict.fromkeys(notices)),  # SUES-200 says the same at every height: once
+        faults=tuple(dict.fromkeys(faults)),
+        deep=deep,
+    )
+
+
+def _rows(data: CrossViewDataset, at_height: str) -> Iterator[PartCount]:
+    published = PUBLISHED.get(data.name, {})
+    for part in data.parts.values():
+        filled = [files for files in part.files.values() if files]
+        yield PartCount(
+            part.name + at_height,
+            len(filled),
+            sum(map(len, filled)),
+            *published.get(part.name, (None, None)),
+        )
+
+
+def _places(data: CrossViewDataset, role: str, view: str) -> set[str] | None:
+    """Folder names with at least one image, None without such a part."""
+    for part in data.parts.values():
+        if (part.role, part.view) == (role, view):
+            return {name for name, files in part.files.items() if files}
+    return None
+
+
+def _bad_names(data: CrossViewDataset, at_height: str) -> Iterator[str]:
+    if isinstance(data, FolderPairs):  # any name will do
+        return
+    for part in data.parts.values():
+        bad = [name for name in part.place_folders if not name.isdecimal()]
+        if bad and part.role != "unused":
+            yield f"{part.name}: place folders must be numbers, found {shorten(bad)}"
+
+
+def _empty_used(data: CrossViewDataset, at_height: str) -> Iterator[str]:
+    for part in data.parts.values():
+        empty = _empty(part)
+        if empty and part.role != "unused":
+            yield (
+                f"{part.name}{at_height}: no image for {_count(len(empty), 'place')}: "
+                f"{shorten(empty)}"
+            )
+
+
+def _empty_unused(data: CrossViewDataset, at_height: str) -> Iterator[str]:
+    for part in data.parts.values():
+        empty = _empty(part)
+        if empty and part.role == "unused":
+            official = part.name == "train/google" and len(empty) == OFFICIAL_EMPTY_GOOGLE
+            why = "as in the official data set" if official else "these images are not used"
+            yield f"{part.name}: {_count(len(empty), 'empty folder')} ({why}): {shorten(empty)}"
+
+
+def _empty(part: Part) -> list[str]:
+    return [name for name, files in part.files.items() if not files]
+
+
+def _one_view_only(data: CrossViewDataset, at_height: str) -> Iterator[str]:
+    yield from _missing_partners(data, "train", "train", "cannot be trained on", at_height)
+
+
+def _unanswerable(data: CrossViewDataset, at_height: str) -> Iterator[str]:
+    yield from _missing_partners(data, "query", "gallery", "cannot be found", at_height)
+
+
+def _missing_partners(data, role: str, other_role: str, what: str, at_height: str) -> Iterator[str]:
+    for view, other in (VIEWS, VIEWS[::-1]):
+        here, there = _places(data, role, view), _places(data, other_role, other)
+        lonely = sorted((here or set()) - (there or set()))
+        if lonely and there is not None:
+            yield (
+                f"{_count(len(lonely), f'{role} place')}{at_height} with {view} but no {other} "
+                f"images in the {other_role} set, which {what}: {shorten(lonely)}"
+            )
+
+
+def _in_both_halves(data: CrossViewDataset, at_height: str) -> Iterator[str]:
+    for view in VIEWS:
+        queries = _places(data, "query", view) or set()
+        trained = set().union(*(_places(data, "train", v) or set() for v in VIEWS))
+        # By label, not by folder name: 0012 and 12 are one place where labels are numbers.
+        labels = {data.place_id(name) for name in trained if _is_label(data, name)}
+        shared = sorted(n for n in queries if _is_label(data, n) and data.place_id(n) in labels)
+        if shared:
+            yield (
+                f"{_count(len(shared), 'query place')} ({view}) also in train, so the test would "
+                f"reward memory: {shorten(shared)}"
+            )
+
+
+def _is_label(data: CrossViewDataset, name: str) -> bool:
+    return isinstance(data, FolderPairs) or name.isdecimal()
+
+
+def _families_in_both_halves(data: CrossViewDataset) -> Iterator[str]:
+    try:
+        families = read_families(data.root)
+    except ValueError as error:
+        yield str(error)
+        return
+    if not families:
+        return
+    by_label = {int(n) if n.isdecimal() else n: family for n, family in families.items()}
+
+    def families_of(role: str) -> set[int]:
+        names = set().union(*(_places(data, role, view) or set() for view in VIEWS))
+        labels = (int(n) if n.isdecimal() else n for n in names)
+        return {by_label[label] for label in labels if label in by_label}
+
+    shared = sorted(families_of("train") & families_of("query"))
+    if shared:
+        yield (
+            f"{_count(len(shared), 'family', 'families')} of twins with places in train and among "
+            f"the queries: {shorten(shared)}"
+        )
+
+
+def _distractors(data: CrossViewDataset, at_height: str) -> Iterator[str]:
+    if isinstance(data, FolderPairs):
+        for view in VIEWS:
+            gallery, query = _places(data, "gallery", view), _places(data, "query", view)
+            alone = sorted((gallery or set()) - (query or set()))
+            if alone:
+                yield (
+                    f"{_count(len(alone), 'test place')} with {view} images only, kept as "
+                    f"distractors: {shorten(alone)}"
+                )
+
+
+def _missing_parts(data: CrossViewDataset, at_height: str) -> Iterator[str]:
+    wanted = [("train", view) for view in VIEWS]
+    wanted += [(role, view) for role in ("query", "gallery") for view in VIEWS]
+    missing = [f"{role} {view}" for role, view in wanted if _places(data, role, view) is None]
+    if missing:
+        yield f"no {', no '.join(missing)} set{at_height}"
+
+
+def _gallery_without_train(data: CrossViewDataset, at_height: str) -> Iterator[str]:
+    if not isinstance(data, SUES200):
+        return
+    for view in VIEWS:
+        gallery, train = _places(data, "gallery", view), _places(data, "train", view)
+        if gallery is not None and train and not train & gallery:
+            yield (
+                f"test/gallery_{view}{at_height} lacks the train places; the published gallery "
+                "holds all 200 places"
+            )
+    known = frozenset.union(*sues200_split().values())
+    unknown = sorted((_places(data, "gallery", "satellite") or set()) - known)
+    if unknown:
+        yield f"{_count(len(unknown), 'place')} not in the published split: {shorten(unknown)}"
+
+
+def _deep(datasets: list[CrossViewDataset], progress: bool) -> tuple[list[str], list[str]]:
+    """Notices and faults from decoding every image and comparing the files' bytes."""
+    seen: dict[Path, list[tuple[Part, str]]] = defaultdict(list)  # a file can be in several parts
+    for data in datasets:
+        for part in data.parts.values():
+            for name, files in part.files.items():
+                for path in files:
+                    seen[path].append((part, name))
+    notices, faults = [], []
+    by_digest: dict[bytes, list[Path]] = defaultdict(list)
+    root = datasets[0].root
+    with ThreadPoolExecutor(READ_THREADS) as pool:
+        results = pool.map(_decode, seen)
+        if progress:
+            from tqdm.auto import tqdm
+
+            results = tqdm(results, total=len(seen), desc="decoding", unit="image")
+        for path, (digest, error) in zip(seen, results, strict=True):
+            by_digest[digest].append(path)
+            if error:
+                used = any(part.role != "unused" for part, _ in seen[path])
+                (faults if used else notices).append(error)
+    for paths in by_digest.values():
+        if len(paths) > 1:
+            _same_bytes(paths, seen, root, notices, faults)
+    return notices, faults
+
+
+def _decode(path: Path) -> tuple[bytes, str | None]:
+    """Digest of the file's bytes, and what is wrong with it."""
+    try:
+        digest = hashlib.blake2b(path.read_bytes(), digest_size=16).digest()
+        read_image(path)
+    except (OSError, ValueError) as error:
+        message = str(error).split("; replace or remove")[0]
+        return str(path).encode() if isinstance(error, OSError) else digest, message
+    return digest, None
+
+
+def _same_bytes(paths, seen, root: Path, notices: list[str], faults: list[str]) -> None:
+    """Report files with equal bytes: query and gallery of one place share theirs by design."""
+    uses = [use for path in paths for use in seen[path]]
+    # 0012 and 12 are one place.
+    places = {int(name) if name.isdecimal() else name for _, name in uses}
+    files = shorten([path.relative_to(root) for path in paths], 4)
+    if len(places) > 1:
+        used = all(any(part.role != "unused" for part, _ in seen[path]) for path in paths)
+        (faults if used else notices).append(f"the same image under {len(places)} places: {files}")
+    elif len({part.view for part, _ in uses if part.role != "unused"}) > 1:
+        faults.append(f"the same image as drone and as satellite view: {files}")
+    elif len({path.parent for path in paths}) < len(paths):
+        notices.append(f"the same image twice in one folder: {files}")
+
+
+def _count(number: int, what: str, plural: str | None = None) -> str:
+    return f"{number:,} {what if number == 1 else plural or what + 's'}"
