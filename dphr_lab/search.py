@@ -1,0 +1,118 @@
+"""Find the places of a few images in a folder of the other view: `dphr search`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from dphr_lab._files import replace_when_done
+from dphr_lab.datasets import FileImages, read_image
+from dphr_lab.datasets.images import is_image_name
+from dphr_lab.models import embed
+from dphr_lab.retrieval import rank
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """The best matches of some query images.
+
+    `queries` (Q,) and `matches` (Q, K) are paths, `scores` (Q, K) cosine similarities in [-1, 1],
+    best first; `right` (Q, K) says whether a match shows the query's place, and is None for a
+    query whose place is not known.
+    """
+
+    queries: tuple[Path, ...]
+    matches: tuple[tuple[Path, ...], ...]
+    scores: np.ndarray
+    right: tuple[tuple[bool, ...] | None, ...]
+    gallery_size: int
+
+    def __str__(self) -> str:
+        lines = []
+        for query, matches, scores, right in zip(
+            self.queries, self.matches, self.scores, self.right, strict=True
+        ):
+            known = "place not known" if right is None else "right place marked *"
+            lines.append(f"{query}  (gallery of {self.gallery_size}; {known})")
+            for k, (match, score) in enumerate(zip(matches, scores, strict=True)):
+                mark = "*" if right is not None and right[k] else " "
+                lines.append(f"  {mark} {k + 1:2d}  {score:6.3f}  {match}")
+        return "\n".join(lines)
+
+    def draw(self, path: Path | str, image_px: int = 160) -> None:
+        """Write the strips as a figure, the right place framed where it is known."""
+        from matplotlib.figure import Figure
+
+        from dphr_lab.plotting import retrieval_strips
+
+        rows, columns = self.scores.shape
+        figure = Figure(figsize=(1.2 * (columns + 1), 1.45 * rows))
+        parts = figure.subfigures(rows, 1, squeeze=False)[:, 0]
+        for part, query, matches, scores, right in zip(
+            parts, self.queries, self.matches, self.scores, self.right, strict=True
+        ):
+            retrieval_strips(
+                part,
+                _read([query], image_px),
+                _read(matches, image_px)[None],
+                scores=scores[None],
+                right=None if right is None else [right],
+            )
+        with replace_when_done(path) as aside:
+            figure.savefig(aside, dpi=120)
+
+
+def search(
+    encoder: torch.nn.Module,
+    queries: Sequence[Path | str],
+    gallery_folder: Path | str,
+    *,
+    top: int = 10,
+    query_view: str = "drone",
+    image_px: int | None = None,
+) -> SearchResult:
+    """Rank the images of a folder for each query image.
+
+    `query_view`: "drone" or "satellite"; the gallery shows the other view. `image_px`: side in
+    pixels to which images are resized, None for the encoder's own. A query's place is known when
+    the name of its folder is also the name of a folder of the gallery. Raises
+    `FileNotFoundError` for a query that is no file and for a gallery without images.
+    """
+    queries = [Path(query) for query in queries]
+    for query in queries:
+        if not query.is_file():
+            raise FileNotFoundError(f"query: found no file {query}; expected an image")
+    gallery_folder = Path(gallery_folder)
+    files = sorted(file for file in gallery_folder.rglob("*") if is_image_name(file.name))
+    if not files:
+        raise FileNotFoundError(f"gallery: found no image in {gallery_folder} or its folders")
+    names = [file.parent.name if file.parent != gallery_folder else "" for file in files]
+    known = set(names) - {""}
+    gallery_view = "satellite" if query_view == "drone" else "drone"
+    z_query = embed(encoder, _images(queries, query_view), image_px)
+    z_gallery = embed(encoder, _images(files, gallery_view), image_px)
+    order, scores = rank(z_query, z_gallery, min(top, len(files)))
+    order = np.asarray(order)
+    return SearchResult(
+        queries=tuple(queries),
+        matches=tuple(tuple(files[i] for i in row) for row in order),
+        scores=np.asarray(scores),
+        right=tuple(
+            tuple(names[i] == query.parent.name for i in row)
+            if query.parent.name in known
+            else None
+            for query, row in zip(queries, order, strict=True)
+        ),
+        gallery_size=len(files),
+    )
+
+
+def _images(paths: Sequence[Path], view: str) -> FileImages:
+    return FileImages(view, paths, places=np.zeros(len(paths)))
+
+
+def _read(paths: Sequence[Path], image_px: int) -> np.ndarray:
+    """(n, image_px, image_px, 3) uint8"""
+    return np.stack([read_image(path, image_px) for path in paths])

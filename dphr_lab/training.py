@@ -1,0 +1,552 @@
+"""Training on one machine or several processes, with bit-exact resume.
+
+`fit` runs on Hugging Face accelerate. A run lives in a folder:
+
+    settings.json        the settings and the data they were used on
+    metrics.jsonl        one line a step, and one a validation
+    checkpoints/         step-000050/ …: everything needed to go on
+    best/                the encoder of the best validation so far
+    encoder.*            the chosen encoder, for `models.Encoder.load(run)`
+    curves.png           loss, lambda and recall over the steps
+    result.json          {settings, data, versions, hardware, wall_s, curves, report, …}
+"""
+
+import json
+import math
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from torch import nn
+from torch.utils.data import DataLoader
+
+from dphr_lab import environment
+from dphr_lab._files import replace_when_done, write_json
+from dphr_lab.datasets import NO_AUGMENTATION, Augmentation, CrossViewDataset, PairBatches
+from dphr_lab.evaluation import evaluate_dataset, evaluate_images
+from dphr_lab.losses import DPHRLoss, SymmetricInfoNCE, TripletLoss
+from dphr_lab.models import Encoder
+from dphr_lab.settings import Settings
+
+RESULT_FORMAT = 1  # raised when a reader of result.json would have to change
+CHECKPOINTS_KEPT = 2
+SHOWN = ("loss", "lambda", "recall", "images_per_s")  # beside the progress bar
+
+
+class NonFiniteLossError(RuntimeError):
+    """The loss became NaN or infinite; the message names the step, the places and a checkpoint."""
+
+
+def make_loss(settings: Settings) -> nn.Module:
+    """The loss that `settings.loss` names, with `settings.loss_options` as keywords.
+
+    "rda" is DPHR at a constant lambda, "palw" is DPHR with weights of one. Raises `ValueError`
+    for an option that the loss does not know.
+    """
+    options = dict(settings.loss_options)
+    if settings.loss == "rda":
+        options = {"signal": "constant"} | options
+    if settings.loss == "palw":
+        options = {"weight_map": None} | options
+    if options.get("signal") == "step":
+        options = {"total_steps": settings.steps} | options
+    kind = {"triplet": TripletLoss, "infonce": SymmetricInfoNCE}.get(settings.loss, DPHRLoss)
+    try:
+        return kind(**options)
+    except TypeError as error:
+        raise ValueError(f"loss_options: {kind.__name__} does not take them: {error}") from None
+
+
+def learning_rate(step: int, settings: Settings) -> float:
+    """Rate of optimiser step `step` (0-based): linear warm-up, then a cosine to 0."""
+    warm = round(settings.warmup * settings.steps)
+    if step < warm:
+        return settings.learning_rate * (step + 1) / warm
+    share = (step - warm) / max(1, settings.steps - warm)
+    return settings.learning_rate * (1 + math.cos(math.pi * share)) / 2
+
+
+def fit(
+    settings: Settings,
+    data: CrossViewDataset,
+    run_folder: Path | str,
+    *,
+    resume: bool = False,
+    evaluate_test: bool = True,
+    progress: bool = True,
+) -> dict[str, Any]:
+    """Train an encoder on the pairs of `data` and return what `result.json` holds.
+
+    The best encoder by R@1 on held-out training places (drone → satellite) is kept, the last one
+    where nothing is held out; the test half is read once, at the end, if there is one and
+    `evaluate_test`. With `resume` the run in `run_folder` goes on from its newest checkpoint, and
+    ends as the uninterrupted run would have, bit for bit, on the same machine, versions and
+    thread count.
+
+    Ctrl-C stops after the step under way, with a checkpoint. Raises `ValueError` for settings
+    that do not suit the data or the run to resume, `FileExistsError` for a folder that holds
+    another run, `FileNotFoundError` for nothing to resume, `NonFiniteLossError` (with a
+    checkpoint of the state before the step) for a loss that is NaN or infinite.
+    """
+    # A run starts where its settings say: one process's globals are set here and nowhere else.
+    if settings.threads is not None:
+        torch.set_num_threads(settings.threads)
+    torch.manual_seed(settings.seed)
+    run = _Run(settings, data, Path(run_folder), resume=resume, progress=progress)
+    run.train()
+    return run.finish(evaluate_test)
+
+
+def describe_data(data: CrossViewDataset) -> dict[str, Any]:
+    """What a stored run says of its data: name, root, height and sizes."""
+    settings = getattr(data, "settings", None)  # of a world rendered in memory
+    return {
+        "name": data.name,
+        "root": None if data.root is None else str(data.root),
+        "height_m": data.height_m,
+        "world": None if settings is None else settings.to_dict(),
+    }
+
+
+class _Run:
+    """One training run: what it is made of, its steps, and its files."""
+
+    def __init__(self, settings: Settings, data, folder: Path, *, resume: bool, progress: bool):
+        from accelerate import Accelerator
+        from accelerate.state import AcceleratorState
+
+        AcceleratorState._reset_state()  # else a second run here could not change its precision
+        self.settings, self.data, self.folder = settings, data, folder
+        self.accelerator = Accelerator(mixed_precision=settings.mixed_precision)
+        self.world = self.accelerator.num_processes
+        self.rank = self.accelerator.process_index
+        self.main = self.accelerator.is_main_process
+        self.progress = progress and self.main
+        self.pairs, self.held_out = data.train.hold_out(settings.val_places, settings.seed)
+        self.augmentation = _augmentation(settings)
+        batches = self.batches(0)  # a batch that the data cannot fill is said before any writing
+        self.encoder = Encoder(
+            settings.backbone,
+            embed_dim=settings.embed_dim,
+            pretrained=settings.pretrained,
+            pool=settings.pool,
+            image_px=settings.image_px,
+        )
+        torch.manual_seed(settings.seed + self.rank)  # equal weights, unequal dropout
+        self.loss = make_loss(settings).to(self.accelerator.device)
+        optimizer = torch.optim.AdamW(
+            [
+                {"params": list(self.encoder.parameters())},
+                {"params": list(self.loss.parameters()), "weight_decay": 0.0},
+            ],
+            weight_decay=settings.weight_decay,
+        )
+        self.model, self.optimizer = self.accelerator.prepare(self.encoder, optimizer)
+        self.step = self.epoch = self.batch_of_epoch = 0
+        self.best = {"step": None, "val_r_at_1": -1.0}
+        self.wall_s = 0.0
+        if self.progress:
+            print(
+                f"{len(batches) * settings.batch} pairs an epoch in {len(batches)} batches of "
+                f"{settings.batch} places; {batches.left_out} pairs left out"
+            )
+        self._open_folder(resume)
+
+    # -- the steps -----------------------------------------------------------------------------
+
+    def batches(self, epoch: int) -> PairBatches:
+        """The batches of an epoch, this process's slice of each."""
+        return PairBatches(
+            self.pairs,
+            self.settings.batch,
+            image_px=self.settings.image_px,
+            seed=self.settings.seed,
+            epoch=epoch,
+            augmentation=self.augmentation,
+            rank=self.rank,
+            world_size=self.world,
+        )
+
+    def train(self) -> None:
+        """Steps until the last, with validations and checkpoints on the way."""
+        from tqdm.auto import tqdm
+
+        settings, began, wall_before = self.settings, time.perf_counter(), self.wall_s
+        with (
+            _stop_after_step() as stop,
+            tqdm(total=settings.steps, initial=self.step, disable=not self.progress) as bar,
+        ):
+            while self.step < settings.steps:
+                batches = self.batches(self.epoch)
+                for batch in self._loader(batches):
+                    line = self._one_step(batch)
+                    bar.update()
+                    bar.set_postfix({k: f"{line[k]:.3g}" for k in SHOWN if k in line})
+                    last = self.step == settings.steps
+                    end_of_epoch = self.batch_of_epoch == len(batches)
+                    if end_of_epoch:
+                        self.epoch, self.batch_of_epoch = self.epoch + 1, 0
+                    every = settings.validate_every
+                    if last or (end_of_epoch if every is None else self.step % every == 0):
+                        self._validate()
+                    self.wall_s = wall_before + time.perf_counter() - began
+                    stopped = self._on_any_process(stop.is_set())
+                    if (
+                        last
+                        or end_of_epoch
+                        or stopped
+                        or self.step % settings.checkpoint_every == 0
+                    ):
+                        saved = self._save_checkpoint()
+                    if stopped and not last:
+                        raise KeyboardInterrupt(f"stopped after step {self.step}; saved {saved}")
+                    if last:
+                        break
+
+    def _one_step(self, batch) -> dict[str, float]:
+        began, rate = time.perf_counter(), learning_rate(self.step, self.settings)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.model.train()
+        device, rows = self.accelerator.device, len(batch.places)
+        images = torch.cat([batch.drone, batch.satellite]).to(device, non_blocking=True)
+        with self.accelerator.autocast():
+            z = self.model(images)  # (2 b, 3, H, W) -> (2 b, D): one pass over both views
+        z_drone, z_satellite, places = (
+            self._gather(own) for own in (z[:rows], z[rows:], batch.places.to(device))
+        )
+        loss_state = {k: v.clone() for k, v in self.loss.state_dict().items()}
+        loss = self.loss(z_drone, z_satellite, places)
+        if not torch.isfinite(loss):
+            self.loss.load_state_dict(loss_state)
+            saved = self._save_checkpoint("non-finite")
+            raise NonFiniteLossError(
+                f"loss: found {loss.item()} at step {self.step + 1}, places {places.tolist()}; "
+                f"the state before this step is in {saved}; "
+                "try a smaller learning rate, clip_norm, or mixed_precision bf16 or no"
+            )
+        # Every process holds the loss of the whole batch but the gradient of its own rows only,
+        # and DDP averages over processes where their sum is wanted: hence the factor, and hence
+        # its removal from the loss's own parameters, whose gradient every process has whole.
+        self.accelerator.backward(loss * self.world)
+        for parameter in self.loss.parameters():
+            parameter.grad /= self.world
+        if self.settings.clip_norm is not None:
+            self.accelerator.clip_grad_norm_(self.encoder.parameters(), self.settings.clip_norm)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.step += 1
+        self.batch_of_epoch += 1
+        line = {
+            "step": self.step,
+            "epoch": self.epoch,
+            "loss": loss.item(),
+            "recall": _batch_recall(z_drone, z_satellite, places),
+            "learning_rate": rate,
+        }
+        if isinstance(self.loss, DPHRLoss):
+            line["lambda"] = self.loss.progressive.value().item()
+        line["images_per_s"] = 2 * self.settings.batch / (time.perf_counter() - began)
+        self._append_metrics(line)
+        return line
+
+    def _gather(self, own: torch.Tensor) -> torch.Tensor:
+        """The whole batch's rows on every process; this process's own keep their gradient."""
+        if self.world == 1:
+            return own
+        count = self.accelerator.gather(torch.tensor([len(own)], device=own.device)).tolist()
+        padded = self.accelerator.pad_across_processes(own.detach())
+        parts = list(self.accelerator.gather(padded).chunk(self.world))
+        parts = [part[:rows] for part, rows in zip(parts, count, strict=True)]
+        parts[self.rank] = own
+        return torch.cat(parts)
+
+    def _loader(self, batches: PairBatches) -> DataLoader:
+        workers = self.settings.workers
+        return DataLoader(
+            batches,
+            batch_size=None,  # one item is one batch
+            sampler=range(self.batch_of_epoch, len(batches)),
+            num_workers=workers,
+            multiprocessing_context="spawn" if workers else None,
+            pin_memory=self.accelerator.device.type == "cuda",
+            generator=torch.Generator(),  # its own: making a loader must not draw from torch's
+        )
+
+    def _on_any_process(self, flag: bool) -> bool:
+        if self.world == 1:
+            return flag
+        flags = torch.tensor([float(flag)], device=self.accelerator.device)
+        return bool(self.accelerator.reduce(flags, "sum").item())
+
+    def _validate(self) -> None:
+        """Score the held-out training places; keep the encoder when it is the best so far."""
+        if self.main and len(self.held_out.drone):
+            query, gallery = self.held_out.direction("D2S")
+            report = evaluate_images(self.encoder, query, gallery)
+            line = {"step": self.step, "val_r_at_1": report.r_at_1}
+            self._append_metrics(line)
+            if line["val_r_at_1"] > self.best["val_r_at_1"]:
+                self.best = line
+                with _replaced_folder(self.folder / "best") as aside:
+                    self.encoder.save(aside)
+        self.accelerator.wait_for_everyone()
+
+    # -- the files -----------------------------------------------------------------------------
+
+    def _open_folder(self, resume: bool) -> None:
+        """Start a run folder, or put this run where the newest checkpoint left it."""
+        stored = self.folder / "settings.json"
+        record = {"settings": self.settings.to_dict(), "data": describe_data(self.data)}
+        record = json.loads(json.dumps(record))  # as it will be read back
+        if not resume:
+            if stored.exists():
+                raise FileExistsError(
+                    f"run_folder: found another run in {self.folder}; "
+                    "resume it (resume=True, --resume) or choose an empty folder"
+                )
+            self.accelerator.wait_for_everyone()
+            if self.main:
+                write_json(stored, record)
+            return
+        checkpoint = newest_checkpoint(self.folder)
+        before = json.loads(stored.read_text())
+        different = [
+            f"{name}: stored {before['settings'].get(name)!r}, given {value!r}"
+            for name, value in record["settings"].items()
+            if before["settings"].get(name) != value
+        ]
+        if different:
+            raise ValueError(
+                f"resume: the run in {self.folder} was started with other settings; "
+                f"{'; '.join(different)}; resume with the stored ones or start another run"
+            )
+        self._load_checkpoint(checkpoint)
+
+    def _save_checkpoint(self, name: str | None = None) -> Path:
+        """Model, optimiser, loss, random states and position; written aside, then renamed."""
+        folder = self.folder / "checkpoints" / (name or f"step-{self.step:06d}")
+        states = self._gather_random_states()
+        if self.main:
+            tensors = {f"loss.{k}": v for k, v in self.loss.state_dict().items()} | states
+            optimizer = self.optimizer.state_dict()
+            for index, values in optimizer["state"].items():
+                tensors |= {f"optimizer.{index}.{k}": v for k, v in values.items()}
+            position = {
+                "step": self.step,
+                "epoch": self.epoch,
+                "batch_of_epoch": self.batch_of_epoch,
+                "best": self.best,
+                "wall_s": self.wall_s,
+                "scaler": None if self._scaler is None else self._scaler.state_dict(),
+                "environment": _environment(),
+            }
+            with _replaced_folder(folder) as aside:
+                self.encoder.save(aside)
+                safetensors.torch.save_file(
+                    {k: v.detach().cpu().contiguous() for k, v in tensors.items()},
+                    aside / "state.safetensors",
+                )
+                write_json(aside / "position.json", position)
+            for old in _checkpoints(self.folder)[:-CHECKPOINTS_KEPT]:
+                shutil.rmtree(old)
+        self.accelerator.wait_for_everyone()
+        return folder
+
+    def _load_checkpoint(self, folder: Path) -> None:
+        position = json.loads((folder / "position.json").read_text())
+        tensors = safetensors.torch.load_file(folder / "state.safetensors")
+        self.encoder.load_state_dict(Encoder.load(folder).state_dict())
+        self.loss.load_state_dict(_under(tensors, "loss."))
+        state = self.optimizer.state_dict()
+        state["state"] = {}
+        for key, value in _under(tensors, "optimizer.").items():
+            index, name = key.split(".", 1)
+            state["state"].setdefault(int(index), {})[name] = value
+        self.optimizer.load_state_dict(state)
+        if self._scaler is not None:
+            self._scaler.load_state_dict(position["scaler"])
+        random_states = _under(tensors, f"random.{self.rank}.")
+        if not random_states:
+            raise ValueError(
+                f"resume: {folder} was saved by fewer processes than the {self.world} given; "
+                "start as many as the run was started with"
+            )
+        torch.set_rng_state(random_states["cpu"])
+        if "cuda" in random_states and torch.cuda.is_available():
+            torch.cuda.set_rng_state(random_states["cuda"])
+        for name in ("step", "epoch", "batch_of_epoch", "best", "wall_s"):
+            setattr(self, name, position[name])
+        if self.main:
+            kept = [line for line in read_metrics(self.folder) if line["step"] <= self.step]
+            with replace_when_done(self.folder / "metrics.jsonl") as aside:
+                aside.write_text("".join(json.dumps(line) + "\n" for line in kept))
+
+    @property
+    def _scaler(self):
+        """Accelerate's gradient scaler: there in fp16 only."""
+        return self.accelerator.scaler
+
+    def _gather_random_states(self) -> dict[str, torch.Tensor]:
+        own = {"cpu": torch.get_rng_state()}
+        if torch.cuda.is_available():
+            own["cuda"] = torch.cuda.get_rng_state()
+        states = {}
+        for name, state in own.items():
+            rows = self.accelerator.gather(state[None].to(self.accelerator.device)).cpu()
+            states |= {f"random.{rank}.{name}": row.clone() for rank, row in enumerate(rows)}
+        return states
+
+    def _append_metrics(self, line: Mapping[str, Any]) -> None:
+        if self.main:
+            with open(self.folder / "metrics.jsonl", "a") as file:
+                file.write(json.dumps(line) + "\n")
+
+    def finish(self, evaluate_test: bool) -> dict[str, Any]:
+        """Choose the encoder, read the test half once, and write the run's results."""
+        chosen = self.encoder
+        if self.best["step"] is not None:
+            chosen = Encoder.load(self.folder / "best").to(self.accelerator.device)
+        result = {}
+        if self.main:
+            report = {}
+            if evaluate_test and self.data.has_test:
+                report = evaluate_dataset(chosen, self.data)
+            result = {
+                "format": RESULT_FORMAT,
+                "settings": self.settings.to_dict(),
+                "data": describe_data(self.data),
+                **_environment(),
+                "wall_s": round(self.wall_s, 2),
+                "selected_step": self.step if self.best["step"] is None else self.best["step"],
+                "curves": curves(read_metrics(self.folder)),
+                "report": {direction: r.to_dict() for direction, r in report.items()},
+            }
+            chosen.save(self.folder)
+            write_json(self.folder / "result.json", result)
+            _draw_curves(result["curves"], self.folder / "curves.png")
+        self.accelerator.wait_for_everyone()
+        return result
+
+
+def newest_checkpoint(run_folder: Path | str) -> Path:
+    """The newest step checkpoint of a run; raises `FileNotFoundError` when there is none."""
+    found = _checkpoints(Path(run_folder))
+    if not found:
+        raise FileNotFoundError(
+            f"run_folder: found no checkpoint in {Path(run_folder) / 'checkpoints'}; "
+            "start the run anew in another folder, without resume"
+        )
+    return found[-1]
+
+
+def read_metrics(run_folder: Path | str) -> list[dict[str, Any]]:
+    """The lines of a run's metrics.jsonl; a last line cut by a crash is left out."""
+    path = Path(run_folder) / "metrics.jsonl"
+    text = path.read_text() if path.exists() else ""
+    return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
+
+
+def curves(metrics: list[Mapping[str, Any]]) -> dict[str, list[float]]:
+    """Columns for `result.json` and `plotting.training_curves` from the lines of a run.
+
+    "step", "loss", "recall" (in the batch, 0 to 1), "lambda" (DPHR only) have one value a step;
+    "val_step", "val_r_at_1" (percent) one a validation.
+    """
+    steps = [line for line in metrics if "loss" in line]
+    checks = [line for line in metrics if "val_r_at_1" in line]
+    columns = {
+        name: [round(line[name], 6) for line in steps]
+        for name in ("step", "loss", "recall", "lambda", "images_per_s")
+        if steps and name in steps[0]
+    }
+    columns["val_step"] = [line["step"] for line in checks]
+    columns["val_r_at_1"] = [round(line["val_r_at_1"], 4) for line in checks]
+    return columns
+
+
+def _checkpoints(run_folder: Path) -> list[Path]:
+    return sorted((run_folder / "checkpoints").glob("step-*"))
+
+
+def _under(tensors: Mapping[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+
+
+def _augmentation(settings: Settings) -> Augmentation:
+    if settings.augmentation is None:
+        return NO_AUGMENTATION
+    try:
+        return Augmentation(**settings.augmentation)
+    except TypeError as error:
+        raise ValueError(f"augmentation: {error}") from None
+
+
+def _batch_recall(z_drone, z_satellite, places) -> float:
+    """Share of drone rows whose nearest satellite row in the batch is of their place."""
+    with torch.no_grad():
+        nearest = (z_drone @ z_satellite.T).argmax(1)
+        return (places[nearest] == places).float().mean().item()
+
+
+def _environment() -> dict[str, Any]:
+    return {"versions": environment.versions(), "hardware": environment.hardware()}
+
+
+def _draw_curves(columns: Mapping[str, list[float]], path: Path) -> None:
+    if not columns.get("step"):
+        return
+    from matplotlib.figure import Figure
+
+    from dphr_lab.plotting import training_curves
+
+    figure = Figure(figsize=(9, 3), layout="constrained")
+    shown = [name for name in ("loss", "lambda", "recall") if name in columns]
+    training_curves(figure.subplots(1, len(shown)), {"this run": columns}, shown)
+    with replace_when_done(path) as aside:
+        figure.savefig(aside, dpi=120)
+
+
+@contextmanager
+def _replaced_folder(folder: Path) -> Iterator[Path]:
+    """Yield a new folder beside `folder`; put it in its place on success, remove it on error."""
+    aside = folder.with_name(f".{folder.name}.part")
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir(parents=True)
+    try:
+        yield aside
+        old = folder.with_name(f".{folder.name}.old")
+        shutil.rmtree(old, ignore_errors=True)
+        if folder.exists():
+            folder.rename(old)
+        aside.rename(folder)
+        shutil.rmtree(old, ignore_errors=True)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+@contextmanager
+def _stop_after_step() -> Iterator[threading.Event]:
+    """Turn the first Ctrl-C into an event, so that no step is cut in half; a second one breaks."""
+    stop = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop  # signals reach the main thread only
+        return
+    previous = signal.getsignal(signal.SIGINT)
+
+    def on_interrupt(number, frame):
+        stop.set()
+        signal.signal(signal.SIGINT, previous)
+
+    signal.signal(signal.SIGINT, on_interrupt)
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGINT, previous)

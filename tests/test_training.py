@@ -1,0 +1,366 @@
+"""Training: the schedule, the run folder, bit-exact resume, faults, several processes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+
+from dphr_lab import training
+from dphr_lab.datasets import ArrayImages, PairSet
+from dphr_lab.losses import DPHRLoss, SymmetricInfoNCE, TripletLoss
+from dphr_lab.models import Encoder
+from dphr_lab.settings import LOSSES, Settings
+
+ROOT = Path(__file__).resolve().parents[1]
+PX = 32
+
+
+class ColouredPlaces:
+    """Places told apart by a 2 x 2 pattern of colours, each image with its own noise.
+
+    `places` of them to train on and as many to test on, `drones` drone images each.
+    """
+
+    name, root, height_m, has_test = "coloured places", None, None, True
+
+    def __init__(self, places: int = 24, drones: int = 2):
+        rng = np.random.default_rng(0)
+        patterns = rng.integers(0, 256, (2 * places, 2, 2, 3))
+
+        def images(view, ids, repeats):
+            labels = np.repeat(ids, repeats)
+            blocks = patterns[labels].repeat(PX // 2, 1).repeat(PX // 2, 2)
+            noisy = blocks + rng.normal(0, 12, blocks.shape)
+            return ArrayImages(view, noisy.clip(0, 255).astype(np.uint8), labels)
+
+        self.train, self._test = (
+            PairSet(images("drone", ids, drones), images("satellite", ids, 1))
+            for ids in np.split(np.arange(2 * places), 2)
+        )
+
+    def test(self, direction):
+        return self._test.direction(direction)
+
+
+@pytest.fixture(scope="module")
+def data():
+    return ColouredPlaces()
+
+
+def settings(**values) -> Settings:
+    # 24 places less 4 held out, 2 pairs each: epochs of 4, 5, … batches of 8
+    small = {
+        "image_px": PX,
+        "batch": 8,
+        "val_places": 4,
+        "steps": 12,
+        "checkpoint_every": 3,
+        "threads": 1,
+    }
+    return Settings(**small | values)
+
+
+def tensors_of(run: Path) -> dict[str, torch.Tensor]:
+    """Everything a run's newest checkpoint holds."""
+    folder = training.newest_checkpoint(run)
+    found = {}
+    for file in sorted(folder.glob("*.safetensors")):
+        for name, value in safetensors.torch.load_file(file).items():
+            found[f"{file.name}:{name}"] = value
+    return found
+
+
+def assert_same_run(one: Path, other: Path) -> None:
+    a, b = tensors_of(one), tensors_of(other)
+    assert a.keys() == b.keys()
+    assert not [name for name in a if not torch.equal(a[name], b[name])]
+    results = [json.loads((run / "result.json").read_text()) for run in (one, other)]
+    for result in results:
+        result["curves"].pop("images_per_s")
+    assert results[0]["curves"] == results[1]["curves"]
+    assert results[0]["report"] == results[1]["report"]
+
+
+def test_learning_rate_rises_then_falls_to_nothing():
+    s = settings(steps=100, warmup=0.1, learning_rate=2.0)
+    rates = [training.learning_rate(step, s) for step in range(100)]
+    assert rates[0] == pytest.approx(0.2)
+    assert rates[9] == rates[10] == 2.0
+    assert rates[55] == pytest.approx(1.0)  # halfway down the cosine
+    assert rates[10:] == sorted(rates[10:], reverse=True)
+    assert 0 < rates[99] < 0.001
+    assert training.learning_rate(0, settings(steps=4, warmup=0.0, learning_rate=2.0)) == 2.0
+
+
+@pytest.mark.parametrize(
+    "name, kind",
+    {
+        "triplet": TripletLoss,
+        "rda": DPHRLoss,
+        "palw": DPHRLoss,
+        "dphr": DPHRLoss,
+        "infonce": SymmetricInfoNCE,
+    }.items(),
+)
+def test_make_loss_builds_what_the_name_says(name, kind):
+    loss = training.make_loss(settings(loss=name))
+    assert type(loss) is kind
+    if name == "rda":
+        assert (loss.progressive.signal, loss.weight_map) == ("constant", "exp")
+    if name == "palw":
+        assert (loss.progressive.signal, loss.weight_map) == ("recall", None)
+    if name == "dphr":
+        assert (loss.progressive.signal, loss.weight_map) == ("recall", "exp")
+
+
+def test_every_loss_name_is_tested():
+    assert set(LOSSES) == {"triplet", "rda", "palw", "dphr", "infonce"}
+
+
+def test_loss_options_reach_the_loss_and_unknown_ones_are_named():
+    loss = training.make_loss(settings(loss="dphr", loss_options={"beta": 4, "signal": "step"}))
+    assert (loss.beta, loss.progressive.total_steps) == (4, 12)
+    with pytest.raises(ValueError, match="bta"):
+        training.make_loss(settings(loss_options={"bta": 4}))
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_every_loss_learns_unseen_places(data, tmp_path, loss):
+    def recall(steps, name):
+        run = settings(loss=loss, steps=steps, augmentation={"quarter_turns": False})
+        result = training.fit(run, data, tmp_path / name, progress=False)
+        return result["report"]["D2S"]["r_at_1"]
+
+    untrained, trained = recall(0, "untrained"), recall(30, "trained")
+    assert trained > untrained + 10 or trained > 90
+
+
+def test_a_run_folder_holds_what_its_description_says(data, tmp_path):
+    run = tmp_path / "run"
+    result = training.fit(settings(), data, run, progress=False)
+    assert json.loads((run / "result.json").read_text()) == json.loads(json.dumps(result))
+    assert {"format", "settings", "data", "versions", "hardware", "wall_s", "curves", "report"} <= (
+        result.keys()
+    )
+    assert Settings.from_dict(result["settings"]) == settings()
+    assert result["curves"]["step"] == list(range(1, 13))
+    assert result["curves"]["val_step"] == [4, 9, 12]  # epochs of 4 and 5 batches
+    assert all(0 <= value <= 1 for value in result["curves"]["lambda"])
+    assert set(result["report"]) == {"D2S", "S2D"}
+    assert (run / "curves.png").stat().st_size > 1000
+    assert [p.name for p in sorted((run / "checkpoints").iterdir())] == [
+        "step-000009",
+        "step-000012",
+    ]
+    # the encoder that inference loads is the one of the best validation
+    best = max(
+        zip(result["curves"]["val_r_at_1"], [-4, -9, -12], strict=True)
+    )  # the first of equals
+    assert result["selected_step"] == -best[1]
+    z = Encoder.load(run)(torch.zeros(1, 3, PX, PX))
+    assert z.norm().item() == pytest.approx(1)
+
+
+def test_no_place_of_a_batch_is_repeated_and_no_held_out_place_is_trained_on(data, tmp_path):
+    run = training._Run(settings(), data, tmp_path / "run", resume=False, progress=False)
+    held = set(run.held_out.place_ids.tolist())
+    assert len(held) == 4
+    for epoch in range(2):
+        batches = run.batches(epoch)
+        for step in range(len(batches)):
+            places = batches[step].places.tolist()
+            assert len(set(places)) == 8
+            assert not held & set(places)
+
+
+@contextmanager
+def after_step(step: int, act):
+    """Within it, `act()` is called once the metrics of `step` are written."""
+    append = training._Run._append_metrics
+
+    def append_and_act(self, line):
+        append(self, line)
+        if line["step"] == step and "loss" in line:
+            act()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training._Run, "_append_metrics", append_and_act)
+        yield
+
+
+def press_ctrl_c():
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def stopped_and_resumed(options, data, run: Path, stop_after: int) -> Path:
+    stopped = pytest.raises(KeyboardInterrupt, match=f"step {stop_after}")
+    with after_step(stop_after, press_ctrl_c), stopped:
+        training.fit(options, data, run, progress=False)
+    assert training.newest_checkpoint(run).name == f"step-{stop_after:06d}"
+    torch.manual_seed(99)  # what happens between the runs must not matter
+    training.fit(options, data, run, resume=True, progress=False)
+    return run
+
+
+@pytest.mark.parametrize("stop_after", [5, 4], ids=["within an epoch", "at an epoch's end"])
+def test_a_stopped_run_goes_on_bit_exactly(data, tmp_path, stop_after):
+    options = settings(loss="dphr")
+    training.fit(options, data, tmp_path / "whole", progress=False)
+    stopped = stopped_and_resumed(options, data, tmp_path / "stopped", stop_after)
+    assert_same_run(tmp_path / "whole", stopped)
+
+
+def test_layers_that_draw_go_on_with_their_random_state(data, tmp_path, monkeypatch):
+    plain = Encoder.forward
+
+    def with_dropout(self, images):
+        z = torch.nn.functional.dropout(plain(self, images), 0.2, self.training)
+        return torch.nn.functional.normalize(z)
+
+    monkeypatch.setattr(Encoder, "forward", with_dropout)
+    options = settings(steps=6)
+    training.fit(options, data, tmp_path / "whole", progress=False)
+    stopped = stopped_and_resumed(options, data, tmp_path / "stopped", 3)
+    assert_same_run(tmp_path / "whole", stopped)
+
+
+def test_a_killed_run_goes_on_from_its_last_checkpoint(data, tmp_path, monkeypatch):
+    options = settings(loss="infonce")  # has a parameter of its own to restore
+    training.fit(options, data, tmp_path / "whole", progress=False)
+
+    def die():
+        raise MemoryError
+
+    with after_step(8, die), pytest.raises(MemoryError):  # two steps after a checkpoint
+        training.fit(options, data, tmp_path / "killed", progress=False)
+    with open(tmp_path / "killed" / "metrics.jsonl", "a") as file:
+        file.write('{"step": 9, "lo')  # a line cut in half
+    training.fit(options, data, tmp_path / "killed", resume=True, progress=False)
+    assert_same_run(tmp_path / "whole", tmp_path / "killed")
+
+
+def test_resume_refuses_other_settings_and_empty_folders(data, tmp_path):
+    run = tmp_path / "run"
+    training.fit(settings(), data, run, progress=False)
+    with pytest.raises(ValueError, match=r"learning_rate: stored 0.003, given 0.1"):
+        training.fit(settings(learning_rate=0.1), data, run, resume=True, progress=False)
+    with pytest.raises(FileExistsError, match="another run"):
+        training.fit(settings(), data, run, progress=False)
+    with pytest.raises(FileNotFoundError, match="no checkpoint"):
+        training.fit(settings(), data, tmp_path / "none", resume=True, progress=False)
+
+
+def test_a_batch_larger_than_the_places_writes_nothing(data, tmp_path):
+    with pytest.raises(ValueError, match=r"64.*20|20.*64"):
+        training.fit(settings(batch=64), data, tmp_path / "run", progress=False)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_non_finite_loss_stops_with_step_places_and_a_checkpoint(data, tmp_path, monkeypatch):
+    run = tmp_path / "run"
+    plain = DPHRLoss.forward
+
+    def broken(self, *args):
+        loss = plain(self, *args)
+        return loss * float("nan") if int(self.progressive.steps) == 5 else loss
+
+    with monkeypatch.context() as patch:
+        patch.setattr(DPHRLoss, "forward", broken)
+        with pytest.raises(training.NonFiniteLossError, match=r"step 5, places \[.*non-finite"):
+            training.fit(settings(), data, run, progress=False)
+    saved = json.loads((run / "checkpoints" / "non-finite" / "position.json").read_text())
+    assert saved["step"] == 4
+    state = safetensors.torch.load_file(run / "checkpoints" / "non-finite" / "state.safetensors")
+    assert state["loss.progressive.steps"].item() == 4
+    # a run that stopped so can go on from its last step checkpoint
+    training.fit(settings(), data, run, resume=True, progress=False)
+    training.fit(settings(), data, tmp_path / "whole", progress=False)
+    assert_same_run(tmp_path / "whole", run)
+
+
+def test_loss_parameters_are_trained_without_weight_decay(data, tmp_path):
+    run = training._Run(
+        settings(loss="infonce"), data, tmp_path / "run", resume=False, progress=False
+    )
+    groups = run.optimizer.param_groups
+    assert [group["weight_decay"] for group in groups] == [0.01, 0.0]
+    assert [p.shape for p in groups[1]["params"]] == [p.shape for p in run.loss.parameters()]
+    before = [p.detach().clone() for p in run.loss.parameters()]
+    run.train()
+    assert all((a != b).all() for a, b in zip(before, run.loss.parameters(), strict=True))
+
+
+def test_workers_change_nothing(data, tmp_path):
+    for workers in (0, 2):
+        run = tmp_path / str(workers)
+        training.fit(settings(steps=3, workers=workers), data, run, progress=False)
+    a, b = tensors_of(tmp_path / "0"), tensors_of(tmp_path / "2")
+    assert not [name for name in a if not torch.equal(a[name], b[name])]
+
+
+def test_bf16_trains_to_finite_float32_embeddings(data, tmp_path):
+    result = training.fit(
+        settings(mixed_precision="bf16", steps=3), data, tmp_path / "run", progress=False
+    )
+    assert np.isfinite(result["curves"]["loss"]).all()
+
+
+def test_two_processes_train_as_one(tmp_path):
+    """torchrun on the CPU (gloo): the losses and the encoder of one process, to rounding."""
+    script = tmp_path / "train.py"
+    script.write_text(
+        textwrap.dedent(
+            """
+            import sys
+            from test_training import ColouredPlaces, settings
+            from dphr_lab import training
+
+            options = settings(loss="dphr", steps=5, batch=7)  # 7 rows: 4 and 3
+            training.fit(options, ColouredPlaces(), sys.argv[1], progress=False)
+            """
+        )
+    )
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")]),
+        "ACCELERATE_USE_CPU": "true",
+    }
+    alone, together = tmp_path / "alone", tmp_path / "together"
+    subprocess.run([sys.executable, script, alone], env=environment, check=True, timeout=300)
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+    subprocess.run([*launch, script, together], env=environment, check=True, timeout=300)
+    results = [json.loads((run / "result.json").read_text()) for run in (alone, together)]
+    for name in ("loss", "lambda"):
+        a, b = (np.array(result["curves"][name]) for result in results)
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+    a, b = (Encoder.load(run).state_dict() for run in (alone, together))
+    for name in a:
+        torch.testing.assert_close(a[name], b[name], rtol=1e-2, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    "name, value, message",
+    [
+        ("batch", 1, "batch: found 1; expected at least 2"),
+        ("loss", "tripel", "loss: found 'tripel'; expected one of triplet"),
+        ("warmup", 2.0, "warmup: found 2.0; expected a share"),
+        ("mixed_precision", "fp8", "mixed_precision: found 'fp8'; expected one of no"),
+        ("threads", 0, "threads: found 0"),
+    ],
+)
+def test_settings_name_the_value_and_the_range(name, value, message):
+    with pytest.raises(ValueError, match=message):
+        Settings(**{name: value})
+
+
+def test_stored_settings_of_another_version_are_named():
+    with pytest.raises(ValueError, match="unknown bach"):
+        Settings.from_dict({"bach": 3})
