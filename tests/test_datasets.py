@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from dphr_lab import datasets
+from dphr_lab import datasets, scenes
 from dphr_lab.datasets import (
     SUES200,
     ArrayImages,
@@ -23,6 +24,7 @@ from dphr_lab.datasets import (
     open_dataset,
     read_image,
     sues200_split,
+    verify,
 )
 
 GENUINE = Path(__file__).parents[2] / "shared/data/university1652_sample"
@@ -409,12 +411,12 @@ def test_twin_towns_keeps_distractors_out_of_the_queries(monkeypatch):
         }
 
     world = {"train": views(0, 6), "test": views(6, 3), "distractors": views(9, 3)}
-    scenes = SimpleNamespace(
+    fake = SimpleNamespace(
         make_world=lambda settings: settings,
         render_world=lambda world_, workers=None, progress=True: world,
     )
-    monkeypatch.setitem(sys.modules, "dphr_lab.scenes", scenes)
-    monkeypatch.setattr("dphr_lab.scenes", scenes, raising=False)
+    monkeypatch.setitem(sys.modules, "dphr_lab.scenes", fake)
+    monkeypatch.setattr("dphr_lab.scenes", fake)
     data = TwinTowns("settings", progress=False)
     assert data.train.place_ids.tolist() == list(range(6)) and data.root is None
     query, gallery = data.test("D2S")
@@ -424,6 +426,49 @@ def test_twin_towns_keeps_distractors_out_of_the_queries(monkeypatch):
     assert gallery.read([0, 11], 4)[:, 0, 0, 0].tolist() == [6, 9]
     assert query.families.tolist() == [2, 2, 2] and len(data.place_names) == 12
     assert "12 drone images of 6 places" in data.summary()
+
+
+@pytest.fixture(scope="module")
+def tiny_world():
+    return scenes.WorldSettings(
+        name="tiny", train_places=6, test_places=3, distractor_places=3, image_px=32, drone_views=2
+    )
+
+
+def test_twin_towns_renders_a_world(tiny_world):
+    data = TwinTowns(tiny_world, workers=1, progress=False)
+    assert len(data.train) == 6 and len(data.train.pairs) == 12
+    assert len(set(data.train.families)) == 2
+    held = data.train.hold_out(3, seed=0)[1]
+    assert len(held) == 3 and len(set(held.families)) == 1
+    query, gallery = data.test("D2S")
+    assert (len(query), len(gallery)) == (6, 6)
+    assert not set(gallery.families) & set(data.train.families)
+    images = query.read(range(6), 32)
+    assert images.float().std() > 5
+
+
+def test_a_world_in_memory_and_on_disk_is_the_same(tiny_world, tmp_path):
+    memory = TwinTowns(tiny_world, workers=1, progress=False)
+    scenes.write_university1652(memory.world, tmp_path / "world", workers=1, progress=False)
+    disk = open_dataset(tmp_path / "world")
+    assert isinstance(disk, University1652) and verify(tmp_path / "world", deep=True).ok
+    assert np.array_equal(disk.train.families, memory.train.families)
+    for direction in ("D2S", "S2D"):
+        for ours, theirs in zip(memory.test(direction), disk.test(direction), strict=True):
+            assert np.array_equal(ours.places, theirs.places)
+            assert np.array_equal(ours.families, theirs.families)
+            difference = ours.read(range(3), 32).int() - theirs.read(range(3), 32).int()
+            assert difference.abs().float().mean() < 2  # two JPEG decoders
+
+
+def test_a_world_in_the_sues200_layout(tiny_world, tmp_path):
+    world = scenes.make_world(replace(tiny_world, distractor_places=0))
+    scenes.write_sues200(world, tmp_path / "world", workers=1, progress=False)
+    data = open_dataset(tmp_path / "world", height=250)
+    assert isinstance(data, SUES200) and verify(tmp_path / "world", deep=True).ok
+    assert len(data.train) == 6 and len(data.train.drone) == 12
+    assert len(data.test("D2S")[1]) == 9 and len(set(data.train.families)) == 2
 
 
 # -- the genuine sample ----------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from .layouts import (
 )
 from .pairs import PairSet
 from .twin_towns import TwinTowns
-from .verify import PartCount, VerifyReport, verify
+from .verification import PartCount, VerifyReport, verify
 
 __all__ = [
     "NO_AUGMENTATION",

@@ -132,14 +132,11 @@ def verify(
     for data in datasets:
         at_height = "" if data.height_m is None else f" {data.height_m} m"
         rows += _rows(data, at_height)
-        for found, checks in (
-            (faults, (_bad_names, _empty_used, _one_view_only, _unanswerable, _in_both_halves)),
-            (notices, (_empty_unused, _distractors, _missing_parts, _gallery_without_train)),
-        ):
-            for check in checks:
-                found += [f"{message}" for message in check(data, at_height)]
-    for message in _families_in_both_halves(datasets[0]):
-        faults.append(message)
+        for check in (_bad_names, _empty_used, _one_view_only, _unanswerable, _in_both_halves):
+            faults += check(data, at_height)
+        for check in (_empty_unused, _distractors, _missing_parts, _gallery_off_published):
+            notices += check(data, at_height)
+    faults += _families_in_both_halves(datasets[0])
     different = [row for row in rows if row.as_published is False]
     (faults if published else notices).extend(
         f"{row.part} has {row.places:,} places and {row.images:,} images; published are "
@@ -292,7 +289,7 @@ def _missing_parts(data: CrossViewDataset, at_height: str) -> Iterator[str]:
         yield f"no {', no '.join(missing)} set{at_height}"
 
 
-def _gallery_without_train(data: CrossViewDataset, at_height: str) -> Iterator[str]:
+def _gallery_off_published(data: CrossViewDataset, at_height: str) -> Iterator[str]:
     if not isinstance(data, SUES200):
         return
     for view in VIEWS:
