@@ -108,7 +108,7 @@ def test_one_curve_on_one_axes(figure):
 
 
 def test_figures_are_readable_in_grey():
-    """Runs differ in line and, next to each other, in grey level; frames differ in mark and line."""
+    """Runs differ in line and, side by side, in grey level; frames differ in mark and line."""
     assert len({str(line) for _, line in RUN_STYLES}) == len(RUN_STYLES)
     for (first, _), (second, _) in itertools.pairwise(RUN_STYLES[:4]):
         assert abs(luminance(first) - luminance(second)) > 0.1
