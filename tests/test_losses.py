@@ -346,6 +346,7 @@ def test_average_is_bias_corrected_and_used_after_the_update():
     for t, progress in enumerate([0.3, 0.8, 0.1], start=1):
         weight.update(progress, rows=8)
         raw = 0.9 * raw + 0.1 * progress
+        assert weight.steps.item() == t
         assert weight.progress().item() == pytest.approx(raw / (1 - 0.9**t), abs=1e-6)
         assert weight.value().item() == pytest.approx(2 * (raw / (1 - 0.9**t)) ** 2, abs=1e-6)
 

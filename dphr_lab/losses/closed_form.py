@@ -25,7 +25,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from dphr_lab.losses.distances import SQUARED_DISTANCE_FLOOR, Pairs, similarities
+from dphr_lab.losses.distances import SQUARED_DISTANCE_FLOOR, Pairs
 from dphr_lab.losses.palw import ProgressiveWeight, above_chance
 
 _CACHED_ELEMENTS = 2**18  # of a block on the CPU: 1 MB of float32, so that passes hit the cache
@@ -75,14 +75,16 @@ def closed_form_loss(
         value, *gradients = sweep.value_and_gradients(lam, wanted)
     if not wanted:
         return value
-    return _WithGradients.apply(value, pairs.z_query, pairs.z_gallery, *gradients)
+    slope = settings.alpha if settings.form == "soft_margin" else 1.0
+    return _WithGradients.apply(value, pairs.z_query, pairs.z_gallery, *gradients, slope)
 
 
 class _WithGradients(torch.autograd.Function):
-    """A value whose gradients are already known."""
+    """A value whose gradients are already known, up to the factor `slope`."""
 
     @staticmethod
-    def forward(ctx, value, z_query, z_gallery, grad_query, grad_gallery):
+    def forward(ctx, value, z_query, z_gallery, grad_query, grad_gallery, slope):
+        ctx.slope = slope
         ctx.save_for_backward(grad_query, grad_gallery)
         return value.clone()
 
@@ -90,7 +92,8 @@ class _WithGradients(torch.autograd.Function):
     @once_differentiable
     def backward(ctx, grad):
         grad_query, grad_gallery = ctx.saved_tensors
-        return None, grad * grad_query, grad * grad_gallery, None, None
+        grad = ctx.slope * grad
+        return None, grad * grad_query, grad * grad_gallery, None, None, None
 
 
 class _Sweep:
@@ -119,7 +122,7 @@ class _Sweep:
         self.compared = self.d_pos
         if settings.ratio == "batch_mean":
             self.compared = self.d_pos.mean().expand(rows)
-        self.count = pairs.negative_count.to(self.d_pos)  # (B,)
+        self.count = pairs.negative_count
         self.weight_means: tuple | None = None
 
     def read_statistics(self, signal: str | None) -> None:
@@ -152,8 +155,9 @@ class _Sweep:
             self.weight_means = tuple(each.clamp_min(tiny) for each in means)
 
     def value_and_gradients(self, lam: Tensor | float, wanted: bool):
-        """Second sweep: the scalar loss, and both (B, D) gradients where `wanted`, else None."""
-        share = 0.5 / (self.rows * self.count)  # (B,) r, with the directions' average
+        """Second sweep: the scalar loss and, where `wanted`, both (B, D) gradients over alpha."""
+        # r of each one who asks, (B,): mean over queries, over negatives, and over directions
+        share = torch.ones_like(self.d_pos) / (2 * self.rows * self.count)
         row_scale, column_scale = self._scales(share, lam)
         value = torch.zeros_like(self.d_pos[0])
         row_pull, column_pull = torch.zeros_like(self.d_pos), torch.zeros_like(self.d_pos)
@@ -186,10 +190,9 @@ class _Sweep:
         if self.whole is not None:  # by now G
             grad_query, grad_gallery = self.whole @ self.z_gallery, self.whole.T @ self.z_query
         d_pos = F.threshold(self.d_pos, SQUARED_DISTANCE_FLOOR**0.5, torch.inf)
-        own = -((row_pull + column_pull) / d_pos)[:, None]
-        slope = self.settings.alpha if self.settings.form == "soft_margin" else 1.0
-        for grad, partner in ((grad_query, self.z_gallery), (grad_gallery, self.z_query)):
-            grad.addcmul_(own, partner).mul_(slope)
+        own = ((row_pull + column_pull) / d_pos)[:, None]
+        grad_query.addcmul_(own, self.z_gallery, value=-1)
+        grad_gallery.addcmul_(own, self.z_query, value=-1)
         return value, grad_query, grad_gallery
 
     def _prepare(self, block: slice):
@@ -263,7 +266,8 @@ def _apply(loss: Tensor, slope: Tensor, weights: Tensor | None, share: Tensor, s
 
 
 def _squared_distance(a: Tensor, b: Tensor) -> Tensor:
-    return similarities(a, b).mul_(-2).add_(2)
+    with torch.autocast(device_type=a.device.type, enabled=False):
+        return torch.addmm(a.new_full((1, 1), 2.0), a, b.T, alpha=-2)
 
 
 class _ProgressReader:
@@ -294,8 +298,9 @@ class _ProgressReader:
         """Scalar in [0, 1]."""
         d_pos, count, both = self.sweep.d_pos, self.sweep.count, (self.by_row, self.by_column)
         if self.signal == "recall":
-            share = sum((d_pos < nearest).to(d_pos).mean() for nearest in both) / 2
-            return above_chance(share, (1 / (count + 1)).mean())
+            share = sum((d_pos < nearest).sum() for nearest in both) / (2 * len(d_pos))
+            chance = 1 / (count + 1)
+            return above_chance(share, chance.mean() if torch.is_tensor(chance) else chance)
         mean = sum((each / count).mean() for each in both) / 2
         if self.signal == "triplet":
             return above_chance(1 - mean, 0.5)

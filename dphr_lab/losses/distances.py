@@ -62,11 +62,11 @@ class Pairs:
         return self.places[:, None] != self.places[None, :]
 
     @property
-    def negative_count(self) -> Tensor:
-        """(B,) how many negatives each row has, the same in both directions."""
+    def negative_count(self) -> Tensor | int:
+        """How many negatives each row has in either direction: (B,), or one number for all."""
         rows = self.z_query.shape[0]
         if self.places is None:
-            return torch.full((rows,), rows - 1, device=self.z_query.device)
+            return rows - 1
         ordered = self.places.sort().values
         last = torch.searchsorted(ordered, self.places, right=True)
         return rows - (last - torch.searchsorted(ordered, self.places))

@@ -49,7 +49,9 @@ class ProgressiveWeight(nn.Module):
 
     progress is the bias-corrected moving average (`momentum`) of the batches' signal; for "step"
     it is t / total_steps and for "constant" it is 1, the open-loop controls. 0 before the first
-    update. The state (average, steps) lives in buffers: saved, restored and moved with the module.
+    update. The state lives in buffers: saved, restored and moved with the module. `average` is
+    corrected already: a_t = a_(t-1) + (s_t - a_(t-1)) (1 - m) / (1 - m^t).
+
     Raises ValueError for an unknown signal, "step" without total_steps, or a setting out of range.
     Grade: [S] that lambda^t follows a progress signal, [O] signal and update. Taught in: book/05.
     """
@@ -72,8 +74,8 @@ class ProgressiveWeight(nn.Module):
             raise ValueError(
                 f"total_steps is {total_steps}; signal='step' needs the number of optimiser steps"
             )
-        if lambda_max < 0 or gamma < 0:
-            raise ValueError(f"lambda_max is {lambda_max}, gamma {gamma}; expected both >= 0")
+        if lambda_max < 0 or gamma <= 0:
+            raise ValueError(f"lambda_max is {lambda_max}, gamma {gamma}; expected >= 0 and > 0")
         if not 0 <= momentum < 1:
             raise ValueError(f"momentum is {momentum}; expected 0 (no average) to below 1")
         self.signal, self.lambda_max, self.gamma = signal, lambda_max, gamma
@@ -106,7 +108,8 @@ class ProgressiveWeight(nn.Module):
                 total = torch.stack([progress * rows, torch.full_like(progress, rows)])
                 dist.all_reduce(total)
                 progress = total[0] / total[1]
-            self.average.lerp_(progress.to(self.average.dtype), 1 - self.momentum)
+            rate = (1 - self.momentum) / (1 - self.momentum ** (self.steps + 1))
+            self.average.lerp_(progress, rate.to(progress)).clamp_(0, 1)
         self.steps.add_(1)
 
     def progress(self) -> Tensor:
@@ -115,13 +118,12 @@ class ProgressiveWeight(nn.Module):
             return torch.ones_like(self.average)
         if self.signal == "step":
             return (self.steps / self.total_steps).clamp(max=1).to(self.average.dtype)
-        seen = 1 - torch.pow(self.momentum, self.steps.to(self.average.dtype))
-        return torch.where(self.steps > 0, self.average / seen, 0.0).clamp(0, 1)
+        return self.average.clone()
 
     def value(self) -> Tensor:
         """The present lambda, scalar in [0, lambda_max]; changes nothing."""
-        started = (self.steps > 0) | (self.signal == "constant")  # 0 ** 0 would be 1
-        return torch.where(started, self.lambda_max * self.progress() ** self.gamma, 0.0)
+        progress = self.progress()
+        return self.lambda_max * (progress if self.gamma == 1 else progress**self.gamma)
 
     def forward(self, distance: Tensor, negatives: Tensor) -> Tensor:
         """lambda for this batch, updated before use in train() with gradients enabled."""
