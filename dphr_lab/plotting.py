@@ -36,7 +36,7 @@ _RIGHT = ("✓", PALETTE["green"], "-")
 _TWIN = ("twin", PALETTE["orange"], (0, (5, 1.2, 1.2, 1.2)))
 _WRONG = ("✗", PALETTE["vermilion"], (0, (1.5, 1.2)))
 _UNKNOWN = ("", "0.6", "-")
-_TIGHT = {"wspace": 0.08, "left": 0.01, "right": 0.99, "bottom": 0.02, "top": 0.94}
+_TITLE_IN = 0.22  # height of a title above a picture, inches
 _GRID = {"color": "0.9", "linewidth": 0.6}
 
 
@@ -59,7 +59,10 @@ def retrieval_strips(figure, queries, results, scores, right=None, twins=None, t
             "fit: expected (Q, H, W, 3), (Q, k, H, W, 3) and (Q, k)"
         )
     marks = _marks(right, twins, (rows, k))
-    axes = figure.subplots(rows, 1 + k, squeeze=False, gridspec_kw=_TIGHT)
+    height_in = figure.bbox.height / figure.dpi
+    grid = {"left": 0.01, "right": 0.99, "bottom": 0.02, "wspace": 0.08}
+    grid["top"] = max(0.5, 1 - _TITLE_IN / height_in)
+    axes = figure.subplots(rows, 1 + k, squeeze=False, gridspec_kw=grid)
     for row in range(rows):
         _picture(axes[row, 0], queries[row], ("", "black", "-"), width=0.8)
         axes[row, 0].set_title("query" if titles is None else titles[row], fontsize=8, pad=3)
