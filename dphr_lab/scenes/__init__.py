@@ -16,7 +16,12 @@ from dphr_lab.scenes.cameras import (
     university_orbit,
 )
 from dphr_lab.scenes.conditions import SEASONS, Conditions, draw_conditions, sun_direction, vary
-from dphr_lab.scenes.layouts import SUES_ALTITUDES_M, sues_split, write_sues200, write_university1652
+from dphr_lab.scenes.layouts import (
+    SUES_ALTITUDES_M,
+    sues_split,
+    write_sues200,
+    write_university1652,
+)
 from dphr_lab.scenes.render import Flight, decode, photograph, render_drone, render_satellite
 from dphr_lab.scenes.towns import (
     CHANGE_KINDS,

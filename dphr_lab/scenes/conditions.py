@@ -52,7 +52,7 @@ def draw_conditions(rng: np.random.Generator, view: str) -> Conditions:
         ),
         noise=round(float(rng.uniform(1.0, 4.5)), 2),
         blur_px=round(float(rng.uniform(0, 0.5 if drone else 0.8)), 2),
-        jpeg_quality=int(rng.integers(72, 96)),
+        jpeg_quality=int(rng.integers(80, 97)),
     )
 
 

@@ -110,9 +110,7 @@ def build(b: Building) -> Solid:
         outline = np.array([[-a, -c], [a, -c], [a, c], [-a, c]])
         boxes = [outline]
     else:
-        outline = np.array(
-            [[-a, -c], [a, -c], [a, -c + w], [-a + w, -c + w], [-a + w, c], [-a, c]]
-        )
+        outline = np.array([[-a, -c], [a, -c], [a, -c + w], [-a + w, -c + w], [-a + w, c], [-a, c]])
         boxes = [
             np.array([[-a, -c], [a, -c], [a, -c + w], [-a, -c + w]]),
             np.array([[-a, -c], [-a + w, -c], [-a + w, c], [-a, c]]),

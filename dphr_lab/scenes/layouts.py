@@ -39,7 +39,7 @@ def _png(jpeg: bytes) -> bytes:
 
 
 def _university_paths(place: Place, shots: list[Shot]) -> list[tuple[str, Shot]]:
-    """Return (relative path, shot) of every file of a place; a queried place lies in two folders."""
+    """Return (relative path, shot) of a place's files; a queried place lies in two folders."""
     folders = {
         "train": ("train/{}",),
         "test": ("test/query_{}", "test/gallery_{}"),

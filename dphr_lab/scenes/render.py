@@ -5,6 +5,7 @@ above, and warped into every view by the view's homography; what stands on it is
 polygons in an order in which nothing hides what is in front of it.
 """
 
+from dataclasses import replace
 from functools import lru_cache
 
 import cv2
@@ -24,6 +25,7 @@ from dphr_lab.scenes.geometry import DETAIL, build
 from dphr_lab.scenes.towns import HALF_EXTENT_M, Patch, Scene, corners, rotate
 
 SHIFT = 4  # fractional bits of OpenCV's polygon corners
+LAID_FIRST = ("lawn", "lot", "wood", "pavement", "yard")  # under the roads
 SHADOW_DEPTH = 0.5  # share of the light that a cast shadow takes
 
 GRASS = {
@@ -35,7 +37,7 @@ GRASS = {
 LEAVES = {
     "spring": ((92, 130, 56), (132, 158, 80)),
     "summer": ((52, 90, 42), (88, 118, 58)),
-    "autumn": ((120, 92, 38), (176, 112, 44)),
+    "autumn": ((82, 98, 44), (170, 112, 50)),
     "winter": ((92, 82, 70), (118, 106, 92)),
 }
 EVERGREEN = ((36, 66, 44), (56, 84, 54))
@@ -46,7 +48,14 @@ GROUND = {
     "basketball": (168, 92, 70), "track": (172, 84, 66), "water": (58, 88, 104),
     "line": (232, 230, 222),
 }  # fmt: skip
-CARS = ((214, 214, 212), (40, 42, 48), (150, 154, 160), (150, 40, 38), (44, 66, 110), (226, 224, 210))
+CARS = (
+    (214, 214, 212),
+    (40, 42, 48),
+    (150, 154, 160),
+    (150, 40, 38),
+    (44, 66, 110),
+    (226, 224, 210),
+)
 
 
 def _fixed(points: np.ndarray) -> np.ndarray:
@@ -65,11 +74,12 @@ def _mix(pair, share: float) -> np.ndarray:
 class _Ground:
     """The ground seen from above, `gsd_m` metres a pixel, shadows included."""
 
-    def __init__(self, scene: Scene, conditions: Conditions, gsd_m: float):
-        self.gsd_m = gsd_m
-        self.size = round(2 * HALF_EXTENT_M / gsd_m)
+    def __init__(self, scene: Scene, conditions: Conditions, gsd_m: float, reach_m: float):
+        self.gsd_m, self.reach_m = gsd_m, reach_m
+        self.size = round(2 * reach_m / gsd_m)
         self.grass = _mix(GRASS[conditions.season], scene.dryness)
-        base = _mix((self.grass, GROUND["pavement"]), 0.85 if scene.style == "centre" else 0.1)
+        paved = {"centre": 0.9, "industrial": 0.8}.get(scene.style, 0.12)
+        base = _mix((self.grass, GROUND["pavement"]), paved)
         self.image = np.empty((self.size, self.size, 3), np.uint8)
         self.image[:] = base
         self._paint(scene)
@@ -78,11 +88,11 @@ class _Ground:
 
     def pixels(self, points) -> np.ndarray:
         """Map (x, y) in metres to this raster's pixels."""
-        return (np.asarray(points, float) * (1, -1) + HALF_EXTENT_M) / self.gsd_m
+        return (np.asarray(points, float) * (1, -1) + self.reach_m) / self.gsd_m
 
     def matrix(self) -> np.ndarray:
         """Return the 3 x 3 map from this raster's pixels to (x, y, 1) in metres."""
-        g, e = self.gsd_m, HALF_EXTENT_M
+        g, e = self.gsd_m, self.reach_m
         return np.array([[g, 0, -e], [0, -g, e], [0, 0, 1.0]])
 
     def fill(self, points, colour):
@@ -97,7 +107,7 @@ class _Ground:
 
     def _paint(self, scene: Scene):
         for patch in scene.patches:
-            if patch.kind in ("lawn", "lot", "wood", "pavement", "yard"):
+            if patch.kind in LAID_FIRST:
                 self._patch(patch)
         for lake in scene.water:
             self.line(lake.outline, _mix((self.grass, (196, 184, 150)), 0.6), 3.0, closed=True)
@@ -111,12 +121,11 @@ class _Ground:
             if road.kind == "street" and road.width_m > 7:
                 self.line(road.points, (176, 174, 168), 0.3)
         for patch in scene.patches:
-            if patch.kind not in ("lawn", "lot", "wood", "pavement", "yard"):
+            if patch.kind not in LAID_FIRST:
                 self._patch(patch)
 
     def _patch(self, patch: Patch):
-        rng = np.random.default_rng(patch.detail)
-        tone = rng.uniform(-1, 1)
+        tone = (patch.detail % 1009) / 504 - 1
         if patch.kind in ("lawn", "lot"):
             colour = self.grass * (1 + 0.1 * tone) + (6 * tone, 0, 0)
         elif patch.kind == "wood":
@@ -130,19 +139,26 @@ class _Ground:
         self.fill(corners(patch), colour)
         painter = _MARKINGS.get(patch.kind)
         if painter:
-            painter(self, patch, rng)
+            painter(self, patch, np.random.default_rng(patch.detail))
 
     def _texture(self, scene: Scene):
         rng = np.random.default_rng(scene.texture)
-        field = np.zeros((self.size, self.size), np.float32)
+        cells = round(2 * HALF_EXTENT_M / 5)
+        coarse = np.zeros((cells, cells), np.float32)
         for wave_m, strength in ((60, 0.05), (16, 0.045), (5, 0.035)):
-            cells = max(2, round(2 * HALF_EXTENT_M / wave_m))
-            coarse = rng.standard_normal((cells, cells), dtype=np.float32)
-            size = (self.size, self.size)
-            field += strength * cv2.resize(coarse, size, interpolation=cv2.INTER_CUBIC)
-        offset = rng.integers(0, _NOISE_PX, 2)
-        reach = np.arange(self.size)
-        field += 0.03 * _noise()[np.ix_((reach + offset[0]) % _NOISE_PX, (reach + offset[1]) % _NOISE_PX)]
+            knots = round(2 * HALF_EXTENT_M / wave_m)
+            wave = strength * rng.standard_normal((knots, knots), dtype=np.float32)
+            coarse += cv2.resize(wave, coarse.shape, interpolation=cv2.INTER_CUBIC)
+        # Raster pixel -> cell: the texture belongs to the ground, whatever this raster shows.
+        step = self.gsd_m * cells / (2 * HALF_EXTENT_M)
+        start = (HALF_EXTENT_M - self.reach_m) * cells / (2 * HALF_EXTENT_M) + 0.5 * step - 0.5
+        field = cv2.warpAffine(
+            coarse, np.array([[step, 0, start], [0, step, start]]), (self.size, self.size),
+            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REFLECT,
+        )  # fmt: skip
+        x, y = rng.integers(0, 64, 2)
+        times = -(-(self.size + 64) // _NOISE_PX)
+        field += np.tile(_noise(), (times, times))[y : y + self.size, x : x + self.size]
         gain = cv2.cvtColor(1.0 + field, cv2.COLOR_GRAY2RGB)
         self.image = cv2.multiply(self.image, gain, dtype=cv2.CV_8U)
 
@@ -158,7 +174,8 @@ class _Ground:
         strength = 150 if conditions.season == "winter" else 235
         if scene.trees:
             trees = _tree_table(scene)
-            for share, size in ((0.35, 0.9), (0.62, 1.0), (0.85, 0.7)):
+            parts = ((0.35, 0.9), (0.62, 1.0), (0.85, 0.7))
+            for share, size in parts if self.gsd_m < 0.5 else ((0.55, 1.05),):
                 middle = _fixed(self.pixels(trees[:, :2] + share * trees[:, 3:4] * slide))
                 radius = np.rint(size * trees[:, 2] / self.gsd_m * (1 << SHIFT)).astype(int)
                 for point, r in zip(middle.tolist(), radius.tolist(), strict=True):
@@ -179,10 +196,10 @@ _NOISE_PX = 509
 
 @lru_cache(maxsize=1)
 def _noise() -> np.ndarray:
-    return np.random.default_rng(0).standard_normal((_NOISE_PX, _NOISE_PX), dtype=np.float32)
+    fine = np.random.default_rng(0).standard_normal((_NOISE_PX, _NOISE_PX), dtype=np.float32)
+    return 0.03 * fine
 
 
-@lru_cache(maxsize=4)
 def _tree_table(scene: Scene) -> np.ndarray:
     """Return the trees as rows (x, y, radius, height, tone, evergreen)."""
     rows = [(t.x, t.y, t.radius_m, t.height_m, t.tone, t.evergreen) for t in scene.trees]
@@ -242,14 +259,21 @@ def _car_park(ground: _Ground, patch: Patch, rng):
     rows = max(1, int(patch.width_m // 8.5))
     bays = max(2, int(patch.length_m // 2.7))
     full = rng.uniform(0.35, 0.85)
+    size = (0.95 / (patch.length_m / 2), 2.2 / (patch.width_m / 2))
+    places = []
     for row in range(rows):
         y = -1 + (2 * row + 1) / rows
         half = 2.5 / (patch.width_m / 2)
         ground.line(_on(patch, [(-0.96, y + half), (0.96, y + half)]), (176, 176, 172), 0.3)
-        for bay in np.flatnonzero(rng.random(bays) < full):
-            x = -0.95 + 1.9 * (bay + 0.5) / bays
-            size = (0.95 / (patch.length_m / 2), 2.2 / (patch.width_m / 2))
-            ground.fill(_on(patch, _BOX * size + (x, y)), CARS[int(rng.integers(len(CARS)))])
+        taken = np.flatnonzero(rng.random(bays) < full)
+        places += [(-0.95 + 1.9 * (bay + 0.5) / bays, y) for bay in taken]
+    if not places:
+        return
+    cars = _on(patch, _BOX * size + np.array(places)[:, None])  # (cars, 4, 2)
+    colours = rng.integers(0, len(CARS), len(cars))
+    for i, colour in enumerate(CARS):
+        boxes = list(_fixed(ground.pixels(cars[colours == i])))
+        cv2.fillPoly(ground.image, boxes, colour, cv2.LINE_AA, SHIFT)
 
 
 def _plaza(ground: _Ground, patch: Patch, rng):
@@ -286,13 +310,15 @@ class _Objects:
         faces = [face for solid in solids for face in solid.faces]
         self.points = np.concatenate(faces) if faces else np.zeros((0, 3))
         ends = np.cumsum([len(face) for face in faces], dtype=int)
-        self.faces = list(zip(np.r_[0, ends[:-1]].tolist(), ends.tolist(), strict=True)) if faces else []
+        self.faces = (
+            list(zip(np.r_[0, ends[:-1]].tolist(), ends.tolist(), strict=True)) if faces else []
+        )
         self.owners = np.repeat(np.arange(len(solids)), [len(s.faces) for s in solids])
         self.layers = np.concatenate([s.layers for s in solids]) if solids else np.zeros(0)
-        self.normals = (
-            np.concatenate([s.normals for s in solids]) if solids else np.zeros((0, 3))
-        )
-        self.middles = np.array([face.mean(0) for face in faces]).reshape(-1, 3)
+        self.normals = np.concatenate([s.normals for s in solids]) if solids else np.zeros((0, 3))
+        starts = [start for start, _ in self.faces]
+        lengths = np.diff([*starts, len(self.points)])[:, None]
+        self.middles = np.add.reduceat(self.points, starts) / lengths if faces else self.points
         light = 0.52 + 0.56 * np.maximum(self.normals @ sun, 0)
         base = np.concatenate([s.colours for s in solids]) if solids else np.zeros((0, 3))
         tint = np.where((self.normals @ sun > 0)[:, None], (1, 1, 1), (0.95, 1.0, 1.08))
@@ -321,31 +347,28 @@ class _Objects:
         The sides are those of the building's rectangle in its own frame. They do not depend on
         the camera, so they are found once.
         """
-        pairs, sides = [], []
-        boxes = np.array([corners(b) for b in scene.buildings]).reshape(-1, 4, 2)
-        points = np.repeat(self.trees[:, None, :2], 4, axis=1)
-        boxes = np.concatenate([boxes, points])
-        self.frames = [(b.x, b.y, b.heading_deg, b.length_m / 2, b.width_m / 2) for b in scene.buildings]
-        for i, (x, y, heading_deg, half_x, half_y) in enumerate(self.frames):
-            gap = np.hypot(*(self.spots - (x, y)).T) - self.reach - self.reach[i]
-            near = np.flatnonzero(gap < 1.2 * np.maximum(self.tops[i], self.tops))
-            near = near[near != i]
-            local = rotate(boxes[near] - (x, y), -heading_deg)
-            slack = 0.3
-            pairs += [(i, int(j)) for j in near]
-            sides.append(
-                np.stack(
-                    [
-                        local[..., 0].min(1) > half_x - slack,
-                        local[..., 0].max(1) < -half_x + slack,
-                        local[..., 1].min(1) > half_y - slack,
-                        local[..., 1].max(1) < -half_y + slack,
-                    ],
-                    1,
-                )
-            )
-        self.pairs = np.array(pairs, int).reshape(-1, 2)
-        self.sides = np.concatenate(sides) if sides else np.zeros((0, 4), bool)
+        count = self.buildings
+        gap = np.hypot(
+            self.spots[:count, None, 0] - self.spots[None, :, 0],
+            self.spots[:count, None, 1] - self.spots[None, :, 1],
+        )
+        gap -= self.reach[:count, None] + self.reach
+        near = gap < 1.2 * np.maximum(self.tops[:count, None], self.tops)
+        near[np.arange(count), np.arange(count)] = False
+        self.pairs = np.argwhere(near)
+        first, second = self.pairs.T
+        boxes = np.concatenate([np.array([corners(b) for b in scene.buildings]).reshape(-1, 4, 2),
+                                np.repeat(self.trees[:, None, :2], 4, axis=1)])  # fmt: skip
+        self.axes = np.array([rotate(np.eye(2), b.heading_deg) for b in scene.buildings]).reshape(
+            -1, 2, 2
+        )
+        self.halves = np.array([(b.length_m / 2, b.width_m / 2) for b in scene.buildings])
+        local = boxes[second] - self.spots[first][:, None]
+        local = np.einsum("pkc,pac->pka", local, self.axes[first])
+        slack = 0.3
+        above = local.min(1) > self.halves.reshape(-1, 2)[first] - slack
+        below = local.max(1) < -self.halves.reshape(-1, 2)[first] + slack
+        self.sides = np.concatenate([above, below], 1)
 
     def order(self, eye: np.ndarray | None, visible: np.ndarray) -> list[int]:
         """Return the visible objects so that each comes after all that it may hide.
@@ -362,10 +385,9 @@ class _Objects:
         ranks = ranks[visible[ranks]].tolist()
         before: dict[int, list[int]] = {}
         if len(self.pairs):
-            outside = np.empty((self.buildings, 4), bool)
-            for i, (x, y, heading_deg, half_x, half_y) in enumerate(self.frames):
-                u, v = rotate(eye[:2] - (x, y), -heading_deg)
-                outside[i] = u > half_x, u < -half_x, v > half_y, v < -half_y
+            to_eye = eye[:2] - self.spots[: self.buildings]
+            local = np.einsum("bc,bac->ba", to_eye, self.axes)
+            outside = np.concatenate([local > self.halves, local < -self.halves], 1)
             seen = outside[self.pairs[:, 0]]
             in_front = (self.sides & seen).any(1)
             behind = (self.sides & ~seen).any(1)
@@ -394,13 +416,11 @@ class _Objects:
         px = image.shape[0]
         middle = np.column_stack([self.spots, 0.5 * self.tops])
         spot, depth = project(matrix, middle)
-        edge = middle + np.column_stack([0 * self.spots, self.reach])
         if eye is None:
             scale = np.full(len(middle), matrix[0, 0])
         else:
             focal_px = float(np.linalg.norm(matrix[0, :3] - matrix[2, :3] * px / 2))
             scale = focal_px / np.maximum(depth, 1.0)
-        del edge
         extent = scale * (self.reach + self.tops)
         visible = (depth > 5) if eye is not None else np.ones(len(depth), bool)
         visible &= ((spot + extent[:, None] > 0) & (spot - extent[:, None] < px)).all(1)
@@ -449,19 +469,49 @@ class _Objects:
 # ---------------------------------------------------------------- the photograph
 
 
+def _crop(scene: Scene, reach_m: float) -> Scene:
+    """Drop what can neither be seen nor cast a shadow within `reach_m` of the centre."""
+    if reach_m >= HALF_EXTENT_M:
+        return scene
+
+    def near(thing, more_m):
+        return max(abs(thing.x), abs(thing.y)) < reach_m + more_m
+
+    return replace(
+        scene,
+        patches=tuple(p for p in scene.patches if near(p, 0.7 * max(p.length_m, p.width_m))),
+        buildings=tuple(b for b in scene.buildings if near(b, 45)),
+        trees=tuple(t for t in scene.trees if near(t, 12)),
+    )
+
+
 class Flight:
     """A scene on one day, ready to be seen from many cameras.
 
-    `gsd_m` is the ground raster's resolution in metres a pixel; None chooses it for `px`.
+    `width_m` is the width of ground that an image of `px` pixels shows at its sharpest, and
+    `reach_m` how far from the centre anything is drawn; `for_satellite` knows both.
     """
 
-    def __init__(self, scene: Scene, conditions: Conditions, px: int, width_m: float = 110.0):
+    def __init__(
+        self,
+        scene: Scene,
+        conditions: Conditions,
+        px: int,
+        width_m: float = 110.0,
+        reach_m: float = HALF_EXTENT_M,
+    ):
         _check_px(px)
+        scene = _crop(scene, reach_m)
         self.conditions, self.px = conditions, px
         self.scale = 2 if px <= 192 else 1  # drawn this many times larger, then averaged
         gsd_m = float(np.clip(width_m / (px * self.scale), 0.18, 1.2))
-        self.ground = _Ground(scene, conditions, gsd_m)
+        self.ground = _Ground(scene, conditions, gsd_m, reach_m)
         self.objects = _Objects(scene, conditions)
+
+    @classmethod
+    def for_satellite(cls, scene: Scene, conditions: Conditions, px: int) -> "Flight":
+        """Return the scene as a satellite's pass sees it, just the central square."""
+        return cls(scene, conditions, px, SATELLITE_WIDTH_M, SATELLITE_WIDTH_M / 2 + 10)
 
     def drone(self, pose: Pose) -> np.ndarray:
         """Return the view from a pose before the camera's own faults, (px, px, 3)."""
@@ -514,7 +564,9 @@ def photograph(image: np.ndarray, conditions: Conditions, rng: np.random.Generat
     table = np.clip((grey - 118) * conditions.contrast + 118, 0, 255) * gain
     table = np.clip(table, 0, 255).astype(np.uint8)[:, None]
     image = cv2.LUT(image, table).astype(np.int16)
-    image += np.rint(conditions.noise * rng.standard_normal(image.shape, np.float32)).astype(np.int16)
+    image += np.rint(conditions.noise * rng.standard_normal(image.shape, np.float32)).astype(
+        np.int16
+    )
     image = np.clip(image, 0, 255).astype(np.uint8)
     quality = [cv2.IMWRITE_JPEG_QUALITY, conditions.jpeg_quality]
     ok, data = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), quality)
@@ -536,7 +588,7 @@ def render_satellite(
 
     Raises ValueError when px is below 16. Taught in: book/01.
     """
-    flight = Flight(scene, conditions, px, SATELLITE_WIDTH_M)
+    flight = Flight.for_satellite(scene, conditions, px)
     return decode(photograph(flight.satellite(), conditions, rng))
 
 

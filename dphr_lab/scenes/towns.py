@@ -4,6 +4,7 @@ A description is plain data (frozen dataclasses of numbers and strings); nothing
 World axes as in `cameras`: x east, y north, metres, origin at the place's centre.
 """
 
+import math
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 
@@ -166,7 +167,8 @@ BRICK = ((166, 104, 82), (188, 140, 110), (200, 196, 188), (150, 144, 138))
 
 DISTRICTS = {
     "suburb": District(
-        (62, 100), 23, (6, 8), {"building": 8.0, "lawn": 0.7}, {"football": 2, "wood": 2, "lawn": 1},
+        (62, 100), 23, (6, 8), {"building": 8.0, "lawn": 0.7}, 
+        {"football": 2, "wood": 2, "lawn": 1},
         0.07, (0.45, 0.68), (3.0, 6.0), {"gabled": 5, "hipped": 4, "flat": 1}, 0.25, 1.6,
         TILE + SLATE + ((138, 110, 86),), PLASTER + BRICK[:2], "lot",
     ),
@@ -182,7 +184,7 @@ DISTRICTS = {
         0.5, METAL + FLAT[:3], ((200, 202, 204), (170, 176, 182), (188, 176, 160)), "yard",
     ),
     "park": District(
-        (120, 190), 33, (4, 6), {"building": 2.4, "wood": 2.2, "lawn": 2.2, "tennis": 0.7,
+        (120, 190), 33, (4, 6), {"building": 2.8, "wood": 2.2, "lawn": 2.2, "tennis": 0.7,
         "basketball": 0.5}, {"wood": 3, "football": 2, "lawn": 2}, 0.3, (0.32, 0.6), (3.5, 7.0),
         {"hipped": 4, "gabled": 3, "flat": 3}, 0.2, 5.0, TILE + SLATE + FLAT[:2],
         PLASTER + BRICK, "lawn",
@@ -190,18 +192,19 @@ DISTRICTS = {
     "centre": District(
         (60, 95), 27, (8, 13), {"building": 9.0, "plaza": 1.0, "car_park": 0.7, "lawn": 0.4},
         {"plaza": 2, "lawn": 1, "car_park": 1}, 0.06, (0.68, 0.94), (10.0, 24.0),
-        {"flat": 5, "hipped": 3, "gabled": 2}, 0.35, 0.6, FLAT + TILE[:3] + SLATE + ((92, 140, 122),),
-        PLASTER + BRICK, "pavement",
+        {"flat": 5, "hipped": 3, "gabled": 2}, 0.35, 0.6,
+        FLAT + TILE[:3] + SLATE + ((92, 140, 122),), PLASTER + BRICK, "pavement",
     ),
 }  # fmt: skip
 FIELDS = ("football", "tennis", "basketball", "bare", "track")
+_UNDER = ("lawn", "lot", "wood", "yard")  # laid under fields and car parks
 SWAPPABLE = (*FIELDS, "car_park", "plaza", "lawn", "yard", "wood")
 
 
 def rotate(points: np.ndarray, heading_deg: float) -> np.ndarray:
     """Turn points (..., 2) counter-clockwise about the origin."""
-    angle = np.radians(heading_deg)
-    c, s = np.cos(angle), np.sin(angle)
+    angle = math.radians(heading_deg)
+    c, s = math.cos(angle), math.sin(angle)
     return np.asarray(points) @ np.array([[c, s], [-s, c]])
 
 
@@ -214,6 +217,9 @@ def corners(thing: Building | Patch, margin_m: float = 0.0) -> np.ndarray:
 
 def overlap(first: Building | Patch, second: Building | Patch, gap_m: float = 0.0) -> bool:
     """Tell whether two rectangles come nearer than about `gap_m` (separating axes)."""
+    reach = math.hypot(first.length_m, first.width_m) + math.hypot(second.length_m, second.width_m)
+    if math.hypot(first.x - second.x, first.y - second.y) > reach / 2 + 1.5 * gap_m:
+        return False
     a, b = corners(first, gap_m), corners(second)
     for heading in (first.heading_deg, second.heading_deg):
         p, q = rotate(a, -heading), rotate(b, -heading)
@@ -264,6 +270,11 @@ def _split(rng, rect, lot_m: float, open_share: float) -> list[tuple[tuple, bool
     return [lot for part in parts for lot in _split(rng, part, lot_m, open_share)]
 
 
+def _is_inner(rect) -> bool:
+    x0, y0, x1, y1 = rect
+    return float(np.hypot(x0 + x1, y0 + y1)) / 2 < 0.85 * CHANGE_RADIUS_M
+
+
 class _Draft:
     """A layout being drawn, in the grid's own frame turned by `heading_deg`."""
 
@@ -303,14 +314,17 @@ class _Draft:
             keep &= ~_inside(points, thing, 2.2)
         self.trees.append(points[keep])
 
-    def lot(self, rect, is_open: bool):
+    def lot(self, rect, is_open: bool, built: bool):
         rng, district = self.rng, self.district
         x0, y0, x1, y1 = rect
         w, h = x1 - x0, y1 - y0
         x, y = (x0 + x1) / 2, (y0 + y1) / 2
-        if np.hypot(x, y) > HALF_EXTENT_M * 1.4:
+        if max(map(abs, self.world(x, y))) > HALF_EXTENT_M + 15:
             return
-        use = _choose(rng, district.open_uses if is_open else district.uses)
+        if built:
+            use = "building"
+        else:
+            use = _choose(rng, district.open_uses if is_open else district.uses)
         turn = 0.0 if w >= h else 90.0
         long, short = max(w, h), min(w, h)
         if use == "building":
@@ -378,7 +392,7 @@ class _Draft:
 
         self.buildings = [b for b in self.buildings if dry(b)]
         self.patches = [p for p in self.patches if p.kind in ("lawn", "lot", "wood") or dry(p)]
-        self.trees = [t[np.hypot(*(t - middle).T) > reach - 2] for t in self.trees]
+        self.trees = [t[np.hypot(*(t - middle).T) > reach - 2] for t in self.trees if len(t)]
 
     def diagonal(self):
         """Add a bent road or path across the grid and clear its way."""
@@ -395,21 +409,18 @@ class _Draft:
         width = 3.0 if kind == "path" else 8.0
         self.roads.append(Road(tuple(map(tuple, np.round(points, 2).tolist())), width, kind))
 
+        steps = np.linspace(0, 1, 5)[:, None, None]
+        dense = (points[:-1] + steps * np.diff(points, axis=0)).reshape(-1, 2)
+
         def clear(thing):
-            near = np.abs(points - (thing.x, thing.y)).max(-1) < 60
-            dense = points[near]
-            if len(dense) < 2:
-                return True
-            dense = np.concatenate([dense[:-1] + s * np.diff(dense, axis=0) for s in (0, 0.25, 0.5, 0.75)])
             return not _inside(dense, thing, width / 2 + 1).any()
 
         self.buildings = [b for b in self.buildings if clear(b)]
         self.patches = [p for p in self.patches if p.kind not in ("car_park", *FIELDS) or clear(p)]
-        dense = np.concatenate([points[:-1] + s * np.diff(points, axis=0) for s in (0, 0.33, 0.67)])
+        reach = t * HALF_EXTENT_M * 1.3
         self.trees = [
-            t[(np.hypot(*(t[:, None] - dense[None]).transpose(2, 0, 1)) > width / 2 + 2).all(1)]
-            for t in self.trees
-            if len(t)
+            spots[np.abs(spots @ across - np.interp(spots @ along, reach, offset)) > width / 2 + 4]
+            for spots in self.trees
         ]
 
     def scene(self) -> Scene:
@@ -423,14 +434,24 @@ class _Draft:
             self.roads.append(Road((self.world(x, -reach), self.world(x, reach)), width, kind))
         for y, width in zip(ys, widths_y, strict=True):
             self.roads.append(Road((self.world(-reach, y), self.world(reach, y)), width, kind))
+        lots: list[tuple[tuple, bool]] = []
         for i in range(len(xs) - 1):
             for j in range(len(ys) - 1):
                 block = (
                     xs[i] + widths_x[i] / 2 + 2.5, ys[j] + widths_y[j] / 2 + 2.5,
                     xs[i + 1] - widths_x[i + 1] / 2 - 2.5, ys[j + 1] - widths_y[j + 1] / 2 - 2.5,
                 )  # fmt: skip
-                for rect, is_open in _split(rng, block, district.lot_m, district.open_share):
-                    self.lot(rect, is_open)
+                far_m = np.hypot(block[0] + block[2], block[1] + block[3]) / 2
+                if far_m > 1.42 * HALF_EXTENT_M + district.block_m[1] / 2:
+                    continue
+                # Small lots at the centre: a twin's changes are then small and near the centre.
+                gap = [max(block[k], -block[k + 2], 0.0) for k in (0, 1)]
+                lot_m = min(district.lot_m, 27) if np.hypot(*gap) < 45 else district.lot_m
+                lots += _split(rng, block, lot_m, district.open_share)
+        central = [i for i, (rect, is_open) in enumerate(lots) if not is_open and _is_inner(rect)]
+        built = set(rng.permutation(central)[:4].tolist())
+        for i, (rect, is_open) in enumerate(lots):
+            self.lot(rect, is_open, i in built)
         if rng.random() < {"park": 0.7, "campus": 0.3}.get(self.style, 0.1):
             self.lake()
         if rng.random() < 0.5:
@@ -458,7 +479,7 @@ class _Draft:
 
 def is_central(thing: Building | Patch) -> bool:
     """Tell whether a thing lies in the central area that every view shows."""
-    return float(np.hypot(thing.x, thing.y)) <= CHANGE_RADIUS_M
+    return math.hypot(thing.x, thing.y) <= CHANGE_RADIUS_M
 
 
 @lru_cache(maxsize=64)
@@ -468,16 +489,16 @@ def make_layout(seed: int, family: int) -> Scene:
     for attempt in range(200):
         scene = _Draft(generator(seed, "layout", family, attempt), style).scene()
         buildings = sum(map(is_central, scene.buildings))
-        if buildings >= 3 and len(_changeable(scene)) >= 5:
+        if buildings >= 3 and sum(map(len, _changeable(scene))) >= 6:
             return scene
     raise RuntimeError(f"no {style} layout with enough central objects: seed {seed}, {family=}")
 
 
-def _changeable(scene: Scene) -> list[str]:
-    """Name the central buildings, and the central patches that no building stands on."""
-    names = [b.name for b in scene.buildings if is_central(b)]
-    patches = (p for p in scene.patches if p.kind in SWAPPABLE and is_central(p))
-    return names + [p.name for p in patches if _is_bare(scene, p)]
+def _changeable(scene: Scene) -> tuple[list[str], list[str]]:
+    """Name the central buildings, and the small central patches that no building stands on."""
+    buildings = [b.name for b in scene.buildings if is_central(b)]
+    patches = (p for p in scene.patches if is_central(p) and p.area_m2 < 900)
+    return buildings, [p.name for p in patches if p.kind in SWAPPABLE and _is_bare(scene, p)]
 
 
 # ---------------------------------------------------------------- changes
@@ -536,9 +557,10 @@ def make_change(
 
 
 def _is_bare(scene: Scene, patch: Patch) -> bool:
-    """Tell whether no building stands on a patch."""
-    return not any(
-        overlap(b, patch) for b in scene.buildings if abs(b.x - patch.x) + abs(b.y - patch.y) < 120
+    """Tell whether nothing is built on a patch, and no other patch is laid on it."""
+    spots = [(p.x, p.y) for p in scene.patches if p.name != patch.name and p.kind not in _UNDER]
+    return (patch.x, patch.y) not in spots and not any(
+        overlap(building, patch) for building in scene.buildings
     )
 
 
@@ -548,10 +570,10 @@ def _is_free(scene: Scene, building: Building, old: Building) -> bool:
         return False
     box = corners(building, 1.0)
     for other in scene.buildings:
-        near = abs(other.x - building.x) + abs(other.y - building.y) < 140
-        if other != old and near and overlap(other, building, 1.5):
+        if other != old and overlap(other, building, 1.5):
             return False
-    trees = np.array([(t.x, t.y) for t in scene.trees]).reshape(-1, 2)
+    near = [(t.x, t.y) for t in scene.trees if abs(t.x - building.x) + abs(t.y - building.y) < 60]
+    trees = np.array(near).reshape(-1, 2)
     if _inside(trees, building, 2.0).any():
         return False
     for road in scene.roads:
@@ -613,13 +635,19 @@ def _moved(scene, building, area_m2, rng):
 
 def _resized(scene, building, area_m2, rng):
     for grow in rng.permutation([True, False]):
-        factor = (building.area_m2 + area_m2 * (1 if grow else -1)) / building.area_m2
-        if not 0.35 < factor < 2.6:
+        wanted = building.area_m2 + area_m2 * (1 if grow else -1)
+        if not 0.35 < wanted / building.area_m2 < 2.6:
             continue
         # Along one axis only: a changed aspect is easier to see than a changed scale.
         for side in rng.permutation(["length_m", "width_m"]):
-            size = round(getattr(building, side) * factor, 2)
-            resized = replace(building, **{side: size})
+            low, high = 0.2 * getattr(building, side), 4 * getattr(building, side)
+            for _ in range(24):  # bisection on the side
+                middle = (low + high) / 2
+                if replace(building, **{side: middle}).area_m2 < wanted:
+                    low = middle
+                else:
+                    high = middle
+            resized = replace(building, **{side: round(high, 2)})
             if not grow or _is_free(scene, resized, building):
                 return resized, abs(resized.area_m2 - building.area_m2)
     return None
@@ -650,23 +678,27 @@ def make_twin(
     scene = make_layout(seed, family)
     if family_size == 1 or strength == 0:
         return scene, ()
-    things = _changeable(scene)
-    shuffled = generator(seed, "share", family).permutation(things)
-    own = tuple(shuffled[twin::family_size].tolist()) or tuple(things)
+    deal = generator(seed, "share", family)
+    things = [name for names in _changeable(scene) for name in deal.permutation(names).tolist()]
+    own = tuple(things[twin::family_size]) or tuple(things)
     rng = generator(seed, "changes", family, twin)
     wanted = 1 + int(rng.integers(2))
     total = 420.0 * strength * rng.uniform(0.8, 1.2)
     changes: list[Change] = []
     while len(changes) < wanted and own:
         dose_m2 = total / wanted
-        drawn = [make_change(scene, str(k), dose_m2, rng, own) for k in rng.permutation(CHANGE_KINDS)]
-        drawn = [change for change in drawn if change is not None and change.area_m2 > 0]
+        drawn: list[tuple[float, Change]] = []
+        for kind in rng.permutation(CHANGE_KINDS):
+            change = make_change(scene, str(kind), dose_m2, rng, own)
+            if change is not None and change.area_m2 > 0:
+                drawn.append((abs(math.log(change.area_m2 / dose_m2)), change))
+                if drawn[-1][0] < 0.5:
+                    break
         if not drawn:
             break
-        off = [abs(np.log(change.area_m2 / dose_m2)) for change in drawn]
-        # The first kind drawn whose dose is about right; else the one that comes nearest.
-        best = next((i for i, ratio in enumerate(off) if ratio < 0.5), int(np.argmin(off)))
-        changes.append(drawn[best])
-        scene = apply_change(scene, drawn[best])
-        own = tuple(name for name in own if name != drawn[best].object)
+        # The first kind whose dose is about right; else the one that comes nearest.
+        best = min(drawn, key=lambda pair: pair[0])[1]
+        changes.append(best)
+        scene = apply_change(scene, best)
+        own = tuple(name for name in own if name != best.object)
     return scene, tuple(changes)

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from dphr_lab.scenes.cameras import SATELLITE_WIDTH_M, Pose, university_orbit
+from dphr_lab.scenes.cameras import Pose, university_orbit
 from dphr_lab.scenes.conditions import Conditions, draw_conditions, vary
 from dphr_lab.scenes.render import Flight, decode, photograph
 from dphr_lab.scenes.seeds import generator
@@ -105,9 +105,7 @@ class Place:
     def conditions(self, view: str) -> Conditions:
         """The day of the place's flight ("drone") or of its satellite pass ("satellite")."""
         stream = ("drone", "satellite").index(view)
-        return draw_conditions(
-            generator(self.settings.seed, "conditions", self.id, stream), view
-        )
+        return draw_conditions(generator(self.settings.seed, "conditions", self.id, stream), view)
 
     def pose(self, nominal: Pose, index: int) -> Pose:
         """The pose that a flight really took where the orbit says `nominal`."""
@@ -170,7 +168,7 @@ def photograph_place(place: Place, orbits: tuple[tuple[Pose, ...], ...]) -> list
     px, seed = place.settings.image_px, place.settings.seed
     day = place.conditions("satellite")
     rng = generator(seed, "image", place.id, 0)
-    view = Flight(place.scene, day, px, SATELLITE_WIDTH_M).satellite()
+    view = Flight.for_satellite(place.scene, day, px).satellite()
     shots = [Shot("satellite", photograph(view, day, rng), None, day)]
     day = place.conditions("drone")
     flight = Flight(place.scene, day, px)
@@ -216,14 +214,14 @@ def mapped(function, jobs: list, workers: int | None, progress: bool, label: str
         threads = cv2.getNumThreads()
         cv2.setNumThreads(1)
         try:
-            yield tqdm(map(function, jobs), **bar)
+            yield iter(tqdm(map(function, jobs), **bar))
         finally:
             cv2.setNumThreads(threads)
         return
     context = multiprocessing.get_context("spawn")
     with context.Pool(count, initializer=_start_worker) as pool:
         chunk = max(1, min(24, len(jobs) // (4 * count)))
-        yield tqdm(pool.imap(function, jobs, chunksize=chunk), **bar)
+        yield iter(tqdm(pool.imap(function, jobs, chunksize=chunk), **bar))
 
 
 def render_world(world: World, workers: int | None = None, progress: bool = True) -> dict:
