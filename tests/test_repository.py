@@ -2,6 +2,7 @@
 
 import ast
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 import yaml
 
 import dphr_lab
+from dphr_lab.cli import build_parser
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -112,6 +114,14 @@ def test_readme_loss_snippet_runs():
     (snippet,) = [block for block in readme_blocks("python") if "DPHRLoss" in block]
     assert len(snippet.splitlines()) <= 12
     subprocess.run([sys.executable, "-c", snippet], cwd=ROOT, check=True)
+
+
+@pytest.mark.parametrize("page", ["README.md", "book/data.md"])
+def test_commands_shown_are_understood(page):
+    lines = re.findall(r"^dphr .*$", (ROOT / page).read_text(), re.MULTILINE)
+    assert lines
+    for line in lines:
+        build_parser().parse_args(shlex.split(line)[1:])  # exits on an unknown flag
 
 
 def test_readme_links_to_files_that_exist():
