@@ -98,8 +98,32 @@ def _furniture(b: Building, a: float, c: float) -> list[tuple[float, float, floa
     return boxes
 
 
+def _windows(wall: np.ndarray, height_m: float) -> list[np.ndarray]:
+    """Return dark quads just outside a wall: ribbons on high buildings, panes on houses."""
+    p, q = wall[0, :2], wall[1, :2]
+    length = np.linalg.norm(q - p)
+    out = 0.06 * np.array([q[1] - p[1], p[0] - q[0]]) / length
+    if length < 4:
+        return []
+    storeys = max(1, int(height_m / 3.2))
+    if height_m >= 8:
+        spans = [(0.06, 0.94)]
+    else:
+        count = int(np.clip(length / 4, 1, 4))
+        half = 0.7 / length
+        spans = [((i + 0.5) / count - half, (i + 0.5) / count + half) for i in range(count)]
+    panes = []
+    for storey in range(storeys):
+        low = (storey + 0.35) * height_m / storeys
+        for start, end in spans:
+            left, right = p + start * (q - p) + out, p + end * (q - p) + out
+            high = low + 1.3
+            panes.append(np.array([[*left, low], [*right, low], [*right, high], [*left, high]]))
+    return panes
+
+
 @lru_cache(maxsize=4096)
-def build(b: Building) -> Solid:
+def build(b: Building, windows: bool = False) -> Solid:
     """Return the faces of a building in world coordinates."""
     a, c, w = b.length_m / 2, b.width_m / 2, b.wing_m
     # A pitched roof's ridge follows the longer side.
@@ -125,6 +149,8 @@ def build(b: Building) -> Solid:
 
     for face in _prism_walls(outline, 0.0, b.height_m):
         add(face, wall, WALL)
+        for pane in _windows(face, b.height_m) if windows else ():
+            add(pane, 0.3 * wall + (18, 26, 38), WALL)
     ridge = np.zeros((0, 3))
     if b.roof == "flat":
         add(_lift(list(outline), b.height_m), 0.45 * roof + 0.5 * 215, ROOF)

@@ -106,9 +106,12 @@ class _Ground:
         cv2.polylines(self.image, path, closed, _tuple(colour), width, cv2.LINE_AA, SHIFT)
 
     def _paint(self, scene: Scene):
-        for patch in scene.patches:
-            if patch.kind in LAID_FIRST:
-                self._patch(patch)
+        first = [patch for patch in scene.patches if patch.kind in LAID_FIRST]
+        if first:
+            outlines = _fixed(self.pixels(np.array([corners(patch) for patch in first])))
+            colours = np.array([self._tone(patch) for patch in first])
+            for outline, colour in zip(outlines, np.rint(colours).tolist(), strict=True):
+                cv2.fillConvexPoly(self.image, outline, colour, cv2.LINE_AA, SHIFT)
         for lake in scene.water:
             self.line(lake.outline, _mix((self.grass, (196, 184, 150)), 0.6), 3.0, closed=True)
             self.fill(lake.outline, GROUND["water"])
@@ -122,24 +125,20 @@ class _Ground:
                 self.line(road.points, (176, 174, 168), 0.3)
         for patch in scene.patches:
             if patch.kind not in LAID_FIRST:
-                self._patch(patch)
+                self.fill(corners(patch), self._tone(patch))
+                if patch.kind in _MARKINGS:
+                    _MARKINGS[patch.kind](self, patch, np.random.default_rng(patch.detail))
 
-    def _patch(self, patch: Patch):
+    def _tone(self, patch: Patch) -> np.ndarray:
+        """Return the colour of a patch's ground, a little its own."""
         tone = (patch.detail % 1009) / 504 - 1
         if patch.kind in ("lawn", "lot"):
-            colour = self.grass * (1 + 0.1 * tone) + (6 * tone, 0, 0)
-        elif patch.kind == "wood":
-            colour = self.grass * 0.72
-        elif patch.kind == "football":
-            colour = self.grass * (0.95, 1.12, 0.9)
-        elif patch.kind == "track":
-            colour = GROUND["track"]
-        else:
-            colour = np.array(GROUND[patch.kind]) * (1 + 0.06 * tone)
-        self.fill(corners(patch), colour)
-        painter = _MARKINGS.get(patch.kind)
-        if painter:
-            painter(self, patch, np.random.default_rng(patch.detail))
+            return self.grass * (1 + 0.1 * tone) + (6 * tone, 0, 0)
+        if patch.kind == "wood":
+            return self.grass * 0.72
+        if patch.kind == "football":
+            return self.grass * (0.95, 1.12, 0.9)
+        return np.array(GROUND[patch.kind]) * (1 + 0.06 * tone)
 
     def _texture(self, scene: Scene):
         rng = np.random.default_rng(scene.texture)
@@ -302,8 +301,8 @@ _MARKINGS = {
 class _Objects:
     """Buildings and trees of a scene as arrays that every view of a flight shares."""
 
-    def __init__(self, scene: Scene, conditions: Conditions):
-        solids = [build(b) for b in scene.buildings]
+    def __init__(self, scene: Scene, conditions: Conditions, windows: bool):
+        solids = [build(b, windows) for b in scene.buildings]
         sun = sun_direction(conditions)
         self.sun = sun
         self.buildings = len(solids)
@@ -440,7 +439,7 @@ class _Objects:
         for face in ranked[facing[ranked]].tolist():
             mine.setdefault(owners[face], []).append(face)
 
-        crowns, radii = self._crowns(matrix, scale[self.buildings :])
+        crowns = self._crowns(matrix, scale[self.buildings :], visible[self.buildings :])
         for node in order:
             if node < self.buildings:
                 for face in mine.get(node, ()):
@@ -448,22 +447,20 @@ class _Objects:
                     cv2.fillPoly(image, [fixed[start:end]], self.colours[face], cv2.LINE_AA, SHIFT)
             else:
                 tree = node - self.buildings
-                for part in range(len(crowns)):
-                    cv2.circle(
-                        image, crowns[part][tree], radii[part][tree], self.leaves[tree][min(part, 2)],
-                        -1, cv2.LINE_AA, SHIFT,
-                    )  # fmt: skip
+                for (u, v, radius), leaf in zip(crowns[tree], self.leaves[tree], strict=True):
+                    cv2.circle(image, (u, v), radius, leaf, -1, cv2.LINE_AA, SHIFT)
 
-    def _crowns(self, matrix: np.ndarray, scale: np.ndarray):
-        """Return image centres and radii of each tree's dark, middle and sunlit circle."""
-        x, y, radius, height = self.trees[:, :4].T
+    def _crowns(self, matrix: np.ndarray, scale: np.ndarray, visible: np.ndarray) -> dict:
+        """Return {tree: (u, v, radius) of its dark, middle and sunlit circle}, fixed point."""
+        shown = np.flatnonzero(visible)
+        x, y, radius, height = self.trees[shown, :4].T
         core = np.column_stack([x, y, np.maximum(height - radius, 0.8 * radius)])
-        centres, radii = [], []
-        for lift, size in ((-0.15, 1.0), (0.16, 0.84), (0.42, 0.5)):
-            middle, _ = project(matrix, core + lift * radius[:, None] * self.sun)
-            centres.append(_fixed(middle).tolist())
-            radii.append(np.rint(size * radius * scale * (1 << SHIFT)).astype(int).tolist())
-        return centres, radii
+        lift, size = np.array([(-0.15, 1.0), (0.16, 0.84), (0.42, 0.5)]).T
+        middles = core[:, None] + (lift[:, None] * self.sun) * radius[:, None, None]
+        middles, _ = project(matrix, middles)
+        radii = (size * (radius * scale[shown])[:, None])[..., None]
+        circles = np.concatenate([_fixed(middles), np.rint(radii * (1 << SHIFT)).astype(int)], -1)
+        return dict(zip(shown.tolist(), circles.tolist(), strict=True))
 
 
 # ---------------------------------------------------------------- the photograph
@@ -506,7 +503,9 @@ class Flight:
         self.scale = 2 if px <= 192 else 1  # drawn this many times larger, then averaged
         gsd_m = float(np.clip(width_m / (px * self.scale), 0.18, 1.2))
         self.ground = _Ground(scene, conditions, gsd_m, reach_m)
-        self.objects = _Objects(scene, conditions)
+        self.objects = _Objects(
+            scene, conditions, windows=px >= 128 and width_m < SATELLITE_WIDTH_M
+        )
 
     @classmethod
     def for_satellite(cls, scene: Scene, conditions: Conditions, px: int) -> "Flight":

@@ -281,6 +281,8 @@ class _Draft:
     def __init__(self, rng: np.random.Generator, style: str):
         self.rng, self.style, self.district = rng, style, DISTRICTS[style]
         self.heading_deg = float(rng.uniform(0, 180))
+        angle = math.radians(self.heading_deg)
+        self.turn = math.cos(angle), math.sin(angle)
         self.buildings: list[Building] = []
         self.patches: list[Patch] = []
         self.trees: list[np.ndarray] = []
@@ -290,7 +292,8 @@ class _Draft:
         self.roofs = [self.district.roof_palette[i] for i in pick]
 
     def world(self, x: float, y: float) -> tuple[float, float]:
-        return tuple(np.round(rotate(np.array([x, y]), self.heading_deg), 2).tolist())
+        c, s = self.turn
+        return round(float(c * x - s * y), 2), round(float(s * x + c * y), 2)
 
     def patch(self, kind: str, x, y, length, width, turn=0.0):
         wx, wy = self.world(x, y)
