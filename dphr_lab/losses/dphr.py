@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from dphr_lab.losses.calls import accepts_metric_learning_call
 from dphr_lab.losses.closed_form import TermSettings, check_chunk_size, closed_form_loss
 from dphr_lab.losses.distances import check_pairs, mean_over_negatives, pairwise_distance
 from dphr_lab.losses.palw import ProgressiveWeight, batch_progress
@@ -73,6 +74,7 @@ class DPHRLoss(nn.Module):
         self.base, self.chunk_size = base, chunk_size
         self._settings = TermSettings(alpha, form, margin, weight_map, beta, normalise, ratio)
 
+    @accepts_metric_learning_call
     def forward(self, z_query: Tensor, z_gallery: Tensor, places: Tensor | None = None) -> Tensor:
         """Scalar loss of B aligned rows, (B, D) each; places (B,) masks rows of the same place."""
         pairs = check_pairs(z_query, z_gallery, places)

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from dphr_lab.losses.calls import accepts_metric_learning_call
 from dphr_lab.losses.distances import check_pairs, similarities
 
 MAX_LOGIT_SCALE = 100.0  # CLIP's ceiling: a temperature of 0.01
@@ -60,6 +61,11 @@ class SymmetricInfoNCE(nn.Module):
         else:
             self.register_buffer("logit_scale", logit_scale)
 
+    def scale(self) -> Tensor:
+        """1 / temperature, at most 100: what similarities are multiplied by."""
+        return self.logit_scale.exp().clamp(max=MAX_LOGIT_SCALE)
+
+    @accepts_metric_learning_call
     def forward(self, z_query: Tensor, z_gallery: Tensor, places: Tensor | None = None) -> Tensor:
         """Scalar loss of B aligned rows, (B, D) each; places (B,) masks rows of the same place."""
         return self._pieces(z_query, z_gallery, places)["loss"]
@@ -74,7 +80,7 @@ class SymmetricInfoNCE(nn.Module):
     def _pieces(self, z_query, z_gallery, places):
         pairs = check_pairs(z_query, z_gallery, places)
         similarity = similarities(pairs.z_query, pairs.z_gallery)
-        scale = self.logit_scale.to(similarity).exp().clamp(max=MAX_LOGIT_SCALE)
+        scale = self.scale().to(similarity)
         logits, allowed = scale * similarity, None
         if pairs.places is not None:
             allowed = pairs.negatives.fill_diagonal_(True)

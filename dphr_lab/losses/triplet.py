@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from dphr_lab.losses.calls import accepts_metric_learning_call
 from dphr_lab.losses.closed_form import TermSettings, check_chunk_size, closed_form_loss
 from dphr_lab.losses.distances import check_pairs, mean_over_negatives, pairwise_distance
 
@@ -62,6 +63,7 @@ class TripletLoss(nn.Module):
         check_chunk_size(chunk_size)
         self.alpha, self.form, self.margin, self.chunk_size = alpha, form, margin, chunk_size
 
+    @accepts_metric_learning_call
     def forward(self, z_query: Tensor, z_gallery: Tensor, places: Tensor | None = None) -> Tensor:
         """Scalar loss of B aligned rows, (B, D) each; places (B,) masks rows of the same place."""
         settings = TermSettings(self.alpha, self.form, self.margin)
