@@ -81,7 +81,7 @@ class _Ground:
         paved = {"centre": 0.9, "industrial": 0.8}.get(scene.style, 0.12)
         base = _mix((self.grass, GROUND["pavement"]), paved)
         self.image = np.empty((self.size, self.size, 3), np.uint8)
-        self.image[:] = base
+        self.image[:] = _tuple(base)
         self._paint(scene)
         self._texture(scene)
         self._shade(scene, conditions)
@@ -158,8 +158,8 @@ class _Ground:
         x, y = rng.integers(0, 64, 2)
         times = -(-(self.size + 64) // _NOISE_PX)
         field += np.tile(_noise(), (times, times))[y : y + self.size, x : x + self.size]
-        gain = cv2.cvtColor(1.0 + field, cv2.COLOR_GRAY2RGB)
-        self.image = cv2.multiply(self.image, gain, dtype=cv2.CV_8U)
+        gain = cv2.convertScaleAbs(field, alpha=150, beta=150)  # bytes are much faster than floats
+        self.image = cv2.multiply(self.image, cv2.cvtColor(gain, cv2.COLOR_GRAY2RGB), scale=1 / 150)
 
     def _shade(self, scene: Scene, conditions: Conditions):
         sun = sun_direction(conditions)
@@ -181,9 +181,9 @@ class _Ground:
                     cv2.circle(mask, point, r, strength, -1, cv2.LINE_AA, SHIFT)
         mask = cv2.GaussianBlur(mask, (3, 3), 0)
         taken = np.array([1.06, 1.0, 0.84]) * SHADOW_DEPTH  # the sky's blue light remains
-        table = 1 - np.arange(256)[:, None] / 255 * taken
-        gain = cv2.LUT(cv2.cvtColor(mask, cv2.COLOR_GRAY2RGB), table.astype(np.float32)[:, None])
-        self.image = cv2.multiply(self.image, gain, dtype=cv2.CV_8U)
+        table = np.rint(255 - np.arange(256)[:, None] * taken).astype(np.uint8)[:, None]
+        gain = cv2.LUT(cv2.cvtColor(mask, cv2.COLOR_GRAY2RGB), table)
+        self.image = cv2.multiply(self.image, gain, scale=1 / 255)
 
 
 def _tuple(colour) -> tuple[int, int, int]:
@@ -191,6 +191,12 @@ def _tuple(colour) -> tuple[int, int, int]:
 
 
 _NOISE_PX = 509
+
+
+@lru_cache(maxsize=1)
+def _grain(count: int) -> np.ndarray:
+    """Return a pool of sensor noise of unit variance; an image takes a stretch of it."""
+    return np.random.default_rng(1).standard_normal(count, dtype=np.float32)
 
 
 @lru_cache(maxsize=1)
@@ -421,12 +427,12 @@ class _Objects:
             focal_px = float(np.linalg.norm(matrix[0, :3] - matrix[2, :3] * px / 2))
             scale = focal_px / np.maximum(depth, 1.0)
         extent = scale * (self.reach + self.tops)
-        visible = (depth > 5) if eye is not None else np.ones(len(depth), bool)
+        visible = (depth > self.reach + self.tops) if eye is not None else np.ones(len(depth), bool)
         visible &= ((spot + extent[:, None] > 0) & (spot - extent[:, None] < px)).all(1)
         order = self.order(eye, visible)
 
         pixels, _ = project(matrix, self.points)
-        fixed = _fixed(pixels)
+        fixed = _fixed(np.clip(pixels, -1e5, 1e5))  # what is behind the camera is not drawn
         view = np.array([0, 0, -1.0]) if eye is None else self.middles - eye
         facing = (self.normals * view).sum(-1) < 0
         facing &= visible[: self.buildings][self.owners] if self.buildings else facing
@@ -562,11 +568,11 @@ def photograph(image: np.ndarray, conditions: Conditions, rng: np.random.Generat
     gain = conditions.light * np.array(conditions.white_balance, np.float32)
     table = np.clip((grey - 118) * conditions.contrast + 118, 0, 255) * gain
     table = np.clip(table, 0, 255).astype(np.uint8)[:, None]
-    image = cv2.LUT(image, table).astype(np.int16)
-    image += np.rint(conditions.noise * rng.standard_normal(image.shape, np.float32)).astype(
-        np.int16
-    )
-    image = np.clip(image, 0, 255).astype(np.uint8)
+    image = cv2.LUT(image, table)
+    grain = _grain(1 << 20)
+    start = int(rng.integers(len(grain)))
+    noise = np.take(grain, np.arange(start, start + image.size), mode="wrap").reshape(image.shape)
+    image = cv2.add(image, np.float32(conditions.noise) * noise, dtype=cv2.CV_8U)
     quality = [cv2.IMWRITE_JPEG_QUALITY, conditions.jpeg_quality]
     ok, data = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), quality)
     if not ok:
