@@ -391,6 +391,28 @@ def test_state_is_saved_and_restored():
     assert set(loss.state_dict()) == {"progressive.average", "progressive.steps"}
 
 
+ONE_RANK = """
+import sys, torch, torch.distributed as dist
+from dphr_lab.losses import ProgressiveWeight
+rank, store = int(sys.argv[1]), sys.argv[2]
+dist.init_process_group("gloo", init_method="file://" + store, rank=rank, world_size=2)
+weight = ProgressiveWeight(momentum=0.0)
+weight.update([0.2, 0.8][rank], rows=[1, 3][rank])
+print(weight.value().item())
+dist.destroy_process_group()
+"""
+
+
+def test_progress_is_averaged_by_row_count_over_processes(tmp_path):
+    command = [sys.executable, "-c", ONE_RANK]
+    ranks = [
+        subprocess.Popen([*command, str(rank), str(tmp_path / "store")], stdout=subprocess.PIPE)
+        for rank in range(2)
+    ]
+    printed = [float(rank.communicate(timeout=120)[0]) for rank in ranks]
+    assert printed[0] == printed[1] == pytest.approx((1 * 0.2 + 3 * 0.8) / 4)
+
+
 # ---- InfoNCE --------------------------------------------------------------------------------
 
 
