@@ -380,6 +380,16 @@ def test_state_moves_only_in_training_with_gradients():
     assert recall > 0 and loss.progressive.value().item() == pytest.approx(recall, abs=1e-5)
 
 
+@pytest.mark.parametrize("signal", ["recall", "triplet", "similarity"])
+def test_a_diverged_batch_shows_in_the_loss_and_spares_the_state(signal):
+    z_query, z_gallery = batch()
+    z_query[2] = torch.nan
+    for detach in (True, False):
+        loss = DPHRLoss(signal=signal, detach=detach)
+        value = loss(z_query, z_gallery)
+        assert value.isnan() and 0 <= loss.progressive.value() <= 1
+
+
 def test_state_is_saved_and_restored():
     loss = DPHRLoss(momentum=0.5)
     for seed in range(3):

@@ -11,8 +11,8 @@ form of the same numbers. Taught in: book/05.
 
 Passes over B x B elements at the default settings, counting one for each element-wise operation
 or reduction and none for the matrix products (one forward, two backward): 3 for the distances,
-2 for recall, 4 in each direction for the weights and their sums, 2 shared and 7 in each direction
-for losses and slopes, 3 to join the directions: 32 in all, on blocks that stay in the cache. With
+2 for recall, 4 in each direction for the weights and their sums, 2 shared and 8 in each direction
+for losses and slopes, 3 to join the directions: 34 in all, on blocks that stay in the cache. With
 `chunk_size` the first 13 are made twice and the forward product too.
 """
 
@@ -286,8 +286,9 @@ class _ProgressReader:
             self.by_row[block] = distance.amin(1)
             self.by_column = torch.minimum(self.by_column, distance.amin(0))
         elif self.signal == "triplet":  # how many negatives are not farther than the positive
-            self.by_row[block] = (d_pos[block, None] >= distance).sum(1).to(d_pos)
-            self.by_column += (d_pos >= distance).sum(0)
+            # "not nearer", so that NaN is no success
+            self.by_row[block] = (~(d_pos[block, None] < distance)).sum(1).to(d_pos)
+            self.by_column += (~(d_pos < distance)).sum(0)
         else:  # the sum of the negatives' cosines
             cosine = 1 - distance.square() / 2
             cosine.masked_fill_(distance == torch.inf, 0)
