@@ -512,8 +512,11 @@ def test_half_precision_and_autocast_agree_with_float32_on_the_same_vectors(name
     exact = [F.normalize(each.float(), dim=1) for each in half]
     expected = LOSSES[name]()(*exact)
     torch.testing.assert_close(LOSSES[name]()(*half), expected)
+    expected = value_and_gradient(LOSSES[name](), *exact)
+    leaves = [each.clone().requires_grad_() for each in exact]
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        torch.testing.assert_close(LOSSES[name]()(*exact), expected)
+        value = LOSSES[name]()(*leaves)  # backward is for outside of autocast, says torch
+    assert_same((value.detach(), torch.autograd.grad(value, leaves)), expected, 1e-6)
 
 
 @settings(max_examples=25, deadline=None)

@@ -66,7 +66,8 @@ def closed_form_loss(
         pairs.z_query.requires_grad or pairs.z_gallery.requires_grad
     )
     updates = progressive is not None and progressive.updates_now
-    with torch.no_grad():
+    # the gradient's matrix products too must stay out of half precision
+    with torch.no_grad(), torch.autocast(pairs.z_query.device.type, enabled=False):
         sweep = _Sweep(pairs, settings, chunk_size)
         sweep.read_statistics(progressive.signal if updates and progressive.reads_batch else None)
         if updates:
@@ -266,8 +267,7 @@ def _apply(loss: Tensor, slope: Tensor, weights: Tensor | None, share: Tensor, s
 
 
 def _squared_distance(a: Tensor, b: Tensor) -> Tensor:
-    with torch.autocast(device_type=a.device.type, enabled=False):
-        return torch.addmm(a.new_full((1, 1), 2.0), a, b.T, alpha=-2)
+    return torch.addmm(a.new_full((1, 1), 2.0), a, b.T, alpha=-2)
 
 
 class _ProgressReader:
