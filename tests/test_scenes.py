@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -12,6 +13,7 @@ import pytest
 
 pytest.importorskip("cv2")
 
+import dphr_lab
 from dphr_lab.scenes import (
     CHANGE_KINDS,
     CHANGE_RADIUS_M,
@@ -77,6 +79,11 @@ def digest(folder: Path) -> dict[str, str]:
         for p in sorted(folder.rglob("*"))
         if p.is_file()
     }
+
+
+def with_package() -> dict[str, str]:
+    """The environment of a process that finds the package, installed or not."""
+    return {**os.environ, "PYTHONPATH": str(Path(dphr_lab.__file__).parents[1])}
 
 
 # ---------------------------------------------------------------- cameras
@@ -355,7 +362,9 @@ def test_the_description_is_the_same_in_another_process():
         "print(hashlib.sha256(repr([(p.scene, p.changes) for p in w.test]).encode()).hexdigest())"
     )
     here = repr([(p.scene, p.changes) for p in make_world(PRESETS["tiny"]).test])
-    there = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    there = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=with_package()
+    )
     assert there.stdout.strip() == hashlib.sha256(here.encode()).hexdigest()
 
 
@@ -377,6 +386,18 @@ def test_rendering_in_memory():
     other = render_world(make_world(few), workers=1, progress=False)
     assert other["train"]["drone"][0].shape == (0, 32, 32, 3)
     assert (other["test"]["drone"][0] != one["test"]["drone"][0]).mean() > 0.5
+
+
+def test_an_unguarded_script_is_told_so_and_does_not_hang(tmp_path):
+    script = tmp_path / "unguarded.py"
+    script.write_text(
+        "from dphr_lab.scenes import PRESETS, make_world, render_world\n"
+        "render_world(make_world(PRESETS['tiny']), workers=2, progress=False)\n"
+    )
+    run = subprocess.run(
+        [sys.executable, script], capture_output=True, text=True, timeout=120, env=with_package()
+    )
+    assert run.returncode != 0 and "guard its entry" in run.stderr
 
 
 def test_the_progress_bar_can_be_switched_off(capfd):

@@ -4,6 +4,8 @@ import multiprocessing
 import os
 import time
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
@@ -219,9 +221,17 @@ def mapped(function, jobs: list, workers: int | None, progress: bool, label: str
             cv2.setNumThreads(threads)
         return
     context = multiprocessing.get_context("spawn")
-    with context.Pool(count, initializer=_start_worker) as pool:
-        chunk = max(1, min(24, len(jobs) // (4 * count)))
-        yield iter(tqdm(pool.imap(function, jobs, chunksize=chunk), **bar))
+    chunk = max(1, min(24, len(jobs) // (4 * count)))
+    pool = ProcessPoolExecutor(count, context, _start_worker)
+    try:
+        yield iter(tqdm(pool.map(function, jobs, chunksize=chunk), **bar))
+    except BrokenProcessPool as error:
+        raise RuntimeError(
+            "a rendering process ended early. Processes are spawned: a script must guard its "
+            'entry with `if __name__ == "__main__":`; where that cannot be, use workers=1.'
+        ) from error
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def render_world(world: World, workers: int | None = None, progress: bool = True) -> dict:

@@ -1,8 +1,8 @@
 """Rendering speed: images a second on one core at 64, 128 and 384 px.
 
-`pytest tests/benchmarks/test_render.py -s` prints the table and writes render.json under
-`DPHR_BENCHMARK_OUT` (else the test's own folder). `DPHR_BENCHMARK_PLACES` sets how many places
-are rendered; the best of three rounds counts, since other work on the machine only slows it.
+`pytest tests/benchmarks/test_render.py --benchmark-size=full -s` prints the table and writes
+render.json under `DPHR_BENCHMARK_OUT` (else the test's own folder). The best of three rounds
+counts, since other work on the machine only slows it; the smallest size checks values alone.
 """
 
 import json
@@ -44,9 +44,9 @@ def measure(px: int, views: int, places: int, rounds: int) -> dict:
     return {"px": px, "views": views, "images": count, "images_per_s": count / min(spans)}
 
 
-def test_rendering_speed(tmp_path):
-    places = int(os.environ.get("DPHR_BENCHMARK_PLACES", 3))
-    full = places > 3
+def test_rendering_speed(tmp_path, benchmark_size):
+    full = benchmark_size == "full"
+    places = 24 if full else 3
     rows = [
         measure(px, views, places if views == 4 else max(1, places // 6), 3 if full else 1)
         for px, many in CASES.items()
