@@ -32,6 +32,7 @@ WORLD_FLAGS = {  # field of scenes.WorldSettings -> type and help
     "distractor_places": (int, "places that stand in the test gallery only"),
     "family_size": (int, "places that share a layout: one and its twins"),
     "twin_strength": (float, "how much twins differ; 1 is the preset's"),
+    "weather": (float, "how far the two views' days may differ, 0 (fair) to 1 (any)"),
     "drone_views": (int, "drone images of a place (of a height for sues200)"),
 }
 FIGURE_SUFFIXES = (".png", ".pdf", ".svg", ".jpg")

@@ -39,6 +39,8 @@ class SearchResult:
             self.queries, self.matches, self.scores, self.right, strict=True
         ):
             known = "place not known" if right is None else "right place marked *"
+            if right is not None and not any(right):
+                known = "right place not among these"
             lines.append(f"{query}  (gallery of {self.gallery_size}; {known})")
             for k, (match, score) in enumerate(zip(matches, scores, strict=True)):
                 mark = "*" if right is not None and right[k] else " "

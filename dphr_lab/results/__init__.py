@@ -1,7 +1,7 @@
 """Stored runs: small JSON files that travel with the package, one a run.
 
-A run is `results/<study>/<world>-<loss>-s<seed>.json`, the `result.json` that
-`training.fit` writes and returns: {settings, data, versions, hardware, wall_s, curves, report, ...}.
+A run is `results/<study>/<world>-<loss>-s<seed>.json`, the `result.json` that `training.fit`
+writes and returns: {settings, data, versions, hardware, wall_s, curves, report, ...}.
 Chapters read these, since on Colab a notebook comes alone with the installed package.
 """
 

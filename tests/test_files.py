@@ -1,0 +1,51 @@
+"""Files appear whole under their name, or not at all."""
+
+import json
+
+import pytest
+
+from dphr_lab._files import replace_when_done, write_json
+
+
+def test_the_file_appears_when_the_block_ends_and_nothing_else_stays(tmp_path):
+    path = tmp_path / "new" / "folder" / "note.txt"
+    with replace_when_done(path) as aside:
+        aside.write_text("whole")
+        assert not path.exists()
+        assert aside.suffix == ".txt"  # writers of figures choose the format by it
+        assert aside.name.startswith(".")  # what lists images or runs passes over it
+    assert path.read_text() == "whole"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_an_error_keeps_the_old_file_and_removes_the_new_one(tmp_path):
+    path = tmp_path / "note.txt"
+    path.write_text("old")
+    with pytest.raises(ZeroDivisionError), replace_when_done(path) as aside:
+        aside.write_text("half")
+        _ = 1 / 0
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_string_is_a_path_too(tmp_path):
+    with replace_when_done(str(tmp_path / "a.bin")) as aside:
+        aside.write_bytes(b"1")
+    assert (tmp_path / "a.bin").read_bytes() == b"1"
+
+
+def test_json_is_written_as_it_is_read_back(tmp_path):
+    value = {"name": "λ", "values": [1, 2.5, None, True]}
+    write_json(tmp_path / "a.json", value)
+    text = (tmp_path / "a.json").read_text()
+    assert json.loads(text) == value
+    assert text.endswith("}\n")
+
+
+def test_what_is_no_json_leaves_the_old_file(tmp_path):
+    path = tmp_path / "a.json"
+    write_json(path, [1])
+    with pytest.raises(TypeError):
+        write_json(path, {"a": object()})
+    assert json.loads(path.read_text()) == [1]
+    assert list(tmp_path.iterdir()) == [path]

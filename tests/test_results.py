@@ -1,0 +1,62 @@
+"""Stored runs: their names, what they hold, and how they are read."""
+
+import json
+
+import pytest
+
+from dphr_lab import results
+from dphr_lab.settings import LOSSES, Settings
+
+STORED = [(study, *name) for study in results.studies() for name in results.load(study)]
+
+
+@pytest.fixture
+def shelf(tmp_path, monkeypatch):
+    """Two studies in a folder of their own."""
+    for name in ("mini-dphr-s1", "mini-dphr-s0", "two-words-triplet-s0"):
+        (tmp_path / "first").mkdir(exist_ok=True)
+        (tmp_path / "first" / f"{name}.json").write_text(json.dumps({"run": name}))
+    (tmp_path / "first" / "README.md").write_text("not a run")
+    (tmp_path / "empty").mkdir()
+    monkeypatch.setattr(results, "files", lambda package: tmp_path)
+
+
+def test_studies_are_the_folders_with_runs(shelf):
+    assert results.studies() == ["first"]
+
+
+def test_runs_are_found_by_world_loss_and_seed(shelf):
+    runs = results.load("first")
+    assert list(runs) == [("mini", "dphr", 0), ("mini", "dphr", 1), ("two-words", "triplet", 0)]
+    assert runs["mini", "dphr", 1] == {"run": "mini-dphr-s1"}
+
+
+@pytest.mark.parametrize("study", ["empty", "unknown"])
+def test_a_missing_study_names_those_that_there_are(shelf, study):
+    with pytest.raises(FileNotFoundError, match=f"'{study}'; there are: first"):
+        results.load(study)
+
+
+@pytest.mark.parametrize("name", [("mini", "dphr", 0), ("my-own-world", "infonce", 12)])
+def test_a_name_is_read_as_it_was_made(name):
+    assert results.parse_name(results.run_name(*name)) == name
+
+
+@pytest.mark.parametrize(("study", "world", "loss", "seed"), STORED)
+def test_a_stored_run_is_complete_and_under_its_name(study, world, loss, seed):
+    run = results.load(study)[world, loss, seed]
+    assert {"settings", "data", "versions", "hardware", "wall_s", "curves", "report"} <= set(run)
+    settings = Settings.from_dict(run["settings"])
+    assert settings.seed == seed
+    assert run["report"]
+    if loss in LOSSES:  # a study may give other names, to variants of one loss
+        assert settings.loss == loss
+
+
+def test_stored_runs_are_small_and_name_no_folder_of_ours():
+    from importlib.resources import files
+
+    for study, *name in STORED:
+        text = (files("dphr_lab.results") / study / results.run_name(*name)).read_text()
+        assert len(text) < 200_000, (study, name)
+        assert "/root/" not in text and "/home/" not in text, (study, name)
