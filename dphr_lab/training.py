@@ -19,6 +19,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +112,7 @@ def describe_data(data: CrossViewDataset) -> dict[str, Any]:
         "name": data.name,
         "root": None if data.root is None else str(data.root),
         "height_m": data.height_m,
-        "world": None if settings is None else settings.to_dict(),
+        "world": None if settings is None else asdict(settings),
     }
 
 

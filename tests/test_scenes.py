@@ -19,6 +19,7 @@ from dphr_lab.scenes import (
     CHANGE_RADIUS_M,
     PRESETS,
     SATELLITE_WIDTH_M,
+    SEASONS,
     Building,
     Conditions,
     Flight,
@@ -236,6 +237,25 @@ def test_views_draw_their_days_independently():
     assert place.conditions("drone") != place.conditions("satellite")
     with pytest.raises(ValueError, match="street"):
         draw_conditions(np.random.default_rng(0), "street")
+    with pytest.raises(ValueError, match="weather is 2"):
+        draw_conditions(np.random.default_rng(0), "drone", weather=2)
+
+
+def test_weather_scales_the_days_from_fair_to_any():
+    def days(weather):
+        return [draw_conditions(np.random.default_rng(i), "drone", weather) for i in range(200)]
+
+    fair, some, every = days(0), days(0.5), days(1)
+    assert {(d.season, d.haze, d.light, d.white_balance) for d in fair} == {
+        ("summer", 0.05, 1.0, (1.0, 1.0, 1.0))
+    }
+    assert len({d.sun_azimuth_deg for d in fair}) > 150  # the sun moves on every day
+    assert {d.season for d in every} == set(SEASONS)
+    assert np.std([d.light for d in some]) == pytest.approx(
+        np.std([d.light for d in every]) / 2, rel=0.01
+    )
+    summers = [sum(d.season == "summer" for d in drawn) for drawn in (every, some)]
+    assert summers[0] < summers[1] < 200
 
 
 # ---------------------------------------------------------------- twins

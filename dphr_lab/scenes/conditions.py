@@ -29,31 +29,40 @@ class Conditions:
             raise ValueError(f"sun_elevation_deg is {self.sun_elevation_deg}; expected 5 to 90.")
 
 
-def draw_conditions(rng: np.random.Generator, view: str) -> Conditions:
+def draw_conditions(rng: np.random.Generator, view: str, weather: float = 1.0) -> Conditions:
     """Draw the day of one flight ("drone") or one satellite pass ("satellite").
 
-    Raises ValueError for another view.
+    `weather` in [0, 1] says how far from a fair summer day it may be: 1 is any day of the year;
+    at 0 only the sun's direction, sensor noise, blur and compression differ from day to day.
+    Raises ValueError for another view or range.
     """
     if view not in ("drone", "satellite"):
         raise ValueError(f"view is {view!r}; expected 'drone' or 'satellite'.")
+    if not 0 <= weather <= 1:
+        raise ValueError(f"weather is {weather}; expected 0 (fair) to 1 (any day).")
     drone = view == "drone"
+
+    def towards_fair(value: float, fair: float, digits: int) -> float:
+        return round(fair + weather * (float(value) - fair), digits)
+
     warm = rng.normal(0, 0.035)
-    return Conditions(
+    conditions = Conditions(
         sun_azimuth_deg=round(float(rng.uniform(95, 265)), 1),
-        sun_elevation_deg=round(float(rng.uniform(30, 65)), 1),
+        sun_elevation_deg=towards_fair(rng.uniform(30, 65), 55, 1),
         season=SEASONS[int(rng.choice(4, p=(0.25, 0.4, 0.22, 0.13)))],
-        haze=round(float(rng.uniform(0.02, 0.28 if drone else 0.18)), 3),
-        light=round(float(rng.uniform(0.85, 1.15) if drone else rng.uniform(0.65, 1.05)), 3),
-        contrast=round(float(rng.uniform(0.9, 1.15)), 3),
+        haze=towards_fair(rng.uniform(0.02, 0.28 if drone else 0.18), 0.05, 3),
+        light=towards_fair(rng.uniform(0.85, 1.15) if drone else rng.uniform(0.65, 1.05), 1, 3),
+        contrast=towards_fair(rng.uniform(0.9, 1.15), 1, 3),
         white_balance=(
-            round(1 + float(warm), 3),
-            round(1 + float(rng.normal(0, 0.015)), 3),
-            round(1 - float(warm), 3),
+            towards_fair(1 + warm, 1, 3),
+            towards_fair(1 + rng.normal(0, 0.015), 1, 3),
+            towards_fair(1 - warm, 1, 3),
         ),
         noise=round(float(rng.uniform(1.0, 4.5)), 2),
         blur_px=round(float(rng.uniform(0, 0.5 if drone else 0.8)), 2),
         jpeg_quality=int(rng.integers(80, 97)),
     )
+    return conditions if rng.random() < weather else replace(conditions, season="summer")
 
 
 def vary(conditions: Conditions, rng: np.random.Generator) -> Conditions:

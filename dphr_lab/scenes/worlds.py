@@ -35,6 +35,7 @@ class WorldSettings:
     twin_strength: float = 1.0  # how much twins differ; scales the changed area
     image_px: int = 64  # side of every image, pixels
     drone_views: int = 4  # drone images a place (and an altitude)
+    weather: float = 1.0  # how far the days of the two views may differ, 0 (fair) to 1 (any)
     seed: int = 0  # everything drawn depends on it
 
     def __post_init__(self):
@@ -49,6 +50,8 @@ class WorldSettings:
             )
         if self.twin_strength < 0:
             raise ValueError(f"twin_strength is {self.twin_strength}; it cannot be negative.")
+        if not 0 <= self.weather <= 1:
+            raise ValueError(f"weather is {self.weather}; expected 0 (fair) to 1 (any day).")
         if self.image_px < 16:
             raise ValueError(f"image_px is {self.image_px}; an image needs at least 16 pixels.")
         if self.drone_views < 1:
@@ -60,8 +63,8 @@ class WorldSettings:
 PRESETS = {
     # For tests: seconds.
     "tiny": WorldSettings("tiny", 12, 6, 3, drone_views=3),
-    # For the chapters: fits in memory, rendered in under a minute.
-    "mini": WorldSettings("mini"),
+    # For the chapters: fits in memory; fair days, so that minutes of training are enough.
+    "mini": WorldSettings("mini", weather=0.1),
     # SUES-200's own counts: 200 places at four altitudes.
     "sues200": WorldSettings("sues200", 120, 80, 0, family_size=4, image_px=384, drone_views=50),
     # University-1652's own counts, for GPU work.
@@ -107,7 +110,8 @@ class Place:
     def conditions(self, view: str) -> Conditions:
         """The day of the place's flight ("drone") or of its satellite pass ("satellite")."""
         stream = ("drone", "satellite").index(view)
-        return draw_conditions(generator(self.settings.seed, "conditions", self.id, stream), view)
+        rng = generator(self.settings.seed, "conditions", self.id, stream)
+        return draw_conditions(rng, view, self.settings.weather)
 
     def pose(self, nominal: Pose, index: int) -> Pose:
         """The pose that a flight really took where the orbit says `nominal`."""
