@@ -1,0 +1,508 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# (sec-problem)=
+# # 01 The problem
+#
+# **Why is the same place hard to recognise from above and from the side?**
+#
+# By the end you can
+#
+# * **compute** where a point of the ground appears in a drone picture, and how much ground the picture shows;
+# * **measure** in an embedding space how far viewpoint, season and light move a place, and compare that with how far a different place is;
+# * **rank** a gallery, score the ranking, and say what the score does and does not tell.
+#
+# You need: one course on deep learning, the {doc}`notation` page at hand, about an hour; the cells run in under a minute on two CPU cores. Nothing is downloaded.
+
+# %% tags=["remove-cell"]
+import subprocess
+import sys
+
+if "google.colab" in sys.modules:  # on Colab only: fetch this book's package
+    package = "dphr-lab[train,book] @ git+https://github.com/dphr-lab/dphr-lab@main"
+    subprocess.check_call([sys.executable, "-m", "pip", "install", "-q", package])
+
+# %% tags=["hide-input"]
+from dataclasses import replace
+
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+
+from dphr_lab import scenes
+from dphr_lab.datasets import TwinTowns
+from dphr_lab.models import Encoder, embed
+from dphr_lab.plotting import PALETTE, retrieval_strips, similarity_histogram
+from dphr_lab.retrieval import evaluate, query_outcomes, rank
+
+plt.rcParams.update({"figure.dpi": 110, "font.size": 10, "figure.constrained_layout.use": True})
+
+# %% [markdown]
+# ## One place, two pictures
+#
+# Twin Towns is a rendered world. A *place* is a neighbourhood of which every road, roof and tree is known; a satellite passes over it on one day, and a drone flies around it on another. Here is one place as both saw it.
+
+# %%
+counts = {"train_places": 0, "test_places": 60, "distractor_places": 30}
+settings = scenes.WorldSettings(**counts, image_px=128)
+world = scenes.make_world(settings)
+place = world.test[18]
+pose = scenes.Pose(altitude_m=160, azimuth_deg=140, pitch_deg=50, fov_deg=45)
+days = {view: place.conditions(view) for view in ("satellite", "drone")}
+rng = np.random.default_rng(0)
+satellite = scenes.render_satellite(place.scene, 256, days["satellite"], rng)
+drone = scenes.render_drone(place.scene, pose, 256, days["drone"], rng)
+
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Two square pictures of one rendered neighbourhood. Left, the satellite image: roofs, roads and trees seen straight down. Right, the drone view: the same roads run obliquely, the buildings show their walls, and far things are smaller."}}
+figure, axes = plt.subplots(1, 2, figsize=(5.8, 3.1))
+for axis, view, image in zip(axes, days, (satellite, drone), strict=True):
+    axis.imshow(image)
+    axis.set(title=view, xticks=[], yticks=[])
+    day = days[view]
+    sun = f"{day.sun_azimuth_deg:.0f}°, {day.sun_elevation_deg:.0f}° high"
+    print(f"{view:9s} {day.season}, sun at {sun}")
+assert not np.array_equal(satellite, drone)
+
+# %% [markdown]
+# What to see: find one building in both pictures before you read on. You will have used the roads and what lies next to what. Little else helps: the drone looks from the south-east (azimuth 140°), so north is no longer up; walls appear that the satellite cannot see; what is far is small; and sun and season are those of another day, as the printed lines say. The two pictures share the *place* and almost no pixel pattern.
+#
+# A program that is to find the place must ignore all of this, and yet must not ignore the difference between this place and the next. The rest of the chapter puts numbers on both halves of that sentence.
+
+# %% [markdown]
+# ## Where does a point land?
+#
+# A drone camera at altitude $h$ looks at the centre of the place. Its optical axis points $\theta$ below the horizon (the *pitch*; 90° is straight down), and its *azimuth* says on which side it stands, clockwise from north. So it stands at the ground distance $h / \tan\theta$ from the centre. To find where a point appears, take the vector from camera to point, measure it along the camera's own three axes (right, down, forward), and divide the first two by the third, the **depth**. With field of view $f$ and a picture of $P$ pixels, the focal length is $\tfrac{P}{2} / \tan\tfrac{f}{2}$ pixels.
+
+
+# %%
+def project_scratch(pose, points, px):
+    azimuth, pitch = np.radians([pose.azimuth_deg, pose.pitch_deg])
+    back_m = pose.altitude_m / np.tan(pitch)
+    camera = np.array([np.sin(azimuth), np.cos(azimuth), np.tan(pitch)]) * back_m
+    right = np.array([-np.cos(azimuth), np.sin(azimuth), 0])
+    forward = -camera / np.linalg.norm(camera)  # to the centre
+    down = np.cross(forward, right)
+    x, y, depth = np.stack([right, down, forward]) @ (points - camera).T
+    focal_px = px / 2 / np.tan(np.radians(pose.fov_deg) / 2)
+    return np.stack([x, y], axis=1) / depth[:, None] * focal_px + px / 2
+
+
+# %% [markdown]
+# The package writes the same as one 3 × 4 matrix. Two checks: both routes agree on random points, and a camera that looks straight down shows a square of side $2h \tan\tfrac{f}{2}$, whose corner lands in the picture's corner. Then a question that matters: a chimney 20 m high stands 30 m east of the centre. Where do its foot and its top appear?
+
+# %%
+points = np.random.default_rng(1).uniform(-60, 60, (100, 3))
+drone_matrix = scenes.drone_matrix(pose, 256)
+pixels, depths = scenes.project(drone_matrix, points)
+assert np.allclose(project_scratch(pose, points, 256), pixels)
+
+above = scenes.Pose(altitude_m=200, azimuth_deg=180, pitch_deg=90, fov_deg=45)
+side_m = 2 * 200 * np.tan(np.radians(45) / 2)
+north_east = np.array([[side_m / 2, side_m / 2, 0]])
+assert np.allclose(project_scratch(above, north_east, 256), (256, 0))  # top right
+print(f"from 200 m straight down: {side_m:.1f} m of ground")
+
+chimney = np.array([[30, 0, 0], [30, 0, 20]])
+matrices = {"satellite": scenes.satellite_matrix(256), "drone": drone_matrix}
+for view, matrix in matrices.items():
+    foot, top = scenes.project(matrix, chimney)[0].round(1)
+    apart_px = np.linalg.norm(top - foot)
+    print(f"{view:9s} foot {foot}, top {top}: {apart_px:.1f} px apart")
+
+# %% [markdown]
+# In the satellite image the chimney is a dot: an orthographic view drops the height. For the drone it is a line of about twenty pixels, and what lies behind it is hidden. So **no warp of one picture gives the other**. A flat ground could be warped (by a homography, which is how the next figure's outline was found), but what stands on it leans by an amount that depends on its height.
+
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Two diagrams. Above, from the side: a camera at 160 metres looks down at 50 degrees; its lowest ray meets the ground 84 metres before the centre of the place and its highest ray 173 metres behind it, while the satellite's rays fall straight down on the central 200 metres; a tower hides ground behind it. Below, from above: the satellite's square, and around it the drone's footprint, a trapezium that is narrow near the camera and wide far from it."}}
+blue, orange = PALETTE["blue"], PALETTE["vermilion"]
+figure, (side, plan) = plt.subplots(2, 1, figsize=(5.4, 7.2), height_ratios=(1, 1.35))
+h, pitch, half_fov = pose.altitude_m, np.radians(pose.pitch_deg), np.radians(pose.fov_deg) / 2
+eye = -h / np.tan(pitch)  # the camera's place along the viewing direction
+near, far = (eye + h / np.tan(pitch + turn) for turn in (half_fov, -half_fov))
+side.fill([eye, near, far], [h, 0, 0], color=PALETTE["sky"], alpha=0.3)
+side.plot([eye, 0], [h, 0], "--", color=blue)
+side.vlines(np.linspace(-100, 100, 9), 0, 135, color=orange, linestyle=":", linewidth=1)
+side.bar(50, 35, width=14, color="0.35")
+hidden_to = 57 + 35 * (57 - eye) / (h - 35)  # where the ray over the tower's top lands
+side.plot([57, hidden_to], [2, 2], color="black", linewidth=4, solid_capstyle="butt")
+side.text(hidden_to + 3, 5, "hidden", va="bottom")
+side.plot(eye, h, "o", color=blue, markersize=9)
+side.annotate("", (eye, 0), (eye, h), arrowprops={"arrowstyle": "<->"})
+side.text(eye - 6, h / 2, f"altitude {h} m", rotation=90, ha="right", va="center")
+side.text(eye + 12, h + 5, f"pitch {pose.pitch_deg}°, field of view {pose.fov_deg}°", color=blue)
+side.text(100, 140, "satellite: parallel rays", color=orange, ha="right")
+side.set(xlim=(-170, 190), ylim=(0, 190), aspect=1, xlabel="m along the viewing direction")
+ground = np.linalg.inv(drone_matrix[:, [0, 1, 3]])  # picture -> ground, for points with z = 0
+outline = np.array([[0, 0, 1], [256, 0, 1], [256, 256, 1], [0, 256, 1]]) @ ground.T
+outline = outline[:, :2] / outline[:, 2:]
+plan.imshow(satellite, extent=(-100, 100, -100, 100))
+plan.fill(*outline.T, fill=False, edgecolor=blue, linewidth=2, label="seen by the drone")
+camera = scenes.camera_position(pose)
+plan.plot(*camera[:2], "o", color=blue, markersize=9, label="below the drone")
+plan.set(xlim=(-225, 125), ylim=(-125, 230), xlabel="m east", ylabel="m north", aspect=1)
+plan.legend(loc="upper left", frameon=False)
+print(f"ground seen from {near:.0f} m to {far:.0f} m")
+
+# %% [markdown]
+# What to see: the drone's footprint is a trapezium, and it covers more ground *behind* the place than before it: the picture's upper half is spent on places that the satellite image does not contain. The grey tower hides the black strip behind it from the drone and nothing from the satellite. Near and far edge are $h/\tan(\theta \pm \tfrac{f}{2})$ from the point below the camera; exercise 1 uses this.
+
+# %% [markdown]
+# ## How far apart, for a network?
+#
+# Pictures are compared through an **encoder**, a network that maps each to a vector $z$ of length 1. How far two pictures are is then the distance $d = \lVert z_a - z_b \rVert$, from 0 to 2. We take a network that has never seen a drone: an EfficientNet trained to name objects in ImageNet photographs, its classifier removed. It is used as it is, *zero-shot*.
+#
+# The experiment a real data set does not allow: change **one thing at a time**. For 20 places we take the satellite picture of a reference day, and set beside it pictures in which only the sensor noise differs, or the season, or the sun, or the camera. Each is a distance of a place *from itself*. For comparison, two distances to a *different* place under the very same camera and sky: to a **twin**, which shares its layout but for one or two changed objects, and to an unrelated place.
+
+# %%
+encoder = Encoder("tf_efficientnet_lite0", pretrained="pypi").eval()
+REFERENCE = scenes.Conditions()  # a summer day
+
+
+def z_of(places, day=REFERENCE, pitch_deg=None, draw=1):
+    """Embeddings of satellite pictures, or of drone pictures from the south."""
+    pictures, slant_m = [], 100 / np.tan(np.radians(22.5))
+    for place in places:
+        rng = np.random.default_rng([place.id, draw])  # of the sensor noise
+        if pitch_deg is None:
+            pictures.append(scenes.render_satellite(place.scene, 128, day, rng))
+        else:  # slant_m from the centre: straight down, it too shows 200 m
+            altitude_m = slant_m * np.sin(np.radians(pitch_deg))
+            pose = scenes.Pose(altitude_m, 180, pitch_deg, fov_deg=45)
+            pictures.append(scenes.render_drone(place.scene, pose, 128, day, rng))
+    with torch.no_grad():  # (n, px, px, 3) -> (n, 3, px, px) -> (n, D)
+        images = torch.from_numpy(np.stack(pictures))
+        return encoder(images.permute(0, 3, 1, 2))
+
+
+# %% tags=["nbval-ignore-output"]
+firsts, seconds = world.test[:60:3], world.test[1:60:3]  # 20 places, and a twin of each
+winter = replace(REFERENCE, season="winter")
+low_sun = replace(REFERENCE, sun_azimuth_deg=240, sun_elevation_deg=30)
+PITCHES = (90, 75, 60, 45, 30)
+z_own, z_twin = z_of(firsts, draw=0), z_of(seconds)
+z_drone = {pitch: z_of(firsts, pitch_deg=pitch) for pitch in PITCHES}
+moved = {
+    "other noise": z_of(firsts),
+    "a twin": z_twin,
+    "winter": z_of(firsts, winter),
+    "low sun": z_of(firsts, low_sun),
+    "drone, 90° down": z_drone[90],
+    "drone, 45° down": z_drone[45],
+    "unrelated place": z_own.roll(1, dims=0),
+}
+gaps = {name: (z - z_own).norm(dim=1).numpy() for name, z in moved.items()}
+for name, gap in gaps.items():
+    print(f"{name:15s} mean distance {gap.mean():.2f}")
+gap = {name: float(values.mean()) for name, values in gaps.items()}
+assert gap["a twin"] + 0.05 < gap["winter"]
+assert gap["winter"] + 0.03 < gap["low sun"]
+assert gap["a twin"] + 0.04 < gap["drone, 90° down"]
+assert gap["a twin"] + 0.3 < gap["drone, 45° down"] < gap["unrelated place"]
+
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Above, a dot plot of mean distances from a satellite image: other noise is nearest, then a twin; the same place in winter, under a low sun or seen by a drone lies further, the oblique drone by far; an unrelated place is furthest. Below, distance against the pitch of the drone camera from 90 down to 30 degrees: the curves of the place's own satellite image and of its twin's lie together and rise steeply towards the flatter curve of unrelated places."}}
+figure, (dots, curves) = plt.subplots(2, 1, figsize=(5.2, 6.4))
+for row, (name, values) in enumerate(gaps.items()):
+    other = name in ("a twin", "unrelated place")
+    colour, mark = (PALETTE["vermilion"], "s") if other else (PALETTE["blue"], "o")
+    spread = 1.96 * values.std(ddof=1) / len(values) ** 0.5
+    dots.errorbar(values.mean(), row, xerr=spread, fmt=mark, color=colour, capsize=3)
+dots.set(yticks=range(len(gaps)), yticklabels=list(gaps), xlim=(0, 1.05))
+dots.set_xlabel("distance to its satellite image (mean, 95 %)")
+dots.invert_yaxis()
+dots.grid(axis="x", color="0.9")
+
+pairs = {pitch: torch.cdist(z, z_own) for pitch, z in z_drone.items()}
+apart = ~torch.eye(len(firsts), dtype=bool)
+to_own = [float(d.diagonal().mean()) for d in pairs.values()]
+to_twin = [float((z - z_twin).norm(dim=1).mean()) for z in z_drone.values()]
+to_others = [float(d[apart].mean()) for d in pairs.values()]
+curves.plot(PITCHES, to_others, ":^", color=PALETTE["sky"], label="unrelated places")
+curves.plot(PITCHES, to_twin, "--s", color=PALETTE["orange"], label="its twin")
+curves.plot(PITCHES, to_own, "-o", color=PALETTE["blue"], label="its own place")
+curves.set(xlim=(93, 27), xticks=PITCHES, ylabel="distance to satellite image")
+curves.set_xlabel("pitch of the drone camera, degrees")
+curves.legend(frameon=False)
+for name, values in {"own": to_own, "twin": to_twin, "unrelated": to_others}.items():
+    print(f"{name:10s}", " ".join(f"{p}°: {v:.2f}" for p, v in zip(PITCHES, values, strict=True)))
+room = np.subtract(to_others, to_own)
+assert room[0] > 0.4 and room[-1] < 0.2 and np.all(np.diff(room) < 0)
+assert to_twin[0] - to_own[0] > 0.01 and abs(to_twin[-2] - to_own[-2]) < 0.03
+
+# %% [markdown]
+# What to see, above: **a twin is nearer than the place itself** as soon as the season, the sun or the camera is another. Of all the differences shown, only the sensor noise moves a place less than changing what stands there. Two things surprised us. A low sun moves a place further than winter does; we think of the cast shadows, which redraw every outline, but this experiment does not separate them from the change of light. And even a drone that looks straight down, whose picture differs from the satellite's by perspective, sharpness and a little haze, is further off than a twin.
+#
+# Below: as the camera tilts, the place drifts away from its own satellite image, and the room between it and unrelated places shrinks from more than 0.4 to less than 0.2. Straight down, the twin is still a little further than the place itself; at 45° the two curves lie on each other. Seen from the side, the encoder can still tell the neighbourhood, and no longer the place.
+#
+# This is the problem in one figure. What must be ignored (camera, light, season) is large in this space, what must be noticed (one building) is small, and training has to turn that around.
+
+# %% [markdown]
+# ## Twins
+#
+# Places that look alike are not rare in towns, and they are what makes a **hard negative**: a wrong place near to the query. The DPHR paper is about how much weight such negatives should get in training, and when [A]. To study that one needs to know which negatives are hard *because the places are alike*; photographs do not come with this label. In Twin Towns every place belongs to a family of three with one layout, and the changes of each member are on record.
+
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Three twin places side by side, in the satellite view above and the drone view below, all on the same day. Rings mark the one or two objects of each twin that differ from the family's layout; everything else is the same."}}
+family = [member for member in world.test if member.family == place.family]
+figure, axes = plt.subplots(2, 1, figsize=(5.8, 4.1))
+ring = {"marker": "o", "markersize": 20, "fillstyle": "none"}
+for axis, view in zip(axes, days, strict=True):
+    pictures = []
+    for column, twin in enumerate(family):
+        scene, rng = twin.scene, np.random.default_rng(0)
+        if view == "drone":
+            pictures.append(scenes.render_drone(scene, pose, 256, REFERENCE, rng))
+        else:
+            pictures.append(scenes.render_satellite(scene, 256, REFERENCE, rng))
+        for change in twin.changes:
+            thing = change.after or change.before  # where it is now; or was, if removed
+            (u, v), _ = scenes.project(matrices[view], [thing.x, thing.y, 0])
+            axis.plot(u + 256 * column, v, color="white", markeredgewidth=4, **ring)
+            axis.plot(u + 256 * column, v, color="black", markeredgewidth=1.5, **ring)
+    axis.imshow(np.hstack(pictures))
+    axis.set(xticks=[], yticks=[], ylabel=view)
+for twin in family:
+    print(f"place {twin.id}:", "; ".join(f"{c.kind}, {c.area_m2:.0f} m²" for c in twin.changes))
+assert len(family) == 3 and all(twin.changes for twin in family)
+
+# %% [markdown]
+# What to see: compare what is inside a ring with the same spot in the other two columns. Everything else is identical but for their shadows, light and camera included, so this is the easiest comparison there can be. In the data set each picture has a day of its own, and the drone a pose of its own.
+
+# %% [markdown]
+# ## Embed, rank, measure
+#
+# Now the task itself. Queries: four drone pictures of each of 60 places, 240 in all. Gallery: one satellite picture of those 60 places and of 30 more, the **distractors**, which nobody asks for. A random guess is right once in 90. How often is the nearest gallery picture the right one? Write down a guess before you run the cell after next.
+
+# %% tags=["nbval-ignore-output"]
+your_guess = 50.0  # percent of the queries: replace it by yours
+
+towns = TwinTowns(settings, workers=1, progress=False)
+queries, gallery = towns.test("D2S")
+z_query = embed(encoder, queries, image_px=128)
+z_gallery = embed(encoder, gallery, image_px=128)
+print(len(queries), "queries,", len(gallery), "gallery pictures")
+assert (len(queries), len(gallery)) == (240, 90)
+
+
+# %% [markdown]
+# Retrieval is a matrix product and an `argmax`. For unit vectors $d^2 = 2 - 2\,a^\top b$, so the largest **similarity** $a^\top b$ is the smallest distance. R@1 (recall at 1) is the share of queries whose first picture shows the right place.
+
+
+# %%
+def recall_at_1_scratch(z_query, query_places, z_gallery, gallery_places):
+    similarity = z_query @ z_gallery.T  # (Q, D) x (D, G) -> (Q, G)
+    first = similarity.argmax(dim=1).numpy()
+    return 100 * np.mean(gallery_places[first] == query_places)
+
+
+# %% tags=["nbval-ignore-output"]
+places = (queries.places, gallery.places)
+families = (queries.families, gallery.families)
+full = evaluate(z_query, places[0], z_gallery, places[1], "full", *families)
+scratch = recall_at_1_scratch(z_query, places[0], z_gallery, places[1])
+assert np.isclose(scratch, full.r_at_1)
+print(full)
+print(f"\nyour guess: {abs(your_guess - full.r_at_1):.0f} points off")
+assert 9 < full.r_at_1 < 20 and 35 < full.r_at_5 < 65
+assert 35 < full.family_r_at_1 < 62
+
+# %% [markdown]
+# Far better than chance, and useless as a position: more than four answers in five are wrong. Yet among the first five the right place appears for about half of the queries. What the same encoder gives on photographs, this world cannot say. Look at the answers before the averages.
+
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Three rows of pictures. Each begins with a drone query and continues with its first three satellite answers, framed and scored: solid green with a tick if right, dash-dotted orange if a twin, dashed red with a cross if another place. In the first row the right place comes first, in the second a twin, in the third an unrelated place."}}
+order, scores = rank(z_query, z_gallery, k=3)
+right = gallery.places[order] == queries.places[:, None]  # (Q, k)
+twins = (gallery.families[order] == queries.families[:, None]) & ~right
+kinds = {"right first": right[:, 0], "a twin first": twins[:, 0]}
+kinds["a stranger first"] = ~(right | twins)[:, 0]
+rows = [int(np.flatnonzero(found)[4]) for found in kinds.values()]
+
+figure = plt.figure(figsize=(5, 4.6), layout="none")
+answers = gallery.read(order[rows].flatten().tolist(), 128).unflatten(0, (3, 3))
+asked = queries.read(rows, 128)
+retrieval_strips(figure, asked, answers, scores[rows], right[rows], twins[rows], titles=list(kinds))
+for name, found in kinds.items():
+    print(f"{name:17s}{100 * found.mean():.1f} %")
+assert twins[:, 0].mean() > right[:, 0].mean()
+
+# %% [markdown]
+# What to see: where one member of a family scores high, the others do too, so families arrive together, the right one and wrong ones alike. The scores within a row lie close: a few hundredths decide. And twins come first more often than the right place, as two twins against one place would by chance.
+#
+# The same for all pairs of a query and a gallery picture:
+
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Histogram of cosine similarities in three groups. Positives and twins cover the same range with nearly the same median; other places lie lower, with a wide overlap."}}
+similarity = z_query @ z_gallery.T
+same_place = torch.from_numpy(queries.places[:, None] == gallery.places)
+same_family = torch.from_numpy(queries.families[:, None] == gallery.families)
+groups = [
+    similarity[mask].numpy() for mask in (same_place, ~same_family, same_family & ~same_place)
+]
+
+figure, axis = plt.subplots(figsize=(5.2, 3.4))
+similarity_histogram(axis, *groups)
+axis.set_ylim(0, 1.45 * axis.get_ylim()[1])  # room for the legend
+axis.legend(fontsize=8, framealpha=1, edgecolor="white")
+positives, others, of_twins = (np.median(group) for group in groups)
+print(f"medians: positives {positives:.2f}, twins {of_twins:.2f}, other places {others:.2f}")
+assert abs(positives - of_twins) < 0.06 and positives > others + 0.08
+
+# %% [markdown]
+# What to see: the histograms of positives and twins lie on each other. Whatever this encoder knows about a place, it knows about its twins. Other places lie lower, but there are many more of them, and their upper tail reaches well into the positives: a query has 87 chances to meet a stranger that looks right.
+
+# %% [markdown]
+# ## Why the number needs care
+#
+# ### R@1 mixes two skills
+#
+# To be right, one must find the family *and* choose the member, for which a blind guess gives 1/3:
+#
+# $$
+# \text{R@1} = P(\text{family}) \times P(\text{place} \mid \text{family})
+# $$
+
+# %% tags=["nbval-ignore-output"]
+first = query_outcomes(z_query, places[0], z_gallery, places[1]).top1.numpy()
+in_family = gallery.families[first] == queries.families
+member = 100 * np.mean((gallery.places[first] == queries.places)[in_family])
+assert np.isclose(full.r_at_1, full.family_r_at_1 * member / 100)
+print(f"family first {full.family_r_at_1:.1f} %")
+print(f"then its right member {member:.1f} % (a guess 33.3 %)")
+print(f"own place above a twin {full.twin_choice:.1f} % (a guess 50 %)")
+assert 15 < member < 52 and 38 < full.twin_choice < 62
+
+# %% [markdown]
+# All that zero-shot retrieval achieves here lies in the first factor; the second is a guess. A model that found the family every time and guessed the member would print R@1 33.3: far above this encoder, and blind to the very differences the losses of this book are about. Report both.
+#
+# ### Two gallery protocols
+#
+# Public code bases rank different galleries from the same folders: the **full** one (University1652-Baseline, SUES-200, MCCG), or **query places** only, with the distractors deleted before ranking (Sample4Geo, DAC, CAMP, Game4Loc). Same features:
+
+# %% tags=["nbval-ignore-output"]
+short = evaluate(z_query, places[0], z_gallery, places[1], "query_places", *families)
+for report in (full, short):
+    size = f"{report.gallery_mode:12s} {report.gallery} pictures"
+    print(f"{size}  R@1 {report.r_at_1:.1f}  AP {report.ap:.1f}")
+assert short.r_at_1 >= full.r_at_1 and short.ap > full.ap + 0.5
+
+# %% [markdown]
+# Nothing was learned between the two lines. A number without its gallery mode and sizes cannot be compared, so every report of this package prints them.
+#
+# ### Average precision, and ties
+#
+# AP rewards positives near the top of the ranking. Textbooks average the precision at each positive; the field's code lays a trapezoid under the curve of precision over recall. Take the smallest case, one positive, at rank 2. Precision there is $\tfrac12$, and that is the textbook's AP. The trapezoid averages it with the precision before (0 at rank 1): $\tfrac12(0 + \tfrac12) = \tfrac14$.
+#
+# And suppose that training collapses and every picture gets the same vector: what is R@1? Answer for both cases, then run.
+
+# %%
+angle = torch.deg2rad(torch.tensor([0.0, 10.0, 20.0]))  # query, other, positive
+z = torch.stack([angle.cos(), angle.sin()], dim=1)
+report = evaluate(z[:1], [7], z[1:], [3, 7])
+print(f"AP {report.ap:.0f} (trapezoid), {report.ap_textbook:.0f} (textbook)")
+
+z, five = torch.ones(5, 2), np.arange(5)  # collapsed
+scores = z @ z.T
+kind = 100 * (scores.diagonal() >= scores.max(dim=1).values).float().mean()
+print(f"R@1 {kind:.0f} if 'none scores above the positive' is a hit")
+print(f"R@1 {evaluate(z, five, z, five).r_at_1:.0f} with equal scores in gallery order")
+
+# %% [markdown]
+# Published numbers on University-1652 and SUES-200 are the trapezoid; a report here prints both. And a count that is kind to ties calls a dead network perfect. `evaluate` puts equal scores in gallery order, so that the answer is chance, one in five. Ties come without a collapse, too: the same file under two place numbers is enough.
+
+# %% [markdown]
+# ## Summary
+#
+# * You **computed** where a point lands: at 160 m and 50° pitch the drone saw ground from 84 m before to 173 m behind the centre, and a 20 m chimney, a dot from above, became a line.
+# * You **measured** the gaps of an ImageNet encoder: winter, a low sun and above all the oblique camera moved a place further than exchanging it for its twin did; at 45° the drone was as far from the place's satellite image as from its twin's.
+# * You **ranked** 90 satellite pictures for 240 drone queries. Zero-shot R@1 was about 14 % (chance 1.1 %): the family was first for about half of the queries, and within the family the choice was a guess. Leaving out the distractors raised the score without any learning; one positive at rank 2 scored 25 or 50 by the AP chosen; a collapsed network scored 20 or 100 by the rule for ties.
+#
+# These are numbers of one small rendered world, 60 places and one encoder; another seed moves R@1 by a few points.
+#
+# One thing to take along: seen from the side, the *positive* is far away as well. How hard a negative is cannot be read off its own distance; it has to be set against that of the positive. That is the idea of the paper's sample level, hardness as a ratio [S], and the subject of chapter 04.
+
+# %% [markdown]
+# ## Exercises
+#
+# **1. Predict.** Below which pitch does the horizon enter the picture of a camera with $f = 45°$? At 200 m altitude and 60°, how far from the point below the camera are the near and the far edge of its picture? Check by projecting both.
+
+# %% tags=["hide-cell"]
+# The highest ray points pitch - f/2 below the horizon: below 22.5° the horizon is seen.
+low = scenes.Pose(altitude_m=200, azimuth_deg=180, pitch_deg=60, fov_deg=45)
+behind_m = 200 / np.tan(np.radians(60))  # the camera stands this far south of the centre
+near, far = (200 / np.tan(np.radians(60 + turn)) for turn in (22.5, -22.5))
+edges = [[0, near - behind_m, 0], [0, far - behind_m, 0]]
+rows = scenes.project(scenes.drone_matrix(low, 256), edges)[0][:, 1]
+assert np.allclose(rows, (256, 0))
+print(f"near edge {near:.1f} m, far edge {far:.1f} m")
+
+# %% [markdown]
+# **2. Predict, then break.** Replace the ImageNet weights by random ones (`Encoder("tf_efficientnet_lite0")` after `torch.manual_seed(0)`). Will R@1 fall to chance? Will R@5?
+
+# %% tags=["hide-cell", "nbval-ignore-output"]
+torch.manual_seed(0)
+untrained = Encoder("tf_efficientnet_lite0").eval()
+z_random = [embed(untrained, images, image_px=128) for images in (queries, gallery)]
+report = evaluate(z_random[0], places[0], z_random[1], places[1])
+print(f"R@1 {report.r_at_1:.1f} (chance 1.1), R@5 {report.r_at_5:.1f} (chance 5.6)")
+assert report.r_at_1 < full.r_at_1 - 4 and report.r_at_5 < full.r_at_5 - 15
+# Near chance. Whether brightness and colour explain the rest, three mean colours would tell.
+
+# %% [markdown]
+# **3. Modify.** Perhaps all drone pictures are shifted in the same direction from all satellite pictures. Subtract from each embedding the mean of its own view, normalise, evaluate. Which of the two factors of R@1 moves?
+
+# %% tags=["hide-cell", "nbval-ignore-output"]
+centred = [torch.nn.functional.normalize(z - z.mean(dim=0)) for z in (z_query, z_gallery)]
+report = evaluate(centred[0], places[0], centred[1], places[1], "full", *families)
+for name in ("r_at_1", "family_r_at_1", "twin_choice"):
+    print(f"{name:13s} {getattr(full, name):.1f} -> {getattr(report, name):.1f}")
+assert report.family_r_at_1 > full.family_r_at_1 and abs(report.twin_choice - 50) < 12
+# Part of the gap between the views is a constant; removing it finds families, not members.
+
+# %% [markdown]
+# **4. Prove.** With one positive a query, show that (textbook AP) = 2 · (trapezoid AP) − R@1, all in percent.
+#
+# :::{admonition} Solution
+# :class: dropdown
+# At rank 1 all three are 1, and $1 = 2 \cdot 1 - 1$. At rank $r > 1$ the textbook's is $1/r$, the trapezoid's $\tfrac12(0 + 1/r)$, and R@1 is 0. Means over queries keep a linear relation.
+# :::
+
+# %% tags=["hide-cell"]
+for report in (full, short):
+    assert np.isclose(report.ap_textbook, 2 * report.ap - report.r_at_1)
+print("holds in both gallery modes")
+
+# %% [markdown]
+# **5. Prove.** For fixed features, no query's first positive can get a worse rank when distractors are deleted. Why, and does it follow that R@top1% cannot fall?
+#
+# :::{admonition} Solution
+# :class: dropdown
+# Deleting a picture from a ranking moves the others up or leaves them. So R@K for a fixed K cannot fall. R@top1% follows only if its K stays: the official code counts the gallery *before* it deletes, so K does stay. Counted after, it could fall.
+# :::
+
+# %% tags=["hide-cell"]
+found = [
+    query_outcomes(z_query, places[0], z_gallery, places[1], mode).first_positive
+    for mode in ("full", "query_places")
+]
+assert (found[1] <= found[0]).all()
+assert full.top1_percent_rank == short.top1_percent_rank
+print(f"no query fell; both use R@{full.top1_percent_rank}")
+
+# %% [markdown]
+# **6. Open.** Which kind of change does the encoder notice best, square metre for square metre? `scenes.make_change(scene, kind, area_m2, rng)` draws one change of a given kind and size, `scenes.apply_change` replays it. Measure the distance it makes in the satellite view, and again seen by a drone at 45°. What would you compare it with, so that a small distance means something?
+
+# %% [markdown]
+# ## Readings
+#
+# * {cite:t}`zheng2020university`: University-1652, the data set that made drone and satellite views of buildings a common benchmark. Its "drone" pictures are rendered along simulated flights. Read how its two tasks differ in the number of positives.
+# * {cite:t}`zhu2023sues`: SUES-200, flown by real drones at 150 to 300 m. With the geometry above, work out how much ground each altitude shows.
+# * {cite:t}`hu2018cvmnet`: an earlier form of the problem, ground panoramas against satellite images; there the viewpoint gap is larger still.
+# * {cite:t}`deuser2023sample4geo`: the strongest common baseline. Its code ranks the query places only: keep the section on protocols in mind when you compare.
+# * {cite:t}`radenovic2019gem`: why features of a network trained to classify need fine-tuning to retrieve, and how to get it without labels by hand.
