@@ -51,7 +51,7 @@ plt.rcParams.update({"figure.dpi": 110, "font.size": 10, "figure.constrained_lay
 # %% [markdown]
 # ## One place, two pictures
 #
-# Twin Towns is a rendered world. A *place* is a neighbourhood of which every road, roof and tree is known; a satellite passes over it on one day, and a drone flies around it on another. Here it may be any day of the year (`weather=1`, the default; the preset `mini`, made for training within minutes, keeps nearer to fair summer days). One place as both saw it:
+# Twin Towns is a rendered world. A *place* is a neighbourhood of which every road, roof and tree is known; a satellite passes over it on one day, and a drone flies around it on another. Here it may be any day of the year (`weather=1`, the default; the preset `mini`, made for training within minutes, keeps to fair summer days). One place as both saw it:
 
 # %%
 counts = {"train_places": 0, "test_places": 60, "distractor_places": 30}

@@ -356,7 +356,7 @@ def _pypi_state(backbone: str, model: nn.Module) -> dict[str, Tensor]:
 
     The packages keep blocks in one row, `_blocks.<n>`; timm groups them by stage. Their weights
     expect TensorFlow's "same" padding, which timm's tf_ models have, and (x - 127) / 128, which
-    differs from timm's (x - 127.5) / 127.5 by less than half a grey level.
+    differs from timm's (x - 127.5) / 127.5 by one grey level at black and not at all at white.
     """
     if backbone.split(".")[0] not in PYPI_WEIGHTS:
         raise ValueError(

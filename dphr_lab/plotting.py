@@ -137,8 +137,9 @@ def training_curves(
             )
         panel.set(xlabel="step", ylabel=CURVE_LABELS.get(curve, curve))
         _plain(panel)
-    if len(runs) > 1:
-        axes[0].legend(frameon=False, fontsize=8)
+    if len(runs) > 1:  # on a panel that shows every run, if there is one
+        fullest = max(axes, key=lambda panel: len(panel.lines))
+        fullest.legend(frameon=False, fontsize=8)
     return axes
 
 

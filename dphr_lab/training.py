@@ -6,11 +6,12 @@
     metrics.jsonl        one line a step, and one a validation
     checkpoints/         step-000050/ …: everything needed to go on
     best/                the encoder of the best validation so far
-    encoder.*            the chosen encoder, for `models.Encoder.load(run)`
+    encoder.*            the selected encoder, for `models.Encoder.load(run)`
     curves.png           loss, lambda and recall over the steps
     result.json          {settings, data, versions, hardware, wall_s, curves, report, …}
 """
 
+import inspect
 import json
 import math
 import shutil
@@ -59,10 +60,7 @@ def make_loss(settings: Settings) -> nn.Module:
     if options.get("signal") == "step":
         options = {"total_steps": settings.steps} | options
     kind = {"triplet": TripletLoss, "infonce": SymmetricInfoNCE}.get(settings.loss, DPHRLoss)
-    try:
-        return kind(**options)
-    except TypeError as error:
-        raise ValueError(f"loss_options: {kind.__name__} does not take them: {error}") from None
+    return _with_keywords(kind, options, "loss_options")
 
 
 def learning_rate(step: int, settings: Settings) -> float:
@@ -85,11 +83,11 @@ def fit(
 ) -> dict[str, Any]:
     """Train an encoder on the pairs of `data` and return what `result.json` holds.
 
-    The best encoder by R@1 on held-out training places (drone → satellite) is kept, the last one
-    where nothing is held out; the test half is read once, at the end, if there is one and
-    `evaluate_test`. With `resume` the run in `run_folder` goes on from its newest checkpoint, and
-    ends as the uninterrupted run would have, bit for bit, on the same machine, versions and
-    thread count.
+    The best encoder by R@1 on held-out training places (drone → satellite) is kept, or the last
+    one (`settings.select`, or where nothing is held out). The test half is read once, at the end,
+    if there is one and `evaluate_test`. With `resume` the run in `run_folder` goes on from its
+    newest checkpoint, and ends as the uninterrupted run would have, bit for bit, on the same
+    machine, versions and thread count.
 
     Ctrl-C stops after the step under way, with a checkpoint. Raises `ValueError` for settings
     that do not suit the data or the run to resume, `FileExistsError` for a folder that holds
@@ -110,7 +108,7 @@ def describe_data(data: CrossViewDataset) -> dict[str, Any]:
     settings = getattr(data, "settings", None)  # of a world rendered in memory
     return {
         "name": data.name,
-        "root": None if data.root is None else str(data.root),
+        "root": None if data.root is None else str(Path(data.root).resolve()),
         "height_m": data.height_m,
         "world": None if settings is None else asdict(settings),
     }
@@ -130,7 +128,10 @@ class _Run:
         self.rank = self.accelerator.process_index
         self.main = self.accelerator.is_main_process
         self.progress = progress and self.main
-        self.pairs, self.held_out = data.train.hold_out(settings.val_places, settings.seed)
+        try:
+            self.pairs, self.held_out = data.train.hold_out(settings.val_places, settings.seed)
+        except ValueError as error:
+            raise ValueError(f"val_places: {error}") from None
         self.augmentation = _augmentation(settings)
         batches = self.batches(0)  # a batch that the data cannot fill is said before any writing
         self.encoder = Encoder(
@@ -164,16 +165,18 @@ class _Run:
 
     def batches(self, epoch: int) -> PairBatches:
         """The batches of an epoch, this process's slice of each."""
-        return PairBatches(
-            self.pairs,
-            self.settings.batch,
-            image_px=self.settings.image_px,
-            seed=self.settings.seed,
-            epoch=epoch,
-            augmentation=self.augmentation,
-            rank=self.rank,
-            world_size=self.world,
-        )
+        return PairBatches(epoch=epoch, **self._batch_options())
+
+    def _batch_options(self) -> dict[str, Any]:
+        return {
+            "pairs": self.pairs,
+            "batch": self.settings.batch,
+            "image_px": self.settings.image_px,
+            "seed": self.settings.seed,
+            "augmentation": self.augmentation,
+            "rank": self.rank,
+            "world_size": self.world,
+        }
 
     def train(self) -> None:
         """Steps until the last, with validations and checkpoints on the way."""
@@ -184,32 +187,35 @@ class _Run:
             _stop_after_step() as stop,
             tqdm(total=settings.steps, initial=self.step, disable=not self.progress) as bar,
         ):
-            while self.step < settings.steps:
-                batches = self.batches(self.epoch)
-                for batch in self._loader(batches):
-                    line = self._one_step(batch)
-                    bar.update()
-                    bar.set_postfix({k: f"{line[k]:.3g}" for k in SHOWN if k in line})
-                    last = self.step == settings.steps
-                    end_of_epoch = self.batch_of_epoch == len(batches)
-                    if end_of_epoch:
-                        self.epoch, self.batch_of_epoch = self.epoch + 1, 0
-                    every = settings.validate_every
-                    if last or (end_of_epoch if every is None else self.step % every == 0):
-                        self._validate()
-                    self.wall_s = wall_before + time.perf_counter() - began
-                    stopped = self._on_any_process(stop.is_set())
-                    if (
-                        last
-                        or end_of_epoch
-                        or stopped
-                        or self.step % settings.checkpoint_every == 0
-                    ):
-                        saved = self._save_checkpoint()
-                    if stopped and not last:
-                        raise KeyboardInterrupt(f"stopped after step {self.step}; saved {saved}")
-                    if last:
-                        break
+            positions = list(self._positions())
+            for (_, _, length), batch in zip(positions, self._loader(positions), strict=True):
+                line = self._one_step(batch)
+                bar.update()
+                bar.set_postfix({k: f"{line[k]:.3g}" for k in SHOWN if k in line})
+                last = self.step == settings.steps
+                end_of_epoch = self.batch_of_epoch == length
+                if end_of_epoch:
+                    self.epoch, self.batch_of_epoch = self.epoch + 1, 0
+                every = settings.validate_every
+                if last or (end_of_epoch if every is None else self.step % every == 0):
+                    self._validate()
+                self.wall_s = wall_before + time.perf_counter() - began
+                stopped = self._on_any_process(stop.is_set())
+                due = self.step % settings.checkpoint_every == 0
+                if last or end_of_epoch or stopped or due:
+                    saved = self._save_checkpoint()
+                if stopped and not last:
+                    raise KeyboardInterrupt(f"stopped after step {self.step}; saved {saved}")
+
+    def _positions(self) -> Iterator[tuple[int, int, int]]:
+        """(epoch, batch, batches of that epoch) of every step that is still to be done."""
+        step, epoch, first = self.step, self.epoch, self.batch_of_epoch
+        while step < self.settings.steps:
+            length = len(self.batches(epoch))
+            for batch in range(first, min(length, first + self.settings.steps - step)):
+                yield epoch, batch, length
+                step += 1
+            epoch, first = epoch + 1, 0
 
     def _one_step(self, batch) -> dict[str, float]:
         began, rate = time.perf_counter(), learning_rate(self.step, self.settings)
@@ -269,14 +275,16 @@ class _Run:
         parts[self.rank] = own
         return torch.cat(parts)
 
-    def _loader(self, batches: PairBatches) -> DataLoader:
+    def _loader(self, positions: list[tuple[int, int, int]]) -> DataLoader:
+        """The batches at `positions`: one loader a run, so that its workers start once."""
         workers = self.settings.workers
         return DataLoader(
-            batches,
+            _BatchesOfRun(self._batch_options()),
             batch_size=None,  # one item is one batch
-            sampler=range(self.batch_of_epoch, len(batches)),
+            sampler=positions,
             num_workers=workers,
             multiprocessing_context="spawn" if workers else None,
+            worker_init_fn=_ignore_interrupts if workers else None,
             pin_memory=self.accelerator.device.type == "cuda",
             generator=torch.Generator(),  # its own: making a loader must not draw from torch's
         )
@@ -410,23 +418,33 @@ class _Run:
             with open(self.folder / "metrics.jsonl", "a") as file:
                 file.write(json.dumps(line) + "\n")
 
+    def _images_per_s(self) -> float | None:
+        """Training images a second, all told: reading, augmentation, validation, checkpoints."""
+        images = 2 * self.settings.batch * self.step
+        return round(images / self.wall_s, 1) if self.wall_s else None
+
     def finish(self, evaluate_test: bool) -> dict[str, Any]:
         """Choose the encoder, read the test half once, and write the run's results."""
-        chosen = self.encoder
-        if self.best["step"] is not None:
+        chosen, selected_step = self.encoder, self.step
+        if self.settings.select == "best" and self.best["step"] is not None:
+            selected_step = self.best["step"]
             chosen = Encoder.load(self.folder / "best").to(self.accelerator.device)
         result = {}
         if self.main:
             report = {}
             if evaluate_test and self.data.has_test:
                 report = evaluate_dataset(chosen, self.data)
+            data = describe_data(self.data)
+            if data["root"] is not None:  # results travel; the folders of a machine stay there
+                data["root"] = Path(data["root"]).name
             result = {
                 "format": RESULT_FORMAT,
                 "settings": self.settings.to_dict(),
-                "data": describe_data(self.data),
+                "data": data,
                 **_environment(),
                 "wall_s": round(self.wall_s, 2),
-                "selected_step": self.step if self.best["step"] is None else self.best["step"],
+                "images_per_s": self._images_per_s(),
+                "selected_step": selected_step,
                 "curves": curves(read_metrics(self.folder)),
                 "report": {direction: r.to_dict() for direction, r in report.items()},
             }
@@ -435,6 +453,19 @@ class _Run:
             _draw_curves(result["curves"], self.folder / "curves.png")
         self.accelerator.wait_for_everyone()
         return result
+
+
+class _BatchesOfRun:
+    """Every batch of a run by (epoch, batch, …); keeps the plan of the epoch it was last asked."""
+
+    def __init__(self, options: Mapping[str, Any]):
+        self.options, self.current = options, None
+
+    def __getitem__(self, position: tuple[int, ...]):
+        epoch, batch = position[:2]
+        if self.current is None or self.current.epoch != epoch:
+            self.current = PairBatches(epoch=epoch, **self.options)
+        return self.current[batch]
 
 
 def newest_checkpoint(run_folder: Path | str) -> Path:
@@ -465,12 +496,17 @@ def curves(metrics: list[Mapping[str, Any]]) -> dict[str, list[float]]:
     checks = [line for line in metrics if "val_r_at_1" in line]
     columns = {
         name: [round(line[name], 6) for line in steps]
-        for name in ("step", "loss", "recall", "lambda", "images_per_s")
+        for name in ("step", "loss", "recall", "lambda")
         if steps and name in steps[0]
     }
     columns["val_step"] = [line["step"] for line in checks]
     columns["val_r_at_1"] = [round(line["val_r_at_1"], 4) for line in checks]
     return columns
+
+
+def _ignore_interrupts(worker: int) -> None:
+    """A terminal sends Ctrl-C to loader workers too; the training process decides for them."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _checkpoints(run_folder: Path) -> list[Path]:
@@ -484,10 +520,17 @@ def _under(tensors: Mapping[str, torch.Tensor], prefix: str) -> dict[str, torch.
 def _augmentation(settings: Settings) -> Augmentation:
     if settings.augmentation is None:
         return NO_AUGMENTATION
-    try:
-        return Augmentation(**settings.augmentation)
-    except TypeError as error:
-        raise ValueError(f"augmentation: {error}") from None
+    return _with_keywords(Augmentation, settings.augmentation, "augmentation")
+
+
+def _with_keywords(kind: type, options: Mapping[str, Any], name: str) -> Any:
+    known = inspect.signature(kind).parameters
+    unknown = sorted(set(options) - set(known))
+    if unknown:
+        raise ValueError(
+            f"{name}: found {', '.join(unknown)}; {kind.__name__} takes {', '.join(known)}"
+        )
+    return kind(**options)
 
 
 def _batch_recall(z_drone, z_satellite, places) -> float:

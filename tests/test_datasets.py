@@ -245,6 +245,11 @@ def test_sues200_raw(tmp_path):
     with pytest.raises(ValueError, match=r"height is 200.*\[150, 300\]"):
         SUES200(tmp_path, height=200)
     assert open_dataset(tmp_path).height_m == 150
+    for view in ("drone", "satellite"):
+        (tmp_path / f"old_{view}").mkdir()
+        with pytest.raises(ValueError, match=f'more than one folder with "{view}" in its name'):
+            open_dataset(tmp_path)
+        (tmp_path / f"old_{view}").rmdir()
 
 
 @pytest.mark.parametrize(("train", "test"), [("Training", "Testing"), ("train", "test")])
@@ -446,6 +451,18 @@ def test_twin_towns_renders_a_world(tiny_world):
     assert not set(gallery.families) & set(data.train.families)
     images = query.read(range(6), 32)
     assert images.float().std() > 5
+
+
+def test_a_world_without_a_half_says_so(tiny_world):
+    def world(**places):
+        return TwinTowns(replace(tiny_world, **places), workers=1, progress=False)
+
+    untested = world(test_places=0)
+    assert untested.has_train and not untested.has_test and "none" in untested.summary()
+    with pytest.raises(ValueError, match="test_places is 0"):
+        untested.test("D2S")
+    untrained = world(train_places=0)
+    assert untrained.has_test and not untrained.has_train and "none" in untrained.summary()
 
 
 def test_a_world_in_memory_and_on_disk_is_the_same(tiny_world, tmp_path):

@@ -305,6 +305,8 @@ def test_pytorch_metric_learnings_call(name):
         loss(z_query, labels, ref_emb=z_gallery, ref_labels=labels + 1)
     with pytest.raises(ValueError, match="ref_labels"):
         loss(z_query, labels, ref_emb=z_gallery)
+    with pytest.raises(ValueError, match="mined tuples are not taken"):
+        loss(z_query, labels, (labels,) * 3, ref_emb=z_gallery, ref_labels=labels)
 
 
 def test_the_broken_ratio_compares_with_the_batch_mean():

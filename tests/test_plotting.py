@@ -102,6 +102,17 @@ def test_curves_skip_what_was_not_measured(figure):
     assert panels[0].lines[0].get_linestyle() != panels[0].lines[1].get_linestyle()
 
 
+def test_the_legend_names_every_run_whatever_the_first_panel_shows(figure):
+    panels = figure.subplots(1, 2)
+    runs = {
+        "DPHR": {"step": [1], "loss": [3], "lambda": [0]},
+        "InfoNCE": {"step": [1], "loss": [4]},
+    }
+    training_curves(panels, runs, ["lambda", "loss"])
+    assert panels[0].get_legend() is None
+    assert [t.get_text() for t in panels[1].get_legend().get_texts()] == ["DPHR", "InfoNCE"]
+
+
 def test_one_curve_on_one_axes(figure):
     training_curves([figure.subplots()], {"run": {"step": [1, 2], "recall": [0, 1]}}, ["recall"])
     assert figure.axes[0].get_legend() is None

@@ -1,6 +1,7 @@
 """Stored runs: their names, what they hold, and how they are read."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -60,3 +61,21 @@ def test_stored_runs_are_small_and_name_no_folder_of_ours():
         text = (files("dphr_lab.results") / study / results.run_name(*name)).read_text()
         assert len(text) < 200_000, (study, name)
         assert "/root/" not in text and "/home/" not in text, (study, name)
+
+
+def test_the_table_gives_mean_and_spread_over_seeds(tmp_path, monkeypatch):
+    (tmp_path / "study").mkdir()
+    zeros = {measure: 0.0 for _, measure in results.TABLE.values()}
+    for loss, seed, value in (("b", 0, 40.0), ("b", 1, 50.0), ("a", 0, 60.0)):
+        report = {"D2S": zeros | {"r_at_1": value}, "S2D": zeros}
+        path = tmp_path / "study" / results.run_name("mini", loss, seed)
+        path.write_text(json.dumps({"report": report}))
+    monkeypatch.setattr(results, "files", lambda package: tmp_path)
+    heading, _, *rows = results.table("study", "mini").splitlines()
+    assert heading.startswith("| loss | R@1 | R@5 |")
+    assert [row.split(" | ")[:2] for row in rows] == [["| b", "45.0 ± 7.1"], ["| a", "60.0 ± 0.0"]]
+
+
+def test_readme_shows_the_stored_table():
+    readme = (Path(__file__).parents[1] / "README.md").read_text()
+    assert results.table("chapter06", "mini") in readme

@@ -233,8 +233,18 @@ def test_the_horizon_is_sky_not_ground():
 
 
 def test_views_draw_their_days_independently():
-    place = make_world(SMALL).train[0]
-    assert place.conditions("drone") != place.conditions("satellite")
+    places = make_world(replace(SMALL, train_places=400)).train
+    for name in ("sun_azimuth_deg", "sun_elevation_deg", "haze", "light", "noise", "blur_px"):
+        drone, satellite = (
+            [getattr(place.conditions(view), name) for place in places]
+            for view in ("drone", "satellite")
+        )
+        assert len(set(drone)) > 10
+        assert abs(np.corrcoef(drone, satellite)[0, 1]) < 0.2, name  # four standard errors
+    days = [[place.conditions(view).season for place in places] for view in ("drone", "satellite")]
+    shares = [[seasons.count(season) / 400 for season in SEASONS] for seasons in days]
+    same = np.mean([a == b for a, b in zip(*days, strict=True)])
+    assert same == pytest.approx(np.dot(*shares), abs=0.1)
     with pytest.raises(ValueError, match="street"):
         draw_conditions(np.random.default_rng(0), "street")
     with pytest.raises(ValueError, match="weather is 2"):

@@ -1,9 +1,17 @@
 """Places seen by drone and by satellite: data sets, pairs, batches, and their checking."""
 
-from .augment import NO_AUGMENTATION, Augmentation, Draws, ViewDraws, adjust_colour, apply, draw
-from .batches import Batch, PairBatches, plan_batches
-from .images import ArrayImages, FileImages, ImageSet, read_image
-from .layouts import (
+from dphr_lab.datasets.augment import (
+    NO_AUGMENTATION,
+    Augmentation,
+    Draws,
+    ViewDraws,
+    adjust_colour,
+    apply,
+    draw,
+)
+from dphr_lab.datasets.batches import Batch, PairBatches, plan_batches
+from dphr_lab.datasets.images import ArrayImages, FileImages, ImageSet, read_image
+from dphr_lab.datasets.layouts import (
     SUES200,
     CrossViewDataset,
     FolderPairs,
@@ -12,9 +20,9 @@ from .layouts import (
     open_dataset,
     sues200_split,
 )
-from .pairs import PairSet
-from .twin_towns import TwinTowns
-from .verification import PartCount, VerifyReport, verify
+from dphr_lab.datasets.pairs import PairSet
+from dphr_lab.datasets.twin_towns import TwinTowns
+from dphr_lab.datasets.verification import PartCount, VerifyReport, verify
 
 __all__ = [
     "NO_AUGMENTATION",

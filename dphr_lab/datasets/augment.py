@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ._random import generator
+from dphr_lab.datasets._random import generator
 
 if TYPE_CHECKING:
     import torch

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ._random import generator
-from .augment import Augmentation, apply, draw
-from .pairs import PairSet
+from dphr_lab.datasets._random import generator
+from dphr_lab.datasets.augment import Augmentation, apply, draw
+from dphr_lab.datasets.pairs import PairSet
 
 if TYPE_CHECKING:
     import torch

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from .images import VIEWS, FileImages, ImageSet, is_image_name
-from .pairs import PairSet, check_direction
+from dphr_lab.datasets.images import VIEWS, FileImages, ImageSet, is_image_name
+from dphr_lab.datasets.pairs import PairSet, check_direction
 
 SUES200_HEIGHTS_M = (150, 200, 250, 300)
 _TRAIN_NAMES = ("Training", "train", "training", "Train")
@@ -387,6 +387,11 @@ def _raw_sues200(root: Path) -> tuple[Path, Path] | None:
         return None
     places = _subfolders(root / drone[0])
     if any(n.isdecimal() for place in places[:5] for n in _subfolders(root / drone[0] / place)):
+        if len(satellite) > 1:
+            raise ValueError(
+                f'{root}: more than one folder with "satellite" in its name '
+                f"({', '.join(satellite)}); keep one of them there"
+            )
         return root / drone[0], root / satellite[0]
     return None
 

@@ -4,8 +4,8 @@ from functools import cached_property
 
 import numpy as np
 
-from ._random import generator
-from .images import ImageSet
+from dphr_lab.datasets._random import generator
+from dphr_lab.datasets.images import ImageSet
 
 DIRECTIONS = ("D2S", "S2D")
 
@@ -88,9 +88,9 @@ class PairSet:
         """The rest and `n_places` places held out for validation, drawn by `seed`.
 
         Where families of twins are known, whole families are held out, so that no twin of a
-        validation place is trained on: `n_places` is then met as nearly as whole families allow
-        and never exceeded. 0 holds out nothing. Raises ValueError when no place would be left to
-        train on, or when `n_places` is smaller than every family.
+        validation place is trained on: they are taken in drawn order where they still fit, and
+        `n_places` is never exceeded. 0 holds out nothing. Raises ValueError when no place would be
+        left to train on, or when `n_places` is smaller than every family.
         """
         if not 0 <= n_places < max(len(self), 1):
             raise ValueError(

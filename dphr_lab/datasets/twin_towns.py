@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .images import VIEWS, ArrayImages, ImageSet
-from .layouts import CrossViewDataset
-from .pairs import PairSet, check_direction
+from dphr_lab.datasets.images import VIEWS, ArrayImages, ImageSet
+from dphr_lab.datasets.layouts import CrossViewDataset
+from dphr_lab.datasets.pairs import PairSet, check_direction
 
 if TYPE_CHECKING:
     from dphr_lab.scenes import WorldSettings
@@ -24,8 +24,6 @@ class TwinTowns(CrossViewDataset):
     """
 
     name = "Twin Towns"
-    has_train = True
-    has_test = True
 
     def __init__(self, settings: WorldSettings, workers: int | None = None, progress: bool = True):
         from dphr_lab import scenes
@@ -39,14 +37,26 @@ class TwinTowns(CrossViewDataset):
         self.train = PairSet(drone, satellite)
         self._gallery, self._query = {}, {}
         for view in VIEWS:
-            halves = [rendered[part][view] for part in ("test", "distractors") if part in rendered]
+            halves = [rendered[split][view] for split in ("test", "distractors")]
             columns = [np.concatenate(column) for column in zip(*halves, strict=True)]
             self._gallery[view] = ArrayImages(view, *columns)
             self._query[view] = self._gallery[view].subset(np.arange(len(halves[0][0])))
 
+    @property
+    def has_train(self) -> bool:
+        """Whether there are places to train on."""
+        return len(self.train) > 0
+
+    @property
+    def has_test(self) -> bool:
+        """Whether there are places to query."""
+        return len(self._query["drone"]) > 0
+
     def test(self, direction: str) -> tuple[ImageSet, ImageSet]:
-        """Query and gallery set of "D2S" or "S2D"."""
+        """Query and gallery set of "D2S" or "S2D"; raises ValueError without test places."""
         views = VIEWS if check_direction(direction) == "D2S" else VIEWS[::-1]
+        if not self.has_test:
+            raise ValueError("test_places is 0: this world has no places to query; make some")
         return self._query[views[0]], self._gallery[views[1]]
 
     @cached_property

@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from .images import READ_THREADS, VIEWS, read_image
-from .layouts import (
+from dphr_lab.datasets.images import READ_THREADS, VIEWS, read_image
+from dphr_lab.datasets.layouts import (
     SUES200,
     CrossViewDataset,
     FolderPairs,

@@ -13,7 +13,8 @@ def accepts_metric_learning_call(forward: Callable) -> Callable:
     """Let `forward(self, z_query, z_gallery, places)` be called `(emb, labels, ref_emb=...)` too.
 
     In that call `ref_labels` must hold the same labels as `labels`, each as often; their rows are
-    brought into the same order (rows of one label keep theirs). Raises ValueError otherwise.
+    brought into the same order (rows of one label keep theirs). Raises ValueError otherwise, and
+    for mined tuples as the third argument: which negatives count is this package's loss's own.
     """
 
     @functools.wraps(forward)
@@ -24,6 +25,11 @@ def accepts_metric_learning_call(forward: Callable) -> Callable:
             return forward(self, z_query, z_gallery, places)
         if ref_labels is None or z_gallery is None:
             raise ValueError("ref_emb was given; expected loss(emb, labels, ref_emb=, ref_labels=)")
+        if places is not None:
+            raise ValueError(
+                "a third argument was given beside ref_emb; mined tuples are not taken, so "
+                "expected loss(emb, labels, ref_emb=, ref_labels=)"
+            )
         z_gallery, labels = _aligned(z_gallery, ref_emb, ref_labels)
         return forward(self, z_query, z_gallery, labels)
 

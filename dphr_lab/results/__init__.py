@@ -7,6 +7,7 @@ Chapters read these, since on Colab a notebook comes alone with the installed pa
 
 import json
 from importlib.resources import files
+from statistics import mean, stdev
 from typing import Any
 
 
@@ -26,6 +27,40 @@ def load(study: str) -> dict[tuple[str, str, int], dict[str, Any]]:
             f"study: found no stored runs of {study!r}; there are: {', '.join(studies()) or 'none'}"
         )
     return {parse_name(f.name): json.loads(f.read_text()) for f in _runs(folder)}
+
+
+TABLE = {  # heading -> direction and field of the report
+    "R@1": ("D2S", "r_at_1"),
+    "R@5": ("D2S", "r_at_5"),
+    "AP": ("D2S", "ap"),
+    "family R@1": ("D2S", "family_r_at_1"),
+    "twin choice": ("D2S", "twin_choice"),
+    "mistakes that are twins": ("D2S", "twin_mistakes"),
+    "S2D R@1": ("S2D", "r_at_1"),
+    "S2D AP": ("S2D", "ap"),
+}
+
+
+def table(study: str, world: str) -> str:
+    """A Markdown table of a study's runs in one world: a row a loss, its mean over the seeds.
+
+    Percent; after ± the standard deviation over seeds (of a sample). AP is the official
+    trapezoid; drone → satellite where a heading does not say S2D (satellite → drone).
+    """
+    runs = {name: run for name, run in load(study).items() if name[0] == world}
+    losses = sorted({loss for _, loss, _ in runs}, key=lambda loss: _mean(runs, loss, "R@1")[0])
+    lines = ["| loss | " + " | ".join(TABLE) + " |", "|---" * (1 + len(TABLE)) + "|"]
+    for loss in losses:
+        cells = (_mean(runs, loss, heading) for heading in TABLE)
+        shown = (f"{mean:.1f} ± {spread:.1f}" for mean, spread in cells)
+        lines.append(f"| {loss} | " + " | ".join(shown) + " |")
+    return "\n".join(lines)
+
+
+def _mean(runs, loss: str, heading: str) -> tuple[float, float]:
+    direction, measure = TABLE[heading]
+    values = [run["report"][direction][measure] for name, run in runs.items() if name[1] == loss]
+    return mean(values), stdev(values) if len(values) > 1 else 0.0
 
 
 def run_name(world: str, loss: str, seed: int) -> str:

@@ -33,7 +33,7 @@ def draw_conditions(rng: np.random.Generator, view: str, weather: float = 1.0) -
     """Draw the day of one flight ("drone") or one satellite pass ("satellite").
 
     `weather` in [0, 1] says how far from a fair summer day it may be: 1 is any day of the year;
-    at 0 only the sun's direction, sensor noise, blur and compression differ from day to day.
+    at 0 only the sun's azimuth, sensor noise, blur and compression differ from day to day.
     Raises ValueError for another view or range.
     """
     if view not in ("drone", "satellite"):
