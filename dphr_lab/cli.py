@@ -398,6 +398,11 @@ def _open_data(args, stored: dict[str, Any] | None):
         from dphr_lab.scenes import WorldSettings
 
         return _render(WorldSettings(**record["world"]))
+    if record["root"] is None:
+        raise ValueError(
+            f"the run was made on data in memory ({record['name']}), which is not stored with it; "
+            "give --data or --world"
+        )
     return open_dataset(record["root"], height=args.height or record["height_m"])
 
 

@@ -43,7 +43,9 @@ class Settings:
     batch: int = _option(64, "pairs in a step over all processes, all of different places")
     augmentation: Mapping[str, Any] | None = field(default_factory=dict)
     # ^ keywords of datasets.Augmentation; {}: its defaults; None: no augmentation
-    val_places: int = _option(60, "training places held out for validation (whole families)")
+    val_places: int | None = _option(
+        None, "training places held out for validation, whole families; none: a tenth of them"
+    )
     workers: int = _option(0, "data-loader processes; 0: read in the training process")
 
     # the optimiser (AdamW)
@@ -73,7 +75,8 @@ class Settings:
         _check("batch", self.batch, self.batch >= 2, "at least 2: one pair has no negative")
         _check("steps", self.steps, self.steps >= 0, "0 or more")
         _check("image_px", self.image_px, self.image_px >= 8, "8 or more pixels")
-        _check("val_places", self.val_places, self.val_places >= 0, "0 or more places")
+        held_out = self.val_places
+        _check("val_places", held_out, held_out is None or held_out >= 0, "0 or more places")
         _check("workers", self.workers, self.workers >= 0, "0 or more processes")
         _check("warmup", self.warmup, 0 <= self.warmup <= 1, "a share between 0 and 1")
         _check("learning_rate", self.learning_rate, self.learning_rate > 0, "above 0")
@@ -112,5 +115,5 @@ def _check(name: str, found: object, right: bool, expected: str) -> None:
 # more variation cost recall on held-out training places: only mirroring and turning are kept.
 # The last encoder is kept, since 60 held-out places tell checkpoints apart by chance only.
 TWIN_TOWNS_MINI = Settings(
-    augmentation={"jitter": 0, "jpeg": 0, "blur": 0, "erase": 0}, select="last"
+    augmentation={"jitter": 0, "jpeg": 0, "blur": 0, "erase": 0}, val_places=60, select="last"
 )

@@ -1,4 +1,4 @@
-"""Training on one machine or several processes, with bit-exact resume.
+"""Training in one process or several, with bit-exact resume on a CPU.
 
 `fit` runs on Hugging Face accelerate. A run lives in a folder:
 
@@ -18,12 +18,14 @@ import shutil
 import signal
 import threading
 import time
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import safetensors.torch
 import torch
 from torch import nn
@@ -31,7 +33,13 @@ from torch.utils.data import DataLoader
 
 from dphr_lab import environment
 from dphr_lab._files import replace_when_done, write_json
-from dphr_lab.datasets import NO_AUGMENTATION, Augmentation, CrossViewDataset, PairBatches
+from dphr_lab.datasets import (
+    NO_AUGMENTATION,
+    Augmentation,
+    CrossViewDataset,
+    PairBatches,
+    PairSet,
+)
 from dphr_lab.evaluation import evaluate_dataset, evaluate_images
 from dphr_lab.losses import DPHRLoss, SymmetricInfoNCE, TripletLoss
 from dphr_lab.models import Encoder
@@ -86,8 +94,8 @@ def fit(
     The best encoder by R@1 on held-out training places (drone → satellite) is kept, or the last
     one (`settings.select`, or where nothing is held out). The test half is read once, at the end,
     if there is one and `evaluate_test`. With `resume` the run in `run_folder` goes on from its
-    newest checkpoint, and ends as the uninterrupted run would have, bit for bit, on the same
-    machine, versions and thread count.
+    newest checkpoint, and ends as the uninterrupted run would have: bit for bit on the same CPU,
+    versions, thread and process count (a GPU's kernels may sum in another order each time).
 
     Ctrl-C stops after the step under way, with a checkpoint. Raises `ValueError` for settings
     that do not suit the data or the run to resume, `FileExistsError` for a folder that holds
@@ -128,10 +136,7 @@ class _Run:
         self.rank = self.accelerator.process_index
         self.main = self.accelerator.is_main_process
         self.progress = progress and self.main
-        try:
-            self.pairs, self.held_out = data.train.hold_out(settings.val_places, settings.seed)
-        except ValueError as error:
-            raise ValueError(f"val_places: {error}") from None
+        self.pairs, self.held_out = _hold_out(data.train, settings)
         self.augmentation = _augmentation(settings)
         batches = self.batches(0)  # a batch that the data cannot fill is said before any writing
         self.encoder = Encoder(
@@ -187,8 +192,7 @@ class _Run:
             _stop_after_step() as stop,
             tqdm(total=settings.steps, initial=self.step, disable=not self.progress) as bar,
         ):
-            positions = list(self._positions())
-            for (_, _, length), batch in zip(positions, self._loader(positions), strict=True):
+            for (_, _, length), batch in zip(self._positions(), self._loader(), strict=True):
                 line = self._one_step(batch)
                 bar.update()
                 bar.set_postfix({k: f"{line[k]:.3g}" for k in SHOWN if k in line})
@@ -275,13 +279,13 @@ class _Run:
         parts[self.rank] = own
         return torch.cat(parts)
 
-    def _loader(self, positions: list[tuple[int, int, int]]) -> DataLoader:
-        """The batches at `positions`: one loader a run, so that its workers start once."""
+    def _loader(self) -> DataLoader:
+        """The batches of `_positions`: one loader a run, so that its workers start once."""
         workers = self.settings.workers
         return DataLoader(
             _BatchesOfRun(self._batch_options()),
             batch_size=None,  # one item is one batch
-            sampler=positions,
+            sampler=self._positions(),
             num_workers=workers,
             multiprocessing_context="spawn" if workers else None,
             worker_init_fn=_ignore_interrupts if workers else None,
@@ -323,18 +327,19 @@ class _Run:
                 )
             self.accelerator.wait_for_everyone()
             if self.main:
-                write_json(stored, record)
+                write_json(stored, record | {"environment": _environment()})
             return
         checkpoint = newest_checkpoint(self.folder)
         before = json.loads(stored.read_text())
         different = [
-            f"{name}: stored {before['settings'].get(name)!r}, given {value!r}"
-            for name, value in record["settings"].items()
-            if before["settings"].get(name) != value
+            f"{name}: stored {before[part].get(name)!r}, given {value!r}"
+            for part in ("settings", "data")
+            for name, value in record[part].items()
+            if name != "root" and before[part].get(name) != value  # folders may be moved
         ]
         if different:
             raise ValueError(
-                f"resume: the run in {self.folder} was started with other settings; "
+                f"resume: the run in {self.folder} was started with other settings or data; "
                 f"{'; '.join(different)}; resume with the stored ones or start another run"
             )
         self._load_checkpoint(checkpoint)
@@ -355,6 +360,7 @@ class _Run:
                 "best": self.best,
                 "wall_s": self.wall_s,
                 "scaler": None if self._scaler is None else self._scaler.state_dict(),
+                "processes": self.world,
                 "environment": _environment(),
             }
             with _replaced_folder(folder) as aside:
@@ -371,6 +377,18 @@ class _Run:
 
     def _load_checkpoint(self, folder: Path) -> None:
         position = json.loads((folder / "position.json").read_text())
+        if position["processes"] != self.world:
+            raise ValueError(
+                f"resume: {folder} was saved by {position['processes']} processes, found "
+                f"{self.world}; start as many as the run was started with"
+            )
+        before, now = position["environment"], json.loads(json.dumps(_environment()))
+        if before != now and self.main:
+            warnings.warn(
+                "resume: versions or hardware differ from those of the checkpoint, so the run "
+                f"will not end bit for bit as it would have: {before} then, {now} now",
+                stacklevel=2,
+            )
         tensors = safetensors.torch.load_file(folder / "state.safetensors")
         self.encoder.load_state_dict(Encoder.load(folder).state_dict())
         self.loss.load_state_dict(_under(tensors, "loss."))
@@ -383,11 +401,6 @@ class _Run:
         if self._scaler is not None:
             self._scaler.load_state_dict(position["scaler"])
         random_states = _under(tensors, f"random.{self.rank}.")
-        if not random_states:
-            raise ValueError(
-                f"resume: {folder} was saved by fewer processes than the {self.world} given; "
-                "start as many as the run was started with"
-            )
         torch.set_rng_state(random_states["cpu"])
         if "cuda" in random_states and torch.cuda.is_available():
             torch.cuda.set_rng_state(random_states["cuda"])
@@ -425,15 +438,16 @@ class _Run:
 
     def finish(self, evaluate_test: bool) -> dict[str, Any]:
         """Choose the encoder, read the test half once, and write the run's results."""
-        chosen, selected_step = self.encoder, self.step
-        if self.settings.select == "best" and self.best["step"] is not None:
-            selected_step = self.best["step"]
-            chosen = Encoder.load(self.folder / "best").to(self.accelerator.device)
         result = {}
         if self.main:
+            use_best = self.settings.select == "best" and self.best["step"] is not None
+            kept = Encoder.load(self.folder / "best") if use_best else self.encoder
+            kept.save(self.folder)
             report = {}
             if evaluate_test and self.data.has_test:
-                report = evaluate_dataset(chosen, self.data)
+                # as stored, in float32: the encoder in training may be under autocast
+                stored = Encoder.load(self.folder).to(self.accelerator.device)
+                report = evaluate_dataset(stored, self.data)
             data = describe_data(self.data)
             if data["root"] is not None:  # results travel; the folders of a machine stay there
                 data["root"] = Path(data["root"]).name
@@ -444,11 +458,10 @@ class _Run:
                 **_environment(),
                 "wall_s": round(self.wall_s, 2),
                 "images_per_s": self._images_per_s(),
-                "selected_step": selected_step,
+                "selected_step": self.best["step"] if use_best else self.step,
                 "curves": curves(read_metrics(self.folder)),
                 "report": {direction: r.to_dict() for direction, r in report.items()},
             }
-            chosen.save(self.folder)
             write_json(self.folder / "result.json", result)
             _draw_curves(result["curves"], self.folder / "curves.png")
         self.accelerator.wait_for_everyone()
@@ -502,6 +515,19 @@ def curves(metrics: list[Mapping[str, Any]]) -> dict[str, list[float]]:
     columns["val_step"] = [line["step"] for line in checks]
     columns["val_r_at_1"] = [round(line["val_r_at_1"], 4) for line in checks]
     return columns
+
+
+def _hold_out(pairs: PairSet, settings: Settings) -> tuple[PairSet, PairSet]:
+    """The places to train on and those to validate on."""
+    count = settings.val_places
+    if count is None:
+        count = len(pairs) // 10
+        if count and pairs.families is not None:  # at least one family, whatever its size
+            count = max(count, int(np.bincount(pairs.families).max()))
+    try:
+        return pairs.hold_out(count, settings.seed)
+    except ValueError as error:
+        raise ValueError(f"val_places: {error}") from None
 
 
 def _ignore_interrupts(worker: int) -> None:

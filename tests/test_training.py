@@ -16,6 +16,7 @@ import torch
 
 from dphr_lab import training
 from dphr_lab.datasets import ArrayImages, PairSet
+from dphr_lab.evaluation import evaluate_dataset
 from dphr_lab.losses import DPHRLoss, SymmetricInfoNCE, TripletLoss
 from dphr_lab.models import Encoder
 from dphr_lab.settings import LOSSES, Settings
@@ -265,10 +266,28 @@ def test_resume_refuses_other_settings_and_empty_folders(data, tmp_path):
     training.fit(settings(), data, run, progress=False)
     with pytest.raises(ValueError, match=r"learning_rate: stored 0.003, given 0.1"):
         training.fit(settings(learning_rate=0.1), data, run, resume=True, progress=False)
+    other = ColouredPlaces()
+    other.name = "other places"
+    with pytest.raises(ValueError, match="name: stored 'coloured places', given 'other places'"):
+        training.fit(settings(), other, run, resume=True, progress=False)
     with pytest.raises(FileExistsError, match="another run"):
         training.fit(settings(), data, run, progress=False)
     with pytest.raises(FileNotFoundError, match="no checkpoint"):
         training.fit(settings(), data, tmp_path / "none", resume=True, progress=False)
+
+
+def test_resume_knows_what_the_run_was_started_with(data, tmp_path):
+    run = tmp_path / "run"
+    training.fit(settings(), data, run, progress=False)
+    path = training.newest_checkpoint(run) / "position.json"
+    position = json.loads(path.read_text())
+    position["environment"]["versions"]["torch"] = "1.0"
+    path.write_text(json.dumps(position))
+    with pytest.warns(UserWarning, match="not end bit for bit"):
+        training.fit(settings(), data, run, resume=True, progress=False)
+    path.write_text(json.dumps(position | {"processes": 2}))
+    with pytest.raises(ValueError, match="saved by 2 processes, found 1"):
+        training.fit(settings(), data, run, resume=True, progress=False)
 
 
 def test_a_batch_larger_than_the_places_writes_nothing(data, tmp_path):
@@ -319,11 +338,25 @@ def test_workers_change_nothing(data, tmp_path):
     assert not [name for name in a if not torch.equal(a[name], b[name])]
 
 
-def test_bf16_trains_to_finite_float32_embeddings(data, tmp_path):
-    result = training.fit(
-        settings(mixed_precision="bf16", steps=3), data, tmp_path / "run", progress=False
-    )
+def test_after_bf16_training_the_report_is_of_the_stored_encoder_in_float32(data, tmp_path):
+    run = tmp_path / "run"
+    result = training.fit(settings(mixed_precision="bf16", val_places=0), data, run, progress=False)
     assert np.isfinite(result["curves"]["loss"]).all()
+    again = evaluate_dataset(Encoder.load(run), data)
+    assert result["report"] == {name: report.to_dict() for name, report in again.items()}
+
+
+def test_a_tenth_of_the_places_is_held_out_unless_said_otherwise(data):
+    rest, held = training._hold_out(data.train, Settings(val_places=None))
+    assert (len(rest), len(held)) == (22, 2)
+    three = PairSet(*(images.subset(images.places < 3) for images in data.train.direction("D2S")))
+    assert len(training._hold_out(three, Settings())[1]) == 0
+    families = [
+        ArrayImages(i.view, i.images, i.places, i.places // 6) for i in data.train.direction("D2S")
+    ]
+    assert len(training._hold_out(PairSet(*families), Settings())[1]) == 6  # one whole family
+    with pytest.raises(ValueError, match="val_places: "):
+        training._hold_out(three, Settings(val_places=60))
 
 
 def test_two_processes_train_as_one(tmp_path):

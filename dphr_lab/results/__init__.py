@@ -52,7 +52,7 @@ def table(study: str, world: str) -> str:
     lines = ["| loss | " + " | ".join(TABLE) + " |", "|---" * (1 + len(TABLE)) + "|"]
     for loss in losses:
         cells = (_mean(runs, loss, heading) for heading in TABLE)
-        shown = (f"{mean:.1f} ± {spread:.1f}" for mean, spread in cells)
+        shown = (f"{level:.1f} ± {spread:.1f}" for level, spread in cells)
         lines.append(f"| {loss} | " + " | ".join(shown) + " |")
     return "\n".join(lines)
 
