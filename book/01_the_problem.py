@@ -154,14 +154,14 @@ plan.legend(loc="upper left", frameon=False)
 print(f"ground seen from {near:.0f} m to {far:.0f} m")
 
 # %% [markdown]
-# What to see: the drone's footprint is a trapezium, and it covers more ground *behind* the place than before it: the picture's upper half is spent on places that the satellite image does not contain. The grey tower hides the black strip behind it from the drone and nothing from the satellite. Near and far edge are $h/\tan(\theta \pm \tfrac{f}{2})$ from the point below the camera; exercise 1 uses this.
+# What to see: the drone's footprint is a trapezium, and it covers more ground *behind* the centre than before it: the top of the picture is spent on ground that the satellite image does not contain, while three of the satellite image's corners are outside the drone's view. The grey tower hides the black strip behind it from the drone and nothing from the satellite. Near and far edge are $h/\tan(\theta \pm \tfrac{f}{2})$ from the point below the camera; exercise 1 uses this.
 
 # %% [markdown]
 # ## How far apart, for a network?
 #
 # Pictures are compared through an **encoder**, a network that maps each to a vector $z$ of length 1. How far two pictures are is then the distance $d = \lVert z_a - z_b \rVert$, from 0 to 2. We take a network that has never seen a drone: an EfficientNet trained to name objects in ImageNet photographs, its classifier removed. It is used as it is, *zero-shot*.
 #
-# The experiment a real data set does not allow: change **one thing at a time**. For 20 places we take the satellite picture of a reference day, and set beside it pictures in which only the sensor noise differs, or the season, or the sun, or the camera. Each is a distance of a place *from itself*. For comparison, two distances to a *different* place under the very same camera and sky: to a **twin**, which shares its layout but for one or two changed objects, and to an unrelated place.
+# The experiment a real data set does not allow: change **one thing at a time**. For 20 places we take the satellite picture of a reference day, and set beside it pictures in which only the sensor noise differs, or the season, or the sun, or the camera. Each is a distance of a place *from itself*. For comparison, two distances to a *different* place under the very same camera and sky: to a **twin**, which shares its layout but for a few changed objects, and to an unrelated place.
 
 # %%
 encoder = Encoder("tf_efficientnet_lite0", pretrained="pypi").eval()
@@ -239,16 +239,16 @@ assert room[0] > 0.4 and room[-1] < 0.2 and np.all(np.diff(room) < 0)
 assert to_twin[0] - to_own[0] > 0.01 and abs(to_twin[-2] - to_own[-2]) < 0.03
 
 # %% [markdown]
-# What to see, above: **a twin is nearer than the place itself** as soon as the season, the sun or the camera is another. Of all the differences shown, only the sensor noise moves a place less than changing what stands there. Two things surprised us. A low sun moves a place further than winter does; we think of the cast shadows, which redraw every outline, but this experiment does not separate them from the change of light. And even a drone that looks straight down, whose picture differs from the satellite's by perspective, sharpness and a little haze, is further off than a twin.
+# What to see, above: **on average a twin is nearer than the place itself** as soon as the season, the sun or the camera is another. Of all the differences shown, only the sensor noise moves a place less than changing what stands there. Two things surprised us. A low sun moves a place further than winter does; we think of the cast shadows, which redraw every outline, but this experiment does not separate them from the change of light. And even a drone that looks straight down, whose picture differs from the satellite's by perspective, sharpness and a little haze, is further off than a twin.
 #
 # Below: as the camera tilts, the place drifts away from its own satellite image, and the room between it and unrelated places shrinks from more than 0.4 to less than 0.2. Straight down, the twin is still a little further than the place itself; at 45° the two curves lie on each other. Seen from the side, the encoder can still tell the neighbourhood, and no longer the place.
 #
-# This is the problem in one figure. What must be ignored (camera, light, season) is large in this space, what must be noticed (one building) is small, and training has to turn that around.
+# This is the problem in one figure. What must be ignored (camera, light, season) is large in this space, what must be noticed (a building or two) is small, and training has to turn that around.
 
 # %% [markdown]
 # ## Twins
 #
-# Places that look alike are not rare in towns, and they are what makes a **hard negative**: a wrong place near to the query. The DPHR paper is about how much weight such negatives should get in training, and when [A]. To study that one needs to know which negatives are hard *because the places are alike*; photographs do not come with this label. In Twin Towns every place belongs to a family of three with one layout, and the changes of each member are on record.
+# Places that look alike are not rare in towns, and they are what makes a **hard negative**: a wrong place near to the query. The DPHR paper is about how much weight such negatives should get in training, and when **[A]** (a {ref}`grade <grades>`: where the statement comes from). To study that one needs to know which negatives are hard *because the places are alike*; photographs do not come with this label. In Twin Towns every place belongs to a family of three with one layout, and the changes of each member are on record.
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Three twin places side by side, in the satellite view above and the drone view below, all on the same day. Rings mark the one or two objects of each twin that differ from the family's layout; everything else is the same."}}
 family = [member for member in world.test if member.family == place.family]
@@ -274,12 +274,12 @@ for twin in family:
 assert len(family) == 3 and all(twin.changes for twin in family)
 
 # %% [markdown]
-# What to see: compare what is inside a ring with the same spot in the other two columns. Everything else is identical but for their shadows, light and camera included, so this is the easiest comparison there can be. In the data set each picture has a day of its own, and the drone a pose of its own.
+# What to see: compare what is inside a ring with the same spot in the other two columns. All else is the same in the three, light and camera included, but for the shadows of what changed: this is the easiest comparison there can be. In the data set each picture has a day of its own, and the drone a pose of its own.
 
 # %% [markdown]
 # ## Embed, rank, measure
 #
-# Now the task itself. Queries: four drone pictures of each of 60 places, 240 in all. Gallery: one satellite picture of those 60 places and of 30 more, the **distractors**, which nobody asks for. A random guess is right once in 90. How often is the nearest gallery picture the right one? Write down a guess before you run the cell after next.
+# Now the task itself. Queries: four drone pictures of each of 60 places, 240 in all. Gallery: one satellite picture of those 60 places and of 30 more, the **distractors**, which nobody asks for. A random guess is right once in 90. How often is the nearest gallery picture the right one? Put your guess into the next cell before you run it.
 
 # %% tags=["nbval-ignore-output"]
 your_guess = 50.0  # percent of the queries: replace it by yours
@@ -423,9 +423,9 @@ print(f"R@1 {evaluate(z, five, z, five).r_at_1:.0f} with equal scores in gallery
 # * You **measured** the gaps of an ImageNet encoder: winter, a low sun and above all the oblique camera moved a place further than exchanging it for its twin did; at 45° the drone was as far from the place's satellite image as from its twin's.
 # * You **ranked** 90 satellite pictures for 240 drone queries. Zero-shot R@1 was about 14 % (chance 1.1 %): the family was first for about half of the queries, and within the family the choice was a guess. Leaving out the distractors raised the score without any learning; one positive at rank 2 scored 25 or 50 by the AP chosen; a collapsed network scored 20 or 100 by the rule for ties.
 #
-# These are numbers of one small rendered world, 60 places and one encoder; another seed moves R@1 by a few points.
+# These are numbers of one small rendered world, 60 places and one encoder; with 240 queries the standard error of R@1 is at least $100\sqrt{0.14 \cdot 0.86 / 240} \approx 2$ points, so expect another seed to move it by a few.
 #
-# One thing to take along: seen from the side, the *positive* is far away as well. How hard a negative is cannot be read off its own distance; it has to be set against that of the positive. That is the idea of the paper's sample level, hardness as a ratio [S], and the subject of chapter 04.
+# One thing to take along: seen from the side, the *positive* is far away as well. How hard a negative is cannot be read off its own distance; it has to be set against that of the positive. That is the idea of the paper's sample level **[A]**, with hardness as a ratio **[S]**, and the subject of chapter 04 (not written yet).
 
 # %% [markdown]
 # ## Exercises
@@ -502,7 +502,7 @@ print(f"no query fell; both use R@{full.top1_percent_rank}")
 # ## Readings
 #
 # * {cite:t}`zheng2020university`: University-1652, the data set that made drone and satellite views of buildings a common benchmark. Its "drone" pictures are rendered along simulated flights. Read how its two tasks differ in the number of positives.
-# * {cite:t}`zhu2023sues`: SUES-200, flown by real drones at 150 to 300 m. With the geometry above, work out how much ground each altitude shows.
+# * {cite:t}`zhu2023sues`: SUES-200, flown by real drones at 150 to 300 m. With the geometry above, and a field of view that you assume, work out how much ground each altitude shows.
 # * {cite:t}`hu2018cvmnet`: an earlier form of the problem, ground panoramas against satellite images; there the viewpoint gap is larger still.
-# * {cite:t}`deuser2023sample4geo`: the strongest common baseline. Its code ranks the query places only: keep the section on protocols in mind when you compare.
+# * {cite:t}`deuser2023sample4geo`: a strong and common baseline. Its code ranks the query places only: keep the section on protocols in mind when you compare.
 # * {cite:t}`radenovic2019gem`: why features of a network trained to classify need fine-tuning to retrieve, and how to get it without labels by hand.
