@@ -49,9 +49,10 @@ class RetrievalReport:
         junk = f" ({left_out:,} of other places left out)" if left_out else ""
         lines = [
             f"gallery mode {self.gallery_mode!r}: {self.queries:,} queries, "
-            f"{self.gallery:,} gallery images{junk}, test-time augmentation: {self.tta}",
+            f"{self.gallery:,} gallery images{junk}",
+            f"test-time augmentation: {self.tta}",
             f"R@1 {self.r_at_1:.2f}  R@5 {self.r_at_5:.2f}  R@10 {self.r_at_10:.2f}  "
-            f"R@top1% (R@{self.top1_percent_rank}) {self.r_at_top1_percent:.2f}  "
+            f"R@top1% (R@{self.top1_percent_rank}) {self.r_at_top1_percent:.2f}",
             f"AP {self.ap:.2f} (trapezoid)  {self.ap_textbook:.2f} (textbook)",
         ]
         families = [
