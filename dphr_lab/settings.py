@@ -41,6 +41,9 @@ class Settings:
 
     # the batches
     batch: int = _option(64, "pairs in a step over all processes, all of different places")
+    micro_batch: int | None = _option(
+        None, "pairs in a pass of the encoder, to save memory, same gradients; none: the batch"
+    )
     augmentation: Mapping[str, Any] | None = field(default_factory=dict)
     # ^ keywords of datasets.Augmentation; {}: its defaults; None: no augmentation
     val_places: int | None = _option(
@@ -81,7 +84,8 @@ class Settings:
         _check("warmup", self.warmup, 0 <= self.warmup <= 1, "a share between 0 and 1")
         _check("learning_rate", self.learning_rate, self.learning_rate > 0, "above 0")
         _check("weight_decay", self.weight_decay, self.weight_decay >= 0, "0 or more")
-        for name in ("threads", "validate_every", "checkpoint_every", "embed_dim", "clip_norm"):
+        positive = ("threads", "validate_every", "checkpoint_every", "embed_dim", "clip_norm")
+        for name in (*positive, "micro_batch"):
             value = getattr(self, name)
             _check(name, value, value is None or value > 0, "above 0")
 

@@ -19,9 +19,10 @@ import signal
 import threading
 import time
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,9 @@ from dphr_lab.datasets import (
     PairSet,
 )
 from dphr_lab.evaluation import evaluate_dataset, evaluate_images
+from dphr_lab.gather import gather_rows
 from dphr_lab.losses import DPHRLoss, SymmetricInfoNCE, TripletLoss
+from dphr_lab.microbatch import MicroBatches
 from dphr_lab.models import Encoder
 from dphr_lab.settings import Settings
 
@@ -226,13 +229,9 @@ class _Run:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.model.train()
-        device, rows = self.accelerator.device, len(batch.places)
-        images = torch.cat([batch.drone, batch.satellite]).to(device, non_blocking=True)
-        with self.accelerator.autocast():
-            z = self.model(images)  # (2 b, 3, H, W) -> (2 b, D): one pass over both views
-        z_drone, z_satellite, places = (
-            self._gather(own) for own in (z[:rows], z[rows:], batch.places.to(device))
-        )
+        *own, second_pass = self._embed(batch)
+        own.append(batch.places.to(self.accelerator.device))
+        z_drone, z_satellite, places = (gather_rows(rows) for rows in own)
         loss_state = {k: v.clone() for k, v in self.loss.state_dict().items()}
         loss = self.loss(z_drone, z_satellite, places)
         if not torch.isfinite(loss):
@@ -247,6 +246,7 @@ class _Run:
         # and DDP averages over processes where their sum is wanted: hence the factor, and hence
         # its removal from the loss's own parameters, whose gradient every process has whole.
         self.accelerator.backward(loss * self.world)
+        second_pass()
         for parameter in self.loss.parameters():
             parameter.grad /= self.world
         if self.settings.clip_norm is not None:
@@ -268,16 +268,24 @@ class _Run:
         self._append_metrics(line)
         return line
 
-    def _gather(self, own: torch.Tensor) -> torch.Tensor:
-        """The whole batch's rows on every process; this process's own keep their gradient."""
-        if self.world == 1:
-            return own
-        count = self.accelerator.gather(torch.tensor([len(own)], device=own.device)).tolist()
-        padded = self.accelerator.pad_across_processes(own.detach())
-        parts = list(self.accelerator.gather(padded).chunk(self.world))
-        parts = [part[:rows] for part, rows in zip(parts, count, strict=True)]
-        parts[self.rank] = own
-        return torch.cat(parts)
+    def _embed(self, batch) -> tuple[torch.Tensor, torch.Tensor, Callable[[], None]]:
+        """This process's drone and satellite embeddings, and what to call after backward."""
+        device, micro_batch = self.accelerator.device, self.settings.micro_batch
+        if micro_batch is None:
+            images = torch.cat([batch.drone, batch.satellite]).to(device, non_blocking=True)
+            with self.accelerator.autocast():
+                z = self.model(images)  # (2 b, 3, H, W) -> (2 b, D): one pass over both views
+            return z[: len(batch.places)], z[len(batch.places) :], lambda: None
+        # pair by pair, so that every micro-batch holds both views, as the whole batch does
+        images = torch.stack([batch.drone, batch.satellite], 1).flatten(0, 1)
+        images = images.to(device, non_blocking=True)
+        parts = MicroBatches(self.model, images, 2 * micro_batch)
+        z = parts.embed()
+
+        def second_pass():  # z.grad has the factor `world` and the loss scale already
+            parts.backward(z.grad, partial(self.accelerator.no_sync, self.model))
+
+        return z[0::2], z[1::2], second_pass
 
     def _loader(self) -> DataLoader:
         """The batches of `_positions`: one loader a run, so that its workers start once."""
