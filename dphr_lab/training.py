@@ -44,7 +44,7 @@ from dphr_lab.datasets import (
 from dphr_lab.evaluation import evaluate_dataset, evaluate_images
 from dphr_lab.gather import gather_rows
 from dphr_lab.losses import DPHRLoss, SymmetricInfoNCE, TripletLoss
-from dphr_lab.microbatch import MicroBatches
+from dphr_lab.microbatch import MicroBatches, freeze_batch_norm, normalises_over_batch
 from dphr_lab.models import Encoder
 from dphr_lab.settings import Settings
 
@@ -159,6 +159,7 @@ class _Run:
             weight_decay=settings.weight_decay,
         )
         self.model, self.optimizer = self.accelerator.prepare(self.encoder, optimizer)
+        self._warn_of_batch_norm()
         self.step = self.epoch = self.batch_of_epoch = 0
         self.best = {"step": None, "val_r_at_1": -1.0}
         self.wall_s = 0.0
@@ -228,7 +229,7 @@ class _Run:
         began, rate = time.perf_counter(), learning_rate(self.step, self.settings)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        self.model.train()
+        self._training_mode()
         *own, second_pass = self._embed(batch)
         own.append(batch.places.to(self.accelerator.device))
         z_drone, z_satellite, places = (gather_rows(rows) for rows in own)
@@ -267,6 +268,24 @@ class _Run:
         line["images_per_s"] = 2 * self.settings.batch / (time.perf_counter() - began)
         self._append_metrics(line)
         return line
+
+    def _training_mode(self) -> None:
+        self.model.train()
+        if self.settings.freeze_bn:
+            freeze_batch_norm(self.model)
+
+    def _warn_of_batch_norm(self) -> None:
+        """Say where the step is not that of the whole batch in one process."""
+        own, micro_batch = self.settings.batch / self.world, self.settings.micro_batch
+        cut = micro_batch is not None and micro_batch < own
+        self._training_mode()
+        if self.main and (cut or self.world > 1) and normalises_over_batch(self.model):
+            warnings.warn(
+                f"{self.settings.backbone} has batch norm, and each "
+                f"{'micro-batch' if cut else 'process'} normalises itself: the gradients are not "
+                "those of the whole batch; freeze_bn (--freeze-bn) makes them so",
+                stacklevel=2,
+            )
 
     def _embed(self, batch) -> tuple[torch.Tensor, torch.Tensor, Callable[[], None]]:
         """This process's drone and satellite embeddings, and what to call after backward."""
@@ -339,6 +358,8 @@ class _Run:
             return
         checkpoint = newest_checkpoint(self.folder)
         before = json.loads(stored.read_text())
+        # a setting that is newer than the run had its default's meaning
+        before["settings"] = Settings.from_dict(before["settings"]).to_dict()
         different = [
             f"{name}: stored {before[part].get(name)!r}, given {value!r}"
             for part in ("settings", "data")

@@ -127,6 +127,9 @@ def test_every_setting_has_a_flag():
     assert args.batch == 7
     assert args.loss_options == [("beta", 2), ("signal", "constant")]
     assert args.augmentation is None
+    assert not hasattr(args, "freeze_bn")  # not given: the default of Settings, or of the run
+    args = cli.build_parser().parse_args(["train", "--out", "x", "--freeze-bn", *flags(SHORT)])
+    assert args.freeze_bn is True
     known = cli.build_parser()._subparsers._group_actions[0].choices["train"]._option_string_actions
     assert {cli._flag(f.name) for f in fields(Settings)} <= set(known)
 

@@ -1,5 +1,8 @@
 """Micro-batches: the plain step's gradient, in less memory, in every kind of training."""
 
+import json
+import warnings
+
 import numpy as np
 import pytest
 import torch
@@ -8,7 +11,7 @@ from torch import nn
 
 from dphr_lab import training
 from dphr_lab.losses import DPHRLoss, SymmetricInfoNCE
-from dphr_lab.microbatch import MicroBatches, backward
+from dphr_lab.microbatch import MicroBatches, backward, freeze_batch_norm, normalises_over_batch
 from dphr_lab.models import Encoder
 
 
@@ -247,3 +250,67 @@ def test_a_non_finite_loss_leaves_the_state_before_the_step(data, tmp_path, monk
 def test_settings_refuse_a_micro_batch_of_nothing():
     with pytest.raises(ValueError, match="micro_batch: found 0; expected above 0"):
         settings(micro_batch=0)
+
+
+def test_a_run_stored_without_a_newer_setting_goes_on(data, tmp_path):
+    options = settings(steps=1)
+    training.fit(options, data, tmp_path, progress=False)
+    stored = json.loads((tmp_path / "settings.json").read_text())
+    for name in ("micro_batch", "freeze_bn"):
+        del stored["settings"][name]
+    (tmp_path / "settings.json").write_text(json.dumps(stored))
+    training.fit(options, data, tmp_path, resume=True, progress=False)
+    with pytest.raises(ValueError, match="freeze_bn: stored False, given True"):
+        options = options.changed(freeze_bn=True)
+        training.fit(options, data, tmp_path, resume=True, progress=False)
+
+
+# -- batch norm: where exactness ends ----------------------------------------------------------
+
+
+@pytest.fixture
+def resnet(images):
+    """A batch-norm network whose running statistics are not those of the batch."""
+    torch.manual_seed(0)
+    encoder = Encoder("test_resnet", image_px=32).train()
+    with torch.no_grad():
+        encoder(images.square())
+    return encoder
+
+
+def test_frozen_batch_norm_is_exact_and_stays(resnet, images):
+    freeze_batch_norm(resnet)
+    assert not normalises_over_batch(resnet)
+    before = {name: value.clone() for name, value in resnet.named_buffers()}
+    _, loss = pair_loss(signal="constant")
+    loss(resnet(images)).backward()
+    expected = gradients(resnet)
+    backward(resnet, images, 4, loss)
+    assert difference(gradients(resnet), expected) < 1e-5
+    assert all(torch.equal(value, before[name]) for name, value in resnet.named_buffers())
+
+
+def test_batch_norm_in_training_mode_is_not_exact(resnet, images):
+    assert normalises_over_batch(resnet)
+    _, loss = pair_loss(signal="constant")
+    loss(resnet(images)).backward()
+    expected = gradients(resnet)
+    backward(resnet, images, 4, loss)
+    assert difference(gradients(resnet), expected) > 1e-2
+
+
+def test_training_warns_where_micro_batches_normalise_themselves(data, tmp_path):
+    def run(name, **values):
+        options = settings(backbone="test_resnet", **values)
+        return training._Run(options, data, tmp_path / name, resume=False, progress=False)
+
+    with pytest.warns(UserWarning, match=r"test_resnet has batch norm, and each micro-batch.*--fr"):
+        run("cut", micro_batch=4)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        run("one pass", micro_batch=8)
+        run("plain")
+        frozen = run("frozen", micro_batch=4, freeze_bn=True)
+    before = {name: value.clone() for name, value in frozen.encoder.named_buffers()}
+    frozen._one_step(next(iter(frozen._loader())))
+    assert all(torch.equal(v, before[name]) for name, v in frozen.encoder.named_buffers())
