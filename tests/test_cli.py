@@ -184,7 +184,7 @@ def test_world_in_memory(folder, capsys):
     assert run("evaluate", "--run", out, "--direction", "S2D") == 0
     again = capsys.readouterr().out
     assert "rendering 'tiny': 36 images of 32 px" in again
-    assert again.splitlines()[-3:] == first.split("satellite → drone")[1].splitlines()[1:4]
+    assert again.splitlines()[-5:] == first.split("satellite → drone")[1].splitlines()[1:6]
 
 
 def test_search_in_the_other_direction(trained, towns, capsys):
