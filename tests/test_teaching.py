@@ -1,0 +1,62 @@
+"""What the chapters show: guesses beside what was found, and players that need no other host."""
+
+import re
+
+import matplotlib.pyplot as plt
+import pytest
+
+from dphr_lab.teaching import compare_guess, player
+
+pytest.importorskip("IPython")
+
+
+def make(frames=3, alt='a <line> that "moves"'):
+    figure, axis = plt.subplots(figsize=(2, 2), dpi=50)
+    drawn = []
+
+    def draw(i):
+        drawn.append(i)
+        axis.clear()
+        axis.plot([0, i], [0, 1])
+
+    return player(figure, draw, frames, alt).data, drawn, figure
+
+
+def test_a_player_asks_no_other_host_and_keeps_its_buttons():
+    markup, _, _ = make()
+    assert not re.search(r"(src|href)=.https?:", markup)
+    assert "fa-" not in re.sub(r"base64,[^\"]*", "", markup)
+    buttons = re.findall(r"<button[^>]*>\s*(.*?)\s*</button>", markup, flags=re.S)
+    assert len(buttons) == 9 and all(re.fullmatch(r"[^<>]{1,3}", b) for b in buttons), buttons
+
+
+def test_a_player_draws_every_frame_once_and_closes_its_figure():
+    markup, drawn, figure = make(frames=4)
+    assert drawn == [0, 1, 2, 3]
+    assert len(re.findall(r"frames\[\d+\] = ", markup)) == 4
+    assert not plt.fignum_exists(figure.number)
+
+
+def test_a_player_is_described_and_the_same_each_time():
+    first, _, _ = make()
+    assert 'alt="a &lt;line> that &quot;moves&quot;"' in first
+    assert first == make()[0] != make(alt="another")[0]
+
+
+def test_a_player_refuses_no_frames_no_description_and_too_much(monkeypatch):
+    with pytest.raises(ValueError, match="frames is 0"):
+        make(frames=0)
+    with pytest.raises(ValueError, match="alt is empty"):
+        make(alt=" ")
+    monkeypatch.setattr("dphr_lab.teaching._LARGEST_PLAYER", 1000)
+    with pytest.raises(ValueError, match="fewer frames"):
+        make()
+
+
+@pytest.mark.parametrize(
+    ("guess", "said"), [(None, "none yet"), (40, "your guess: 40.0%, off by 21.0%")]
+)
+def test_a_guess_is_set_beside_what_was_found(guess, said, capsys):
+    compare_guess(guess, 61.0, "%")
+    out = capsys.readouterr().out
+    assert "found: 61.0%" in out and said in out
