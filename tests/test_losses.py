@@ -138,6 +138,28 @@ def test_dphr_is_the_double_loop(settings, places):
 
 
 @pytest.mark.parametrize("places", [None, PLACES])
+@pytest.mark.parametrize(
+    "settings",
+    [dict(), dict(weight_map=None), dict(normalise="batch"), dict(detach=False)],
+    ids=str,
+)
+def test_rescaled_dphr_is_the_double_loop_over_one_plus_lambda(settings, places):
+    z = batch()
+    labels = None if places is None else torch.tensor(places)
+    loss = DPHRLoss(**settings, rescale=True, signal="constant", lambda_max=0.75)
+    want = value_and_gradient(lambda q, g: slow_dphr(q, g, places, 0.75, **settings) / 1.75, *z)
+    assert_same(value_and_gradient(lambda q, g: loss(q, g, labels), *z), want)
+    torch.testing.assert_close(loss.terms(*z, labels)["loss"], want[0])
+
+
+def test_rescaled_palw_alone_is_the_triplet_term():
+    z = batch()
+    loss = DPHRLoss(weight_map=None, rescale=True)
+    assert_same(value_and_gradient(loss, *z), value_and_gradient(TripletLoss(), *z))
+    assert loss.progressive.value() > 0
+
+
+@pytest.mark.parametrize("places", [None, PLACES])
 @pytest.mark.parametrize("form", ["soft_margin", "hinge"])
 def test_triplet_is_the_double_loop(form, places):
     z = batch()
@@ -483,6 +505,7 @@ LOSSES = {
     "dphr constant": lambda: DPHRLoss(signal="constant", beta=100.0),
     "dphr power": lambda: DPHRLoss(signal="similarity", weight_map="power", normalise="batch"),
     "dphr attached": lambda: DPHRLoss(signal="constant", detach=False),
+    "dphr rescaled": lambda: DPHRLoss(rescale=True),
     "dphr base": lambda: DPHRLoss(signal="triplet", base=SymmetricInfoNCE()),
     "infonce": lambda: SymmetricInfoNCE(),
 }

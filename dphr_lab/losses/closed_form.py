@@ -43,6 +43,7 @@ class TermSettings:
     beta: float = 0.0  # sharpness of the map
     normalise: str = "query"  # "query", "batch" or "none"
     ratio: str = "own"  # "own", or "batch_mean" for the broken-ratio control
+    rescale: bool = False  # divide by 1 + lambda
 
 
 def check_chunk_size(chunk_size: int | None) -> None:
@@ -159,6 +160,8 @@ class _Sweep:
         """Second sweep: the scalar loss and, where `wanted`, both (B, D) gradients over alpha."""
         # r of each one who asks, (B,): mean over queries, over negatives, and over directions
         share = torch.ones_like(self.d_pos) / (2 * self.rows * self.count)
+        if self.settings.rescale:
+            share = share / (1 + lam)
         row_scale, column_scale = self._scales(share, lam)
         value = torch.zeros_like(self.d_pos[0])
         row_pull, column_pull = torch.zeros_like(self.d_pos), torch.zeros_like(self.d_pos)

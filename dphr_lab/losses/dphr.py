@@ -28,8 +28,10 @@ class DPHRLoss(nn.Module):
 
     The triplet term has `form`, `alpha`, `margin` as `TripletLoss` has. `ratio="batch_mean"` is a
     control: each query's own d_pos in h is replaced by the batch's mean, so the weights no longer
-    compare a negative with its own positive. `base` is any loss of this package; `mu` weighs DPHR
-    beside it. lambda is updated before use, in train() with gradients enabled only.
+    compare a negative with its own positive. `rescale` is another: L_tri + lambda^t L_wtri is
+    divided by 1 + lambda^t, so that lambda changes the mixture and not the size. `base` is any
+    loss of this package; `mu` weighs DPHR beside it. lambda is updated before use, in train()
+    with gradients enabled only.
 
     Value and gradient are computed in closed form (`dphr_lab.losses.closed_form` counts its
     passes); only `detach=False` goes through autograd. `chunk_size` rows at a time, recomputed,
@@ -54,6 +56,7 @@ class DPHRLoss(nn.Module):
         gamma: float = 1.0,
         momentum: float = 0.99,
         total_steps: int | None = None,
+        rescale: bool = False,
         base: nn.Module | None = None,
         mu: float = 1.0,
         chunk_size: int | None = None,
@@ -69,10 +72,12 @@ class DPHRLoss(nn.Module):
             raise ValueError("chunk_size needs detach=True: attached weights have no chunked form")
         self.alpha, self.form, self.margin = alpha, form, margin
         self.weight_map, self.beta, self.normalise = weight_map, beta, normalise
-        self.detach, self.ratio, self.mu = detach, ratio, mu
+        self.detach, self.ratio, self.rescale, self.mu = detach, ratio, rescale, mu
         self.progressive = ProgressiveWeight(signal, lambda_max, gamma, momentum, total_steps)
         self.base, self.chunk_size = base, chunk_size
-        self._settings = TermSettings(alpha, form, margin, weight_map, beta, normalise, ratio)
+        self._settings = TermSettings(
+            alpha, form, margin, weight_map, beta, normalise, ratio, rescale
+        )
 
     @accepts_metric_learning_call
     def forward(self, z_query: Tensor, z_gallery: Tensor, places: Tensor | None = None) -> Tensor:
@@ -84,7 +89,7 @@ class DPHRLoss(nn.Module):
             distance, negatives = pairwise_distance(pairs.z_query, pairs.z_gallery), pairs.negatives
             lam = self.progressive(distance.detach(), negatives)
             plain, weighted, _ = self._both_terms(distance, negatives)
-            loss = plain + lam * weighted
+            loss = self._joined(plain, weighted, lam)
         if self.base is not None:
             loss = self.base(z_query, z_gallery, places) + self.mu * loss
         return loss
@@ -104,7 +109,7 @@ class DPHRLoss(nn.Module):
         distance, negatives = pairwise_distance(pairs.z_query, pairs.z_gallery), pairs.negatives
         lam = self.progressive.value().to(distance)
         plain, weighted, pieces = self._both_terms(distance, negatives)
-        loss = plain + lam * weighted
+        loss = self._joined(plain, weighted, lam)
         terms = {"triplet": plain, "weighted": weighted, "lambda": lam}
         if self.base is not None:
             terms["base"] = self.base(z_query, z_gallery, places)
@@ -121,6 +126,10 @@ class DPHRLoss(nn.Module):
             "negatives": negatives,
             **pieces,
         }
+
+    def _joined(self, plain: Tensor, weighted: Tensor, lam: Tensor) -> Tensor:
+        loss = plain + lam * weighted
+        return loss / (1 + lam) if self.rescale else loss
 
     def _both_terms(self, distance: Tensor, negatives: Tensor):
         plain, weighted, pieces = [], [], {"pair_loss": [], "hardness": [], "weights": []}
@@ -148,5 +157,5 @@ class DPHRLoss(nn.Module):
         return (
             f"alpha={self.alpha}, form={self.form!r}, margin={self.margin}, "
             f"weight_map={self.weight_map!r}, beta={self.beta}, normalise={self.normalise!r}, "
-            f"detach={self.detach}, ratio={self.ratio!r}, mu={self.mu}"
+            f"detach={self.detach}, ratio={self.ratio!r}, rescale={self.rescale}, mu={self.mu}"
         )
