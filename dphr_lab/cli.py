@@ -31,6 +31,8 @@ WORLD_FLAGS = {  # field of scenes.WorldSettings -> type and help
     "test_places": (int, "places that are queried"),
     "distractor_places": (int, "places that stand in the test gallery only"),
     "family_size": (int, "places that share a layout: one and its twins"),
+    "twin_share": (float, "share of the places that have twins, 0 to 1"),
+    "twin_share_test": (float, "the same for test and distractors; the same share by default"),
     "twin_strength": (float, "how much twins differ; 1 is the preset's"),
     "weather": (float, "how far the two views' days may differ, 0 (fair) to 1 (any)"),
     "drone_views": (int, "drone images of a place (of a height for sues200)"),

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -385,6 +386,17 @@ def test_families_never_straddle_splits_and_ids_are_unique():
     assert [p.twin for p in world.train] == [0, 1, 2] * 4 + [0]
 
 
+@pytest.mark.parametrize(("share", "twins"), [(0, 0), (1 / 3, 6), (0.66, 12), (1, 18)])
+def test_a_share_of_the_places_has_twins(share, twins):
+    settings = replace(SMALL, train_places=18, test_places=18, distractor_places=0)
+    world = make_world(replace(settings, twin_share=share, twin_share_test=1))
+    sizes = Counter(p.family for p in world.train)
+    assert sum(size for size in sizes.values() if size > 1) == twins
+    assert set(sizes.values()) <= {1, 3} and len({p.family for p in world.test}) == 6
+    assert all(bool(p.changes) == (sizes[p.family] > 1) for p in world.train)
+    assert not set(sizes) & {p.family for p in world.test}
+
+
 def test_the_description_is_the_same_in_another_process():
     code = (
         "import hashlib; from dphr_lab.scenes import *;"
@@ -450,6 +462,8 @@ def test_the_estimate_is_of_the_right_size():
     "wrong, words",
     [
         ({"family_size": 0}, "family_size is 0"),
+        ({"twin_share": 1.5}, "twin_share is 1.5"),
+        ({"twin_share_test": -0.1}, "twin_share_test is -0.1"),
         ({"train_places": -1}, "train_places is -1"),
         ({"train_places": 0, "test_places": 0}, "needs places"),
         ({"image_px": 8}, "image_px is 8"),

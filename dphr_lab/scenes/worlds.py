@@ -32,6 +32,8 @@ class WorldSettings:
     test_places: int = 300  # places that are queried
     distractor_places: int = 60  # places in the test gallery only
     family_size: int = 3  # places that share a layout; 1 = no twins
+    twin_share: float = 1.0  # share of the places that are in such families; the rest is alone
+    twin_share_test: float | None = None  # the same for test and distractors; None: twin_share
     twin_strength: float = 1.0  # how much twins differ; scales the changed area
     image_px: int = 64  # side of every image, pixels
     drone_views: int = 4  # drone images a place (and an altitude)
@@ -48,6 +50,10 @@ class WorldSettings:
             raise ValueError(
                 f"family_size is {self.family_size}; expected 1 (no twins) or more, 3 by default."
             )
+        for field in ("twin_share", "twin_share_test"):
+            share = getattr(self, field)
+            if share is not None and not 0 <= share <= 1:
+                raise ValueError(f"{field} is {share}; expected a share between 0 and 1.")
         if self.twin_strength < 0:
             raise ValueError(f"twin_strength is {self.twin_strength}; it cannot be negative.")
         if not 0 <= self.weather <= 1:
@@ -87,12 +93,13 @@ class Place:
     family: int  # shared by twins; families never straddle splits
     twin: int  # which member of its family
     split: str  # "train", "test" or "distractors"
+    family_size: int  # 1: it has no twin
     settings: WorldSettings
 
     @cached_property
     def _twin(self) -> tuple[Scene, tuple[Change, ...]]:
         s = self.settings
-        return make_twin(s.seed, self.family, self.twin, s.family_size, s.twin_strength)
+        return make_twin(s.seed, self.family, self.twin, self.family_size, s.twin_strength)
 
     @property
     def scene(self) -> Scene:
@@ -142,20 +149,24 @@ class World:
 def make_world(settings: WorldSettings) -> World:
     """Return the world of some settings; scenes are described when they are asked for.
 
-    Places are numbered from 1 and fill families in turn; each split starts a new family.
-    Taught in: book/01.
+    Places are numbered from 1 and fill families in turn, those without twins last; each split
+    starts a new family. Taught in: book/01.
     """
-    splits, first, family = [], 1, 0
+    splits, first, family, size = [], 1, 0, settings.family_size
+    test_share = settings.twin_share_test
+    shares = [settings.twin_share] + 2 * [settings.twin_share if test_share is None else test_share]
     counts = settings.train_places, settings.test_places, settings.distractor_places
-    for split, count in zip(SPLITS, counts, strict=True):
-        places = [
-            Place(first + i, family + i // settings.family_size, i % settings.family_size, split,
-                  settings)
-            for i in range(count)
-        ]  # fmt: skip
+    for split, count, share in zip(SPLITS, counts, shares, strict=True):
+        # whole families, but where all places are to have twins
+        twins = count if share == 1 else round(count * share / size) * size
+        places = []
+        for i in range(count):
+            own_family, twin = divmod(i, size) if i < twins else (i - twins + -(-twins // size), 0)
+            own_size = size if i < twins else 1
+            places.append(Place(first + i, family + own_family, twin, split, own_size, settings))
         splits.append(tuple(places))
         first += count
-        family += -(-count // settings.family_size)
+        family = places[-1].family + 1 if places else family
     return World(settings, *splits)
 
 
