@@ -10,8 +10,16 @@ LOSSES = {
     "rda": "L_tri + RDA-weighted term at a constant lambda (sample level only)",
     "palw": "L_tri scaled by progress, weights of one (batch level only)",
     "dphr": "DPHR: both levels (our reading of the paper)",
+    "dphr_infonce": "symmetric InfoNCE + DPHR, both with their defaults",
     "infonce": "symmetric InfoNCE, label smoothing 0.1, learned temperature",
+    "hcl": "symmetric InfoNCE whose hard negatives count more (HCL)",
+    "hardest": "hinge triplets with the hardest negative of the batch",
+    "semi_hard": "hinge triplets with the semi-hard negative of the batch",
+    "multi_similarity": "multi-similarity loss (of pytorch-metric-learning)",
+    "circle": "circle loss (of pytorch-metric-learning)",
 }
+OPTIMIZERS = ("adamw", "sgd")
+SAMPLERS = ("random", "families")
 MIXED_PRECISION = ("no", "bf16", "fp16")
 SELECT = ("best", "last")
 
@@ -52,9 +60,15 @@ class Settings:
     val_places: int | None = _option(
         None, "training places held out for validation, whole families; none: a tenth of them"
     )
+    sampler: str = _option("random", "which places meet in a batch: 'random' or whole 'families'")
     workers: int = _option(0, "data-loader processes; 0: read in the training process")
 
-    # the optimiser (AdamW)
+    # faults put into the training pairs, to see what they do
+    wrong_pairs: float = _option(0.0, "share of pairs that show another place's satellite image")
+    split_places: float = _option(0.0, "share of places that are labelled as two")
+
+    # the optimiser
+    optimizer: str = _option("adamw", "'adamw', or 'sgd' (momentum 0.9)")
     steps: int = _option(800, "optimiser steps; 0 evaluates the untrained encoder")
     learning_rate: float = _option(3e-3, "the rate at the end of warm-up")
     weight_decay: float = _option(0.01, "of the encoder; the loss's own parameters have none")
@@ -77,6 +91,12 @@ class Settings:
             self.mixed_precision in MIXED_PRECISION,
             f"one of {', '.join(MIXED_PRECISION)}",
         )
+        for name, known in (("optimizer", OPTIMIZERS), ("sampler", SAMPLERS)):
+            value = getattr(self, name)
+            _check(name, value, value in known, f"one of {', '.join(known)}")
+        for name in ("wrong_pairs", "split_places"):
+            value = getattr(self, name)
+            _check(name, value, 0 <= value <= 1, "a share between 0 and 1")
         _check("select", self.select, self.select in SELECT, f"one of {', '.join(SELECT)}")
         _check("batch", self.batch, self.batch >= 2, "at least 2: one pair has no negative")
         _check("steps", self.steps, self.steps >= 0, "0 or more")

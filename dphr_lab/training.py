@@ -41,11 +41,19 @@ from dphr_lab.datasets import (
     PairBatches,
     PairSet,
 )
-from dphr_lab.evaluation import evaluate_dataset, evaluate_images
+from dphr_lab.datasets.faults import with_split_places, with_wrong_pairs
+from dphr_lab.evaluation import evaluate_dataset, place_distances, score
 from dphr_lab.gather import gather_rows
-from dphr_lab.losses import DPHRLoss, SymmetricInfoNCE, TripletLoss
+from dphr_lab.losses import (
+    DPHRLoss,
+    MetricLearningLoss,
+    MinedTripletLoss,
+    SymmetricInfoNCE,
+    TripletLoss,
+    WeightedInfoNCE,
+)
 from dphr_lab.microbatch import MicroBatches, freeze_batch_norm, normalises_over_batch
-from dphr_lab.models import Encoder
+from dphr_lab.models import Encoder, embed
 from dphr_lab.settings import Settings
 
 RESULT_FORMAT = 1  # raised when a reader of result.json would have to change
@@ -57,6 +65,21 @@ class NonFiniteLossError(RuntimeError):
     """The loss became NaN or infinite; the message names the step, the places and a checkpoint."""
 
 
+# name in `settings.LOSSES` -> class and what its name implies; `loss_options` go over it
+_LOSS_CLASSES = {
+    "triplet": (TripletLoss, {}),
+    "rda": (DPHRLoss, {"signal": "constant"}),
+    "palw": (DPHRLoss, {"weight_map": None}),
+    "dphr": (DPHRLoss, {}),
+    "dphr_infonce": (DPHRLoss, {"base": SymmetricInfoNCE}),
+    "infonce": (SymmetricInfoNCE, {}),
+    "hcl": (WeightedInfoNCE, {"weighting": "hcl"}),
+    "hardest": (MinedTripletLoss, {"mining": "hardest"}),
+    "semi_hard": (MinedTripletLoss, {"mining": "semi_hard"}),
+}
+_OF_METRIC_LEARNING = {"multi_similarity": "MultiSimilarityLoss", "circle": "CircleLoss"}
+
+
 def make_loss(settings: Settings) -> nn.Module:
     """The loss that `settings.loss` names, with `settings.loss_options` as keywords.
 
@@ -64,13 +87,15 @@ def make_loss(settings: Settings) -> nn.Module:
     for an option that the loss does not know.
     """
     options = dict(settings.loss_options)
-    if settings.loss == "rda":
-        options = {"signal": "constant"} | options
-    if settings.loss == "palw":
-        options = {"weight_map": None} | options
+    if settings.loss in _OF_METRIC_LEARNING:
+        from pytorch_metric_learning import losses
+
+        kind = getattr(losses, _OF_METRIC_LEARNING[settings.loss])
+        return MetricLearningLoss(_with_keywords(kind, options, "loss_options"))
+    kind, implied = _LOSS_CLASSES[settings.loss]
+    options = {name: v() if isinstance(v, type) else v for name, v in implied.items()} | options
     if options.get("signal") == "step":
         options = {"total_steps": settings.steps} | options
-    kind = {"triplet": TripletLoss, "infonce": SymmetricInfoNCE}.get(settings.loss, DPHRLoss)
     return _with_keywords(kind, options, "loss_options")
 
 
@@ -140,6 +165,8 @@ class _Run:
         self.main = self.accelerator.is_main_process
         self.progress = progress and self.main
         self.pairs, self.held_out = _hold_out(data.train, settings)
+        self.pairs = with_split_places(self.pairs, settings.split_places, settings.seed)
+        self.pairs = with_wrong_pairs(self.pairs, settings.wrong_pairs, settings.seed)
         self.augmentation = _augmentation(settings)
         batches = self.batches(0)  # a batch that the data cannot fill is said before any writing
         self.encoder = Encoder(
@@ -151,12 +178,13 @@ class _Run:
         )
         torch.manual_seed(settings.seed + self.rank)  # equal weights, unequal dropout
         self.loss = make_loss(settings).to(self.accelerator.device)
-        optimizer = torch.optim.AdamW(
-            [
-                {"params": list(self.encoder.parameters())},
-                {"params": list(self.loss.parameters()), "weight_decay": 0.0},
-            ],
-            weight_decay=settings.weight_decay,
+        groups = [
+            {"params": list(self.encoder.parameters())},
+            {"params": list(self.loss.parameters()), "weight_decay": 0.0},
+        ]
+        make = {"adamw": torch.optim.AdamW, "sgd": partial(torch.optim.SGD, momentum=0.9)}
+        optimizer = make[settings.optimizer](
+            groups, lr=settings.learning_rate, weight_decay=settings.weight_decay
         )
         self.model, self.optimizer = self.accelerator.prepare(self.encoder, optimizer)
         self._warn_of_batch_norm()
@@ -183,6 +211,7 @@ class _Run:
             "image_px": self.settings.image_px,
             "seed": self.settings.seed,
             "augmentation": self.augmentation,
+            "sampler": self.settings.sampler,
             "rank": self.rank,
             "world_size": self.world,
         }
@@ -330,11 +359,15 @@ class _Run:
         """Score the held-out training places; keep the encoder when it is the best so far."""
         if self.main and len(self.held_out.drone):
             query, gallery = self.held_out.direction("D2S")
-            report = evaluate_images(self.encoder, query, gallery)
-            line = {"step": self.step, "val_r_at_1": report.r_at_1}
-            self._append_metrics(line)
-            if line["val_r_at_1"] > self.best["val_r_at_1"]:
-                self.best = line
+            z_query, z_gallery = (embed(self.encoder, images) for images in (query, gallery))
+            best = {
+                "step": self.step,
+                "val_r_at_1": score(z_query, query, z_gallery, gallery).r_at_1,
+            }
+            distances = place_distances(z_query, query, z_gallery, gallery)
+            self._append_metrics(best | {f"val_{name}": d for name, d in distances.items()})
+            if best["val_r_at_1"] > self.best["val_r_at_1"]:
+                self.best = best
                 with _replaced_folder(self.folder / "best") as aside:
                     self.encoder.save(aside)
         self.accelerator.wait_for_everyone()
@@ -360,6 +393,9 @@ class _Run:
         before = json.loads(stored.read_text())
         # a setting that is newer than the run had its default's meaning
         before["settings"] = Settings.from_dict(before["settings"]).to_dict()
+        if before["data"]["world"] and record["data"]["world"]:
+            world = asdict(type(self.data.settings)(**before["data"]["world"]))
+            before["data"]["world"] = json.loads(json.dumps(world))
         different = [
             f"{name}: stored {before[part].get(name)!r}, given {value!r}"
             for part in ("settings", "data")
@@ -532,7 +568,8 @@ def curves(metrics: list[Mapping[str, Any]]) -> dict[str, list[float]]:
     """Columns for `result.json` and `plotting.training_curves` from the lines of a run.
 
     "step", "loss", "recall" (in the batch, 0 to 1), "lambda" (DPHR only) have one value a step;
-    "val_step", "val_r_at_1" (percent) one a validation.
+    "val_step", "val_r_at_1" (percent) and the distances "val_d_pos", "val_d_twin",
+    "val_d_stranger" (`evaluation.place_distances`) one a validation.
     """
     steps = [line for line in metrics if "loss" in line]
     checks = [line for line in metrics if "val_r_at_1" in line]
@@ -543,6 +580,9 @@ def curves(metrics: list[Mapping[str, Any]]) -> dict[str, list[float]]:
     }
     columns["val_step"] = [line["step"] for line in checks]
     columns["val_r_at_1"] = [round(line["val_r_at_1"], 4) for line in checks]
+    for name in ("val_d_pos", "val_d_twin", "val_d_stranger"):
+        if checks and name in checks[0]:
+            columns[name] = [round(line[name], 4) for line in checks]
     return columns
 
 

@@ -22,6 +22,7 @@ from dphr_lab.datasets import (
     draw,
     plan_batches,
 )
+from dphr_lab.datasets.batches import family_order
 
 EVERYTHING = Augmentation(flip=0.5, jitter=1, jpeg=1, blur=1, erase=1)
 
@@ -73,6 +74,47 @@ def test_an_epoch_uses_each_pair_once_and_distinct_places(counts, data, seed):
     # Nothing that could still make a batch is left out.
     left = set(range(len(pairs.pairs))) - set(used)
     assert len({pairs.pair_places[pair] for pair in left}) < size
+
+
+@settings(max_examples=60, deadline=None)
+@given(COUNTS, st.integers(1, 4), st.integers(0, 1000))
+def test_families_stand_together_and_each_pair_once(counts, family_size, seed):
+    pairs = make_pairs(counts, px=2)
+    families = pairs.pair_places // family_size
+    order = family_order(pairs.pair_places, families, np.random.default_rng(seed))
+    assert sorted(order) == list(range(len(pairs.pairs)))
+    # a family's places come one after the other in every turn in which all of them have a pair
+    shared = min(np.bincount(pairs.pair_places))
+    ordered = pairs.pair_places[order[: shared * len(counts)]].reshape(shared, len(counts))
+    for turn in ordered:
+        assert sorted(turn) == list(range(len(counts)))
+        assert (np.diff(turn // family_size) != 0).sum() == len(set(families)) - 1
+
+
+def test_the_family_sampler_fills_batches_with_twins():
+    pairs = make_pairs([(4, 1)] * 300, px=2)
+    for images in (pairs.drone, pairs.satellite):
+        images.families = images.places // 3
+    options = {"batch": 32, "image_px": 2, "seed": 0, "epoch": 0, "augmentation": NO_AUGMENTATION}
+
+    def with_a_twin(sampler):
+        plan = PairBatches(pairs, **options, sampler=sampler).plan
+        families = pairs.pair_places[plan] // 3
+        return np.mean([(row == row[:, None]).sum(1) > 1 for row in families])
+
+    assert with_a_twin("random") < 0.35 and with_a_twin("families") > 0.95
+    first, other = (
+        PairBatches(pairs, **options | {"epoch": e}, sampler="families") for e in (0, 1)
+    )
+    assert len(first) == 37 and (first.plan[0] != other.plan[0]).any()
+
+
+def test_the_family_sampler_needs_families_and_samplers_have_names():
+    pairs = make_pairs([(2, 1)] * 4)
+    with pytest.raises(ValueError, match="does not say which places are twins; use 'random'"):
+        PairBatches(pairs, 2, 8, 0, 0, NO_AUGMENTATION, sampler="families")
+    with pytest.raises(ValueError, match="found 'hard'"):
+        PairBatches(pairs, 2, 8, 0, 0, NO_AUGMENTATION, sampler="hard")
 
 
 @settings(max_examples=30, deadline=None)

@@ -6,7 +6,13 @@ import torch
 from torch import nn
 
 from dphr_lab.datasets import ArrayImages
-from dphr_lab.evaluation import DIRECTIONS, evaluate_dataset, evaluate_images, evaluate_modes
+from dphr_lab.evaluation import (
+    DIRECTIONS,
+    evaluate_dataset,
+    evaluate_images,
+    evaluate_modes,
+    place_distances,
+)
 
 PX = 8
 
@@ -51,6 +57,31 @@ def test_both_gallery_modes_by_hand(sets):
     assert (found["full"].queries, found["full"].gallery) == (3, 4)
     assert found["full"].twin_mistakes == 100  # place 9 is the twin of place 3
     assert found["query_places"].gallery == 3
+
+
+def test_distances_to_positive_twin_and_stranger_by_hand():
+    angles = {"drone": [0, 30, 90], "satellite": [10, 40, 100, 170]}
+    sets = {}
+    for view, degrees in angles.items():
+        places, families = [1, 2, 3, 4][: len(degrees)], [0, 0, 1, 1][: len(degrees)]
+        sets[view] = colours(view, places, np.zeros((len(degrees), 2, 3)), families)
+    z = {
+        view: torch.stack([torch.deg2rad(torch.tensor(d, dtype=torch.float64)).cos(),
+                           torch.deg2rad(torch.tensor(d, dtype=torch.float64)).sin()], dim=1)
+        for view, d in angles.items()
+    }  # fmt: skip
+    found = place_distances(z["drone"], sets["drone"], z["satellite"], sets["satellite"])
+
+    def chord(*degrees):
+        return np.mean([2 * np.sin(np.deg2rad(d) / 2) for d in degrees])
+
+    assert found["d_pos"] == pytest.approx(chord(10, 10, 10))
+    assert found["d_twin"] == pytest.approx(chord(40, 20, 80))
+    assert found["d_stranger"] == pytest.approx(chord(100, 70, 50))
+    sets["drone"].families = None
+    found = place_distances(z["drone"], sets["drone"], z["satellite"], sets["satellite"])
+    assert set(found) == {"d_pos", "d_stranger"}
+    assert found["d_stranger"] == pytest.approx(chord(40, 20, 50))
 
 
 def test_images_are_embedded_once_for_all_modes(sets):

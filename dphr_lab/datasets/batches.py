@@ -50,6 +50,24 @@ def plan_batches(pair_places: np.ndarray, batch: int, order: np.ndarray) -> np.n
         coming.extendleft(reversed(passed))
 
 
+def family_order(
+    pair_places: np.ndarray, pair_families: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+    """An order of all pairs in which one pair of each member of a family stands together.
+
+    `pair_places`, `pair_families` (P,) -> (P,) indices. Families come in drawn order, each place
+    with one of its pairs, drawn too; then all of them again until no pair is left.
+    """
+    drawn = rng.permutation(len(pair_places))
+    by_place = np.argsort(pair_places[drawn], kind="stable")
+    _, counts = np.unique(pair_places, return_counts=True)
+    turn = np.empty(len(drawn), dtype=np.int64)  # how many pairs of the place came before
+    turn[by_place] = np.arange(len(drawn)) - np.repeat(np.cumsum(counts) - counts, counts)
+    _, family = np.unique(pair_families[drawn], return_inverse=True)
+    key = rng.random((turn.max(initial=-1) + 1, family.max(initial=-1) + 1))
+    return drawn[np.lexsort((key[turn, family], turn))]
+
+
 class PairBatches:
     """The batches of one epoch: `len()` of them, `[step]` gives a `Batch`.
 
@@ -62,7 +80,11 @@ class PairBatches:
     plan      (steps, batch) int64, the rows of `pairs.pairs` in every batch
     left_out  number of pairs not used in this epoch
 
-    Raises ValueError when there are fewer places than `batch`.
+    `sampler` "random" draws places one by one; "families" puts whole families of twins into a
+    batch, but for the one that its end cuts.
+
+    Raises ValueError when there are fewer places than `batch`, for another sampler, or for
+    "families" where families are not known.
     """
 
     def __init__(
@@ -75,6 +97,7 @@ class PairBatches:
         augmentation: Augmentation,
         rank: int = 0,
         world_size: int = 1,
+        sampler: str = "random",
     ):
         if batch < 1 or image_px < 1:
             raise ValueError(f"batch and image_px must be 1 or more, found {batch} and {image_px}")
@@ -94,11 +117,24 @@ class PairBatches:
         self.seed = seed
         self.epoch = epoch
         self.augmentation = augmentation
-        order = generator("shuffle", seed, epoch).permutation(len(pairs.pairs))
+        order = self._order(sampler, generator("shuffle", seed, epoch))
         self.plan = plan_batches(pairs.pair_places, batch, order)
         self.left_out = len(pairs.pairs) - self.plan.size
         # Where rank r's slice begins: rounding down keeps the sizes within one of each other.
         self._slice = slice(rank * batch // world_size, (rank + 1) * batch // world_size)
+
+    def _order(self, sampler: str, rng: np.random.Generator) -> np.ndarray:
+        if sampler == "random":
+            return rng.permutation(len(self.pairs.pairs))
+        if sampler != "families":
+            raise ValueError(f"sampler must be 'random' or 'families', found {sampler!r}")
+        families = self.pairs.drone.families
+        if families is None:
+            raise ValueError(
+                "sampler is 'families', and this data set does not say which places are twins; "
+                "use 'random'"
+            )
+        return family_order(self.pairs.pair_places, families[self.pairs.pairs[:, 0]], rng)
 
     def __len__(self) -> int:
         return len(self.plan)
