@@ -96,22 +96,14 @@ def _write(
             images.update(records)
     metadata = {
         "layout": layout,
-        "settings": asdict(world.settings),
+        "settings": world.settings.to_dict(),
         "versions": {
             "dphr_lab": __version__,
             "numpy": np.__version__,
             "opencv": cv2.__version__,
             "python": platform.python_version(),
         },
-        "places": {
-            (names(p) if names else f"{p.id:04d}"): {
-                "family": p.family,
-                "twin": p.twin,
-                "split": p.split,
-                "changes": [change.to_dict() for change in p.changes],
-            }
-            for p in world.places
-        },
+        "places": {(names(p) if names else f"{p.id:04d}"): p.describe() for p in world.places},
         "images": images,
     }
     _store(root / "metadata.json", (json.dumps(metadata, separators=(",", ":")) + "\n").encode())

@@ -502,6 +502,7 @@ class Flight:
         px: int,
         width_m: float = 110.0,
         reach_m: float = HALF_EXTENT_M,
+        texture: float = 0.0,
     ):
         _check_px(px)
         scene = _crop(scene, reach_m)
@@ -514,9 +515,11 @@ class Flight:
         )
 
     @classmethod
-    def for_satellite(cls, scene: Scene, conditions: Conditions, px: int) -> "Flight":
+    def for_satellite(
+        cls, scene: Scene, conditions: Conditions, px: int, texture: float = 0.0
+    ) -> "Flight":
         """Return the scene as a satellite's pass sees it, just the central square."""
-        return cls(scene, conditions, px, SATELLITE_WIDTH_M, SATELLITE_WIDTH_M / 2 + 10)
+        return cls(scene, conditions, px, SATELLITE_WIDTH_M, SATELLITE_WIDTH_M / 2 + 10, texture)
 
     def drone(self, pose: Pose) -> np.ndarray:
         """Return the view from a pose before the camera's own faults, (px, px, 3)."""
@@ -541,23 +544,35 @@ class Flight:
         return self._finish(image, np.full(size, 500.0))
 
     def _warp(self, matrix: np.ndarray, size: int) -> np.ndarray:
-        half = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1.0]])
-        back = np.array([[1, 0, -0.5], [0, 1, -0.5], [0, 0, 1.0]])
-        plane = back @ matrix[:, [0, 1, 3]] @ self.ground.matrix() @ half
-        return cv2.warpPerspective(
-            self.ground.image, plane, (size, size),
-            flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101,
-        )  # fmt: skip
+        return warp(self.ground.image, matrix[:, [0, 1, 3]] @ self.ground.matrix(), size)
 
     def _finish(self, image: np.ndarray, distance_m: np.ndarray) -> np.ndarray:
-        """Add haze by the distance of each row and average down to the picture's size."""
+        """Average down to the picture's size and add haze by the distance of each row."""
         if self.scale > 1:
             image = cv2.resize(image, (self.px, self.px), interpolation=cv2.INTER_AREA)
             distance_m = distance_m[:: self.scale]
-        clear = (1 - self.conditions.haze) ** (np.minimum(distance_m, 1e5) / 500.0)
-        clear = clear.astype(np.float32)[:, None, None]
-        air = np.array([196, 206, 218], np.float32)
-        return np.clip(image * clear + air * (1 - clear), 0, 255).astype(np.uint8)
+        return add_haze(image, self.conditions.haze, distance_m)
+
+
+def warp(image: np.ndarray, matrix: np.ndarray, size: int) -> np.ndarray:
+    """Return `image` as a view of `size` pixels shows it.
+
+    `matrix` (3, 3) maps the image's pixels to the view's, centres of first pixels at 0.5.
+    """
+    half = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1.0]])
+    back = np.array([[1, 0, -0.5], [0, 1, -0.5], [0, 0, 1.0]])
+    return cv2.warpPerspective(
+        image, back @ matrix @ half, (size, size),
+        flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101,
+    )  # fmt: skip
+
+
+def add_haze(image: np.ndarray, haze: float, distance_m: np.ndarray) -> np.ndarray:
+    """Return an image with `haze` (share of the light lost over 500 m) at each row's distance."""
+    clear = (1 - haze) ** (np.minimum(distance_m, 1e5) / 500.0)
+    clear = clear.astype(np.float32)[:, None, None]
+    air = np.array([196, 206, 218], np.float32)
+    return np.clip(image * clear + air * (1 - clear), 0, 255).astype(np.uint8)
 
 
 def photograph(image: np.ndarray, conditions: Conditions, rng: np.random.Generator) -> bytes:

@@ -3,11 +3,11 @@
 import multiprocessing
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 
 import cv2
@@ -38,32 +38,46 @@ class WorldSettings:
     image_px: int = 64  # side of every image, pixels
     drone_views: int = 4  # drone images a place (and an altitude)
     weather: float = 1.0  # how far the days of the two views may differ, 0 (fair) to 1 (any)
+    texture: float = (
+        0.0  # of ground, roofs and crowns: 0 = plain colours, 1 = most like photographs
+    )
     seed: int = 0  # everything drawn depends on it
 
     def __post_init__(self):
-        for field in ("train_places", "test_places", "distractor_places"):
-            if getattr(self, field) < 0:
-                raise ValueError(f"{field} is {getattr(self, field)}; it cannot be negative.")
-        if self.train_places + self.test_places == 0:
-            raise ValueError("train_places and test_places are both 0; a world needs places.")
-        if self.family_size < 1:
-            raise ValueError(
-                f"family_size is {self.family_size}; expected 1 (no twins) or more, 3 by default."
-            )
+        check_settings(self)
         for field in ("twin_share", "twin_share_test"):
             share = getattr(self, field)
             if share is not None and not 0 <= share <= 1:
                 raise ValueError(f"{field} is {share}; expected a share between 0 and 1.")
-        if self.twin_strength < 0:
-            raise ValueError(f"twin_strength is {self.twin_strength}; it cannot be negative.")
-        if not 0 <= self.weather <= 1:
-            raise ValueError(f"weather is {self.weather}; expected 0 (fair) to 1 (any day).")
-        if self.image_px < 16:
-            raise ValueError(f"image_px is {self.image_px}; an image needs at least 16 pixels.")
-        if self.drone_views < 1:
-            raise ValueError(f"drone_views is {self.drone_views}; a place needs one or more.")
-        if self.seed < 0:
-            raise ValueError(f"seed is {self.seed}; it cannot be negative.")
+        if not 0 <= self.texture <= 1:
+            raise ValueError(f"texture is {self.texture}; expected 0 (plain) to 1.")
+
+    def to_dict(self) -> dict:
+        """Return the settings as stored beside images and results."""
+        return asdict(self)
+
+
+def check_settings(settings) -> None:
+    """Raise ValueError for a value out of its range, among those that all kinds of worlds have."""
+    for field in ("train_places", "test_places", "distractor_places"):
+        if getattr(settings, field) < 0:
+            raise ValueError(f"{field} is {getattr(settings, field)}; it cannot be negative.")
+    if settings.train_places + settings.test_places == 0:
+        raise ValueError("train_places and test_places are both 0; a world needs places.")
+    if settings.family_size < 1:
+        raise ValueError(
+            f"family_size is {settings.family_size}; expected 1 (no twins) or more, 3 by default."
+        )
+    if settings.twin_strength < 0:
+        raise ValueError(f"twin_strength is {settings.twin_strength}; it cannot be negative.")
+    if not 0 <= settings.weather <= 1:
+        raise ValueError(f"weather is {settings.weather}; expected 0 (fair) to 1 (any day).")
+    if settings.image_px < 16:
+        raise ValueError(f"image_px is {settings.image_px}; an image needs at least 16 pixels.")
+    if settings.drone_views < 1:
+        raise ValueError(f"drone_views is {settings.drone_views}; a place needs one or more.")
+    if settings.seed < 0:
+        raise ValueError(f"seed is {settings.seed}; it cannot be negative.")
 
 
 PRESETS = {
@@ -113,6 +127,24 @@ class Place:
 
     def __getstate__(self):
         return {k: v for k, v in self.__dict__.items() if k != "_twin"}
+
+    def describe(self) -> dict:
+        """What is recorded of the place, as JSON-ready values."""
+        return {
+            "family": self.family,
+            "twin": self.twin,
+            "split": self.split,
+            "changes": [change.to_dict() for change in self.changes],
+        }
+
+    def satellite_view(self, day: Conditions) -> np.ndarray:
+        """The satellite's view before the camera's own faults, (px, px, 3)."""
+        px, texture = self.settings.image_px, self.settings.texture
+        return Flight.for_satellite(self.scene, day, px, texture).satellite()
+
+    def drone_views(self, day: Conditions) -> Callable[[Pose], np.ndarray]:
+        """A function from a pose to the drone's view, for one day's flight."""
+        return Flight(self.scene, day, self.settings.image_px, texture=self.settings.texture).drone
 
     def conditions(self, view: str) -> Conditions:
         """The day of the place's flight ("drone") or of its satellite pass ("satellite")."""
@@ -181,21 +213,23 @@ class Shot:
 
 
 def photograph_place(place: Place, orbits: tuple[tuple[Pose, ...], ...]) -> list[Shot]:
-    """Return the satellite shot of a place, then the drone shots of each orbit's flight."""
-    px, seed = place.settings.image_px, place.settings.seed
+    """Return the satellite shot of a place, then the drone shots of each orbit's flight.
+
+    `place` is any kind of place that has this one's public methods.
+    """
+    seed = place.settings.seed
     day = place.conditions("satellite")
     rng = generator(seed, "image", place.id, 0)
-    view = Flight.for_satellite(place.scene, day, px).satellite()
-    shots = [Shot("satellite", photograph(view, day, rng), None, day)]
+    shots = [Shot("satellite", photograph(place.satellite_view(day), day, rng), None, day)]
     day = place.conditions("drone")
-    flight = Flight(place.scene, day, px)
+    drone_view = place.drone_views(day)
     index = 0
     for orbit in orbits:
         for nominal in orbit:
             index += 1
             rng = generator(seed, "image", place.id, index)
             pose, conditions = place.pose(nominal, index), vary(day, rng)
-            jpeg = photograph(flight.drone(pose), conditions, rng)
+            jpeg = photograph(drone_view(pose), conditions, rng)
             shots.append(Shot("drone", jpeg, pose, conditions))
     return shots
 
@@ -310,21 +344,25 @@ def estimate(settings: WorldSettings, workers: int | None = None, flights: int =
 
     `flights` is the number of orbits a place: 1 for University-1652, 4 for SUES-200.
     """
+    return estimate_world(make_world(settings), workers, flights)
+
+
+def estimate_world(world: World, workers: int | None = None, flights: int = 1) -> Estimate:
+    """Return the time and size of rendering a world that is made already, of any kind."""
     workers = workers or available_workers()
-    few = min(settings.drone_views, 4)
-    sample = make_world(replace(settings, train_places=3, test_places=0, distractor_places=0))
+    few = min(world.settings.drone_views, 4)
+    sample = world.places[:2]
     spans, sizes = [], []
     for views in (1, 1 + few):
         orbits = (tuple(university_orbit(views)),)
         with _one_opencv_thread():
-            photograph_place(sample.train[2], orbits)  # warm up
+            photograph_place(world.places[-1], orbits)  # warm up
             start = time.perf_counter()
-            shots = [shot for place in sample.train[:2] for shot in photograph_place(place, orbits)]
-            spans.append((time.perf_counter() - start) / 2)
+            shots = [shot for place in sample for shot in photograph_place(place, orbits)]
+            spans.append((time.perf_counter() - start) / len(sample))
         sizes.append(sum(len(shot.jpeg) for shot in shots) / len(shots))
     a_view = max((spans[1] - spans[0]) / few, 1e-4)
-    views = settings.drone_views * flights
-    places = settings.train_places + settings.test_places + settings.distractor_places
-    seconds = places * (spans[0] + a_view * (views - 1)) / workers
-    images = places * (1 + views)
+    views = world.settings.drone_views * flights
+    seconds = len(world.places) * (spans[0] + a_view * (views - 1)) / workers
+    images = len(world.places) * (1 + views)
     return Estimate(images, seconds, round(images * sizes[1]), workers)
