@@ -19,20 +19,28 @@ class TwinTowns(CrossViewDataset):
     """A Twin Towns world, rendered when made and held in memory.
 
     Test places are queried; distractor places are in the test gallery only. `settings` is the
-    world's `scenes.WorldSettings`, `world` what `scenes.make_world` gives for it. Families of
-    twins are known. Taught in: book/01, book/06.
+    world's `scenes.WorldSettings`, `world` what `scenes.make_world` gives for it, `rendered` what
+    `scenes.render_world` gave for that, where it is at hand. Families of twins are known.
+    Taught in: book/01, book/06.
     """
 
     name = "Twin Towns"
 
-    def __init__(self, settings: WorldSettings, workers: int | None = None, progress: bool = True):
+    def __init__(
+        self,
+        settings: WorldSettings,
+        workers: int | None = None,
+        progress: bool = True,
+        rendered: dict | None = None,
+    ):
         from dphr_lab import scenes
 
         self.root = None
         self.parts = {}
         self.settings = settings
         self.world = scenes.make_world(settings)
-        rendered = scenes.render_world(self.world, workers=workers, progress=progress)
+        if rendered is None:
+            rendered = scenes.render_world(self.world, workers=workers, progress=progress)
         drone, satellite = (ArrayImages(view, *rendered["train"][view]) for view in VIEWS)
         self.train = PairSet(drone, satellite)
         self._gallery, self._query = {}, {}
