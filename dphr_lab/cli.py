@@ -240,29 +240,52 @@ def run_train(args) -> int:
 
 
 def _add_evaluate(commands) -> None:
-    parser = _command(commands, "evaluate", run_evaluate, "score an encoder on a test set")
-    _add_encoder_flags(parser)
+    parser = _command(
+        commands, "evaluate", run_evaluate, "score an encoder, or anyone's features, on a test set"
+    )
+    which = _add_encoder_flags(parser)
+    which.add_argument(
+        "--features",
+        type=Path,
+        nargs="+",
+        metavar="FILE",
+        help="embeddings instead of an encoder: a query .npz and a gallery .npz (keys: features "
+        "(N, D), places (N,), and if wanted families (N,)), or University1652-Baseline's "
+        "pytorch_result.mat",
+    )
+    parser.add_argument(
+        "--compare",
+        type=Path,
+        nargs="+",
+        metavar="FILE",
+        help="with --features: those of another model, same queries and gallery; prints the "
+        "difference with an interval",
+    )
     _add_data_flags(parser)
     parser.add_argument(
         "--direction",
         choices=("D2S", "S2D", "both"),
-        default="both",
         help="drone → satellite (localisation), satellite → drone (navigation) (default: both)",
     )
     parser.add_argument(
         "--gallery-mode",
         choices=("full", "query_places", "both"),
-        default="full",
         help="rank the whole gallery, or its query places only, the other protocol in use "
-        "(default: full)",
+        "(default: full; with --features both)",
     )
     parser.add_argument(
         "--flip-tta", action="store_true", help="add the mirrored image's embedding"
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the reports here, too")
+    parser.add_argument(
+        "--json", "--out", type=Path, metavar="FILE", help="write the reports here, too"
+    )
 
 
 def run_evaluate(args) -> int:
+    if args.features:
+        return _evaluate_features(args)
+    if args.compare:
+        raise WrongUsage("--compare goes with --features")
     asked = args.data or args.world
     stored = None if asked or not args.run_folder else _stored_run(args.run_folder)
     _check_encoder_flags(args)
@@ -272,9 +295,9 @@ def run_evaluate(args) -> int:
 
     data = _open_data(args, stored)
     print(data.summary())
-    modes = ("full", "query_places") if args.gallery_mode == "both" else (args.gallery_mode,)
+    modes = _gallery_modes(args.gallery_mode or "full")
     reports = {mode: {} for mode in modes}
-    for direction in DIRECTIONS if args.direction == "both" else (args.direction,):
+    for direction in DIRECTIONS if args.direction in (None, "both") else (args.direction,):
         query, gallery = data.test(direction)
         found = evaluate_modes(
             encoder,
@@ -288,12 +311,37 @@ def run_evaluate(args) -> int:
         for mode, report in found.items():
             reports[mode][direction] = report.to_dict()
             _print_reports({direction: report.to_dict()})
-    if args.json:
+    _write_reports(args.json, reports)
+    return 0
+
+
+def _evaluate_features(args) -> int:
+    others = ("data", "world", "height", "direction", "pretrained", "image_px", "device")
+    for name in (*others, *(f"world_{n}" for n in WORLD_FLAGS)):
+        if getattr(args, name) is not None:
+            raise WrongUsage(f"{_flag(name)} does not go with --features")
+    if args.flip_tta:
+        raise WrongUsage("--flip-tta does not go with --features, which are made already")
+
+    from dphr_lab.features import evaluate_files
+
+    modes = _gallery_modes(args.gallery_mode or "both")
+    scores = evaluate_files(args.features, args.compare, modes, lambda line: print(f"note: {line}"))
+    print(scores)
+    _write_reports(args.json, scores.to_dict())
+    return 0
+
+
+def _gallery_modes(mode: str) -> tuple[str, ...]:
+    return ("full", "query_places") if mode == "both" else (mode,)
+
+
+def _write_reports(path: Path | None, reports: dict[str, Any]) -> None:
+    if path:
         from dphr_lab._files import write_json
 
-        write_json(args.json, reports)
-        print(f"\nwrote {args.json}")
-    return 0
+        write_json(path, reports)
+        print(f"\nwrote {path}")
 
 
 # -- search ------------------------------------------------------------------------------------
@@ -421,7 +469,7 @@ def _render(settings):
     return TwinTowns(settings)
 
 
-def _add_encoder_flags(parser) -> None:
+def _add_encoder_flags(parser):
     group = parser.add_argument_group("encoder")
     which = group.add_mutually_exclusive_group(required=True)
     which.add_argument("--run", dest="run_folder", type=Path, metavar="RUN", help="a run folder")
@@ -433,6 +481,7 @@ def _add_encoder_flags(parser) -> None:
         "--image-px", type=_positive, metavar="N", help="default: the run's, or the backbone's"
     )
     group.add_argument("--device", metavar="NAME", help="default: cuda where there is one, or cpu")
+    return which
 
 
 def _check_encoder_flags(args) -> None:

@@ -6,7 +6,7 @@ Two rules hold for every number. **Score**: the cosine similarity, in float32. *
 scores first, and among equal scores the image with the lower gallery index first. The public
 evaluation code leaves ties to the sorting routine; with the rule a result can be repeated.
 
-Taught in: book/01.
+Taught in: book/01, book/02.
 """
 
 from collections.abc import Iterator
@@ -16,15 +16,24 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from dphr_lab.intervals import DRAWS, Interval, bootstrap, paired_bootstrap
+
 GALLERY_MODES = ("full", "query_places")
+MEASURES = {  # fields of the report that have intervals, and how they are printed
+    "r_at_1": "R@1",
+    "ap": "AP",
+    "family_r_at_1": "family R@1",
+    "twin_choice": "twin choice",
+}
 
 
 @dataclass(frozen=True)
 class RetrievalReport:
     """What `evaluate` measured: rates in percent, then the sizes without which they mean little.
 
-    Every rate but the last two is a mean over all queries, those without a positive scoring 0.
-    The three at the end are None without family labels, or where there is nothing to count.
+    Every rate but twin_choice and twin_mistakes is a mean over all queries, those without a
+    positive scoring 0. The three rates of families are None without family labels, or where there
+    is nothing to count.
     """
 
     r_at_1: float  # queries whose first image is a positive
@@ -43,6 +52,10 @@ class RetrievalReport:
     family_r_at_1: float | None = None  # first image is of the query's family (or its place)
     twin_choice: float | None = None  # pairs (query, twin place) won by the query's own place
     twin_mistakes: float | None = None  # share of the wrong first images that show a twin
+    # 95 % bootstrap intervals in percent, {"r_at_1": [low, high], "ap": ...}: see `intervals`;
+    # None in reports of before they were stored, or with a single place
+    intervals: dict[str, list[float]] | None = None
+    resampled: str | None = None  # what was drawn again for them, such as "100 families"
 
     def __str__(self) -> str:
         left_out = self.gallery_given - self.gallery
@@ -58,14 +71,20 @@ class RetrievalReport:
         families = [
             f"{name} {value:.2f}{note}"
             for name, value, note in (
-                ("family R@1", self.family_r_at_1, ""),
-                ("twin choice", self.twin_choice, " (chance 50)"),
+                (MEASURES["family_r_at_1"], self.family_r_at_1, ""),
+                (MEASURES["twin_choice"], self.twin_choice, " (chance 50)"),
                 ("mistakes that are twins", self.twin_mistakes, ""),
             )
             if value is not None
         ]
         if families:
             lines.append("  ".join(families))
+        if self.intervals:
+            ranges = (
+                f"{MEASURES[name]} {low:.2f} to {high:.2f}"
+                for name, (low, high) in self.intervals.items()
+            )
+            lines.append(f"95 % intervals over {self.resampled}: {', '.join(ranges)}")
         if self.unanswerable:
             lines.append(
                 f"{self.unanswerable:,} of {self.queries:,} queries have no positive in the "
@@ -98,6 +117,73 @@ class QueryOutcomes:
     twin_wins: Tensor  # float64, twin places below the query's own place, a tie counting 1/2
     twins: Tensor  # int64, twin places that it met; 0 without family labels or a positive
     ranked: int  # gallery images that were ranked, the same for every query
+    places: Tensor  # int64, the query's place
+    families: Tensor | None  # int64, the query's family
+    family_first: Tensor | None  # bool, the first image is of that family, and there is a positive
+    gallery_mode: str
+    gallery_given: int  # images before any were left out
+
+    def hit(self, k: int) -> Tensor:
+        """Which queries have a positive among the first k, bool."""
+        return (self.first_positive > 0) & (self.first_positive <= k)
+
+    def report(self, tta: str = "none") -> RetrievalReport:
+        """Their means in percent, with intervals over places, or over families where known."""
+        top1_percent_rank = round(0.01 * self.gallery_given) + 1
+        family_r_at_1 = twin_choice = twin_mistakes = None
+        if self.families is not None:
+            family_r_at_1 = _percent(self.family_first.double().mean())
+            if pairs := int(self.twins.sum()):
+                twin_choice = _percent(self.twin_wins.sum() / pairs)
+            mistake = self.first_positive > 1
+            if mistake.any():
+                twin_mistakes = _percent(self.family_first[mistake].double().mean())
+        intervals = self._intervals()
+        return RetrievalReport(
+            r_at_1=_percent(self.hit(1).double().mean()),
+            r_at_5=_percent(self.hit(5).double().mean()),
+            r_at_10=_percent(self.hit(10).double().mean()),
+            r_at_top1_percent=_percent(self.hit(top1_percent_rank).double().mean()),
+            ap=_percent(self.ap.mean()),
+            ap_textbook=_percent(self.ap_textbook.mean()),
+            gallery_mode=self.gallery_mode,
+            queries=len(self.places),
+            gallery=self.ranked,
+            gallery_given=self.gallery_given,
+            top1_percent_rank=top1_percent_rank,
+            unanswerable=int((self.first_positive == 0).sum()),
+            tta=tta,
+            family_r_at_1=family_r_at_1,
+            twin_choice=twin_choice,
+            twin_mistakes=twin_mistakes,
+            intervals={name: [i.low, i.high] for name, i in intervals.items()} or None,
+            resampled=f"{intervals['r_at_1'].groups:,} {self.unit}" if intervals else None,
+        )
+
+    @property
+    def unit(self) -> str:
+        """What an interval draws again: "families" where they are known, else "places"."""
+        return "places" if self.families is None else "families"
+
+    @property
+    def groups(self) -> Tensor:
+        """Each query's label of that unit."""
+        return self.places if self.families is None else self.families
+
+    def measures(self) -> dict[str, Tensor]:
+        """The outcomes, in percent, whose mean over all queries is a rate of the report."""
+        measures = {"r_at_1": 100 * self.hit(1).double(), "ap": 100 * self.ap}
+        if self.families is not None:
+            measures["family_r_at_1"] = 100 * self.family_first.double()
+        return measures
+
+    def _intervals(self) -> dict[str, Interval]:
+        if len(self.groups.unique()) < 2:
+            return {}
+        found = {name: bootstrap(values, self.groups) for name, values in self.measures().items()}
+        if len(self.groups[self.twins > 0].unique()) > 1:
+            found["twin_choice"] = bootstrap(100 * self.twin_wins, self.groups, self.twins)
+        return found
 
 
 def rank(query, gallery, k: int = 10, chunk_size: int = 256) -> tuple[Tensor, Tensor]:
@@ -142,6 +228,7 @@ def evaluate(
     * A query without a positive scores 0, stays in the mean, and is counted.
     * Twins are the other places of the query's family. Twin choice: over all pairs (query, twin
       place), how often the query's best positive scores above the twin's best image; a tie is ½.
+    * Intervals draw places again, or families where they are given: see `intervals.bootstrap`.
 
     Raises ValueError for shapes or labels that do not fit, an unknown mode, or nothing to rank.
     """
@@ -155,41 +242,7 @@ def evaluate(
         gallery_families,
         chunk_size,
     )
-    first, answered = outcomes.first_positive, outcomes.first_positive > 0
-    given = len(gallery)
-    top1_percent_rank = round(0.01 * given) + 1
-
-    def recall(k: int) -> float:
-        return _percent((answered & (first <= k)).double().mean())
-
-    family_r_at_1 = twin_choice = twin_mistakes = None
-    if query_families is not None:
-        top1_family = _labels("gallery_families", gallery_families, given).cpu()[outcomes.top1]
-        in_family = top1_family == _labels("query_families", query_families, len(first)).cpu()
-        mistake = answered & (first > 1)
-        family_r_at_1 = _percent((answered & in_family).double().mean())
-        if pairs := int(outcomes.twins.sum()):
-            twin_choice = _percent(outcomes.twin_wins.sum() / pairs)
-        if mistake.any():
-            twin_mistakes = _percent(in_family[mistake].double().mean())
-    return RetrievalReport(
-        r_at_1=recall(1),
-        r_at_5=recall(5),
-        r_at_10=recall(10),
-        r_at_top1_percent=recall(top1_percent_rank),
-        ap=_percent(outcomes.ap.mean()),
-        ap_textbook=_percent(outcomes.ap_textbook.mean()),
-        gallery_mode=gallery_mode,
-        queries=len(first),
-        gallery=outcomes.ranked,
-        gallery_given=given,
-        top1_percent_rank=top1_percent_rank,
-        unanswerable=int((~answered).sum()),
-        tta=tta,
-        family_r_at_1=family_r_at_1,
-        twin_choice=twin_choice,
-        twin_mistakes=twin_mistakes,
-    )
+    return outcomes.report(tta)
 
 
 def query_outcomes(
@@ -230,7 +283,8 @@ def query_outcomes(
     twins_of_query = None
     if query_families is not None:
         query_families = _labels("query_families", query_families, len(query)).to(query.device)
-        families = _labels("gallery_families", gallery_families, given).to(query.device)[kept]
+        gallery_families = _labels("gallery_families", gallery_families, given).to(query.device)
+        families = gallery_families[kept]
         twins_of_query = _twins(query_places, query_families, places, place_of_image, families)
 
     parts = []
@@ -244,10 +298,57 @@ def query_outcomes(
             part |= _twin_duels(similarity, hits, order, place_of_image, twins_of_query(rows))
         parts.append({name: value.cpu() for name, value in part.items()})
     joined = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+    family_first = None
     if twins_of_query is None:
         joined["twin_wins"] = torch.zeros(len(query), dtype=torch.float64)
         joined["twins"] = torch.zeros(len(query), dtype=torch.int64)
-    return QueryOutcomes(**joined, ranked=len(kept))
+    else:
+        query_families = query_families.cpu()
+        family_first = gallery_families.cpu()[joined["top1"]] == query_families
+        family_first &= joined["first_positive"] > 0
+    return QueryOutcomes(
+        **joined,
+        ranked=len(kept),
+        places=query_places.cpu(),
+        families=query_families,
+        family_first=family_first,
+        gallery_mode=gallery_mode,
+        gallery_given=given,
+    )
+
+
+def compare(
+    first: QueryOutcomes, second: QueryOutcomes, draws: int = DRAWS, seed: int = 0
+) -> dict[str, Interval]:
+    """First minus second, in percentage points, of two models asked the same queries.
+
+    Paired bootstrap of R@1 and AP, and of the family rates where families are known. The queries
+    may come in another order: what is paired is the place (the family where known). Raises
+    ValueError, saying what differs, where the two did not meet the same number of queries of every
+    place, or a gallery of the same size.
+    """
+    for name in ("gallery_mode", "gallery_given", "ranked", "unit"):
+        one, other = getattr(first, name), getattr(second, name)
+        if one != other:
+            raise ValueError(f"first and second differ in {name}: {one!r} against {other!r}")
+    order, other_order = (outcomes.places.argsort(stable=True) for outcomes in (first, second))
+    if not torch.equal(first.places[order], second.places[other_order]):
+        raise ValueError(
+            f"first and second were not asked the same number of queries of every place "
+            f"({len(first.places):,} and {len(second.places):,} in all)"
+        )
+    groups = first.groups[order]
+    if not torch.equal(groups, second.groups[other_order]):
+        raise ValueError("first and second put the same place into different families")
+    others, options = second.measures(), {"draws": draws, "seed": seed}
+    found = {
+        name: paired_bootstrap(values[order], others[name][other_order], groups, **options)
+        for name, values in first.measures().items()
+    }
+    if len(groups[first.twins[order] > 0].unique()) > 1:
+        wins = [100 * first.twin_wins[order], 100 * second.twin_wins[other_order]]
+        found["twin_choice"] = paired_bootstrap(*wins, groups, counts=first.twins[order], **options)
+    return found
 
 
 def _precision(hits: Tensor, queries: int) -> dict[str, Tensor]:

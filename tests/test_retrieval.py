@@ -2,13 +2,15 @@
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
 from dphr_lab import retrieval
-from dphr_lab.retrieval import RetrievalReport, evaluate, query_outcomes, rank
+from dphr_lab.intervals import bootstrap
+from dphr_lab.retrieval import RetrievalReport, compare, evaluate, query_outcomes, rank
 
 
 def points(*degrees):
@@ -267,3 +269,66 @@ def test_wrong_input_is_named(change, words):
 def test_a_place_of_two_families_is_named():
     with pytest.raises(ValueError, match="place 3 more than one family"):
         evaluate(points(0), [3], points(0, 1), [3, 3], "full", [0], [0, 1])
+
+
+# -- intervals and comparison ----------------------------------------------------------------------
+
+
+def outcomes_of(seed, mode="full", families=True):
+    query, q_places, gallery, g_places, q_fam, g_fam = noisy_world(seed)
+    labels = (q_fam, g_fam) if families else (None, None)
+    return query_outcomes(query, q_places, gallery, g_places, mode, *labels)
+
+
+@pytest.mark.parametrize("families", [False, True])
+def test_report_carries_intervals_over_places_or_families(families):
+    outcomes = outcomes_of(0, families=families)
+    report = outcomes.report()
+    groups = len(outcomes.groups.unique())
+    assert report.resampled == f"{groups} {'families' if families else 'places'}"
+    expected = bootstrap(100 * (outcomes.first_positive == 1).double(), outcomes.groups)
+    assert report.intervals["r_at_1"] == [expected.low, expected.high]
+    for name, (low, high) in report.intervals.items():
+        assert low < getattr(report, name) < high
+    assert ("twin_choice" in report.intervals) == families
+    line = f"95 % intervals over {report.resampled}: R@1 {expected.low:.2f} to {expected.high:.2f}"
+    assert line in str(report)
+
+
+def test_a_single_place_has_no_interval():
+    report = evaluate(points(0, 1), [0, 0], points(0, 90), [0, 1])
+    assert report.intervals is None and report.resampled is None
+    assert "interval" not in str(report)
+
+
+def test_reports_stored_before_there_were_intervals_load():
+    values = outcomes_of(1).report().to_dict()
+    del values["intervals"], values["resampled"]
+    old = RetrievalReport.from_dict(values)
+    assert old.intervals is None and "interval" not in str(old)
+
+
+def test_compare_is_the_difference_of_the_reports():
+    first, second = outcomes_of(0), replace(outcomes_of(0), ap=outcomes_of(0).ap / 2)
+    found = compare(first, second, draws=500)
+    assert list(found) == ["r_at_1", "ap", "family_r_at_1", "twin_choice"]
+    assert found["r_at_1"].low == found["twin_choice"].high == 0
+    difference = first.report().ap - second.report().ap
+    assert found["ap"].estimate == pytest.approx(difference)
+    assert found["ap"].low > 0 and found["ap"].draws == 500
+
+
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        ({"gallery_mode": "query_places"}, "gallery_mode: 'full' against 'query_places'"),
+        ({"gallery_given": 7}, "gallery_given: 120 against 7"),
+        ({"families": None}, "unit: 'families' against 'places'"),
+        ({"places": torch.zeros(70, dtype=torch.int64)}, "same number of queries of every place"),
+        ({"families": torch.zeros(70, dtype=torch.int64)}, "into different families"),
+    ],
+)
+def test_outcomes_of_other_queries_are_not_compared(change, words):
+    first = outcomes_of(0)
+    with pytest.raises(ValueError, match=words):
+        compare(first, replace(first, **change))
