@@ -39,12 +39,14 @@ from dataclasses import replace
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
+from IPython.display import Markdown
 
 from dphr_lab import scenes
 from dphr_lab.datasets import TwinTowns
 from dphr_lab.models import Encoder, embed
 from dphr_lab.plotting import PALETTE, retrieval_strips, similarity_histogram
 from dphr_lab.retrieval import evaluate, query_outcomes, rank
+from dphr_lab.teaching import compare_guess
 
 plt.rcParams.update({"figure.dpi": 110, "font.size": 10, "figure.constrained_layout.use": True})
 
@@ -162,6 +164,8 @@ print(f"ground seen from {near:.0f} m to {far:.0f} m")
 # Pictures are compared through an **encoder**, a network that maps each to a vector $z$ of length 1. How far two pictures are is then the distance $d = \lVert z_a - z_b \rVert$, from 0 to 2. We take a network that has never seen a drone: an EfficientNet trained to name objects in ImageNet photographs, its classifier removed. It is used as it is, *zero-shot*.
 #
 # The experiment a real data set does not allow: change **one thing at a time**. For 20 places we take the satellite picture of a reference day, and set beside it pictures in which only the sensor noise differs, or the season, or the sun, or the camera. Each is a distance of a place *from itself*. For comparison, two distances to a *different* place under the very same camera and sky: to a **twin**, which shares its layout but for a few changed objects, and to an unrelated place.
+#
+# Predict before you run: how far is the *same* place, seen by a drone at 45°, from its own satellite image, in percent of the distance to an unrelated place?
 
 # %%
 encoder = Encoder("tf_efficientnet_lite0", pretrained="pypi").eval()
@@ -185,6 +189,8 @@ def z_of(places, day=REFERENCE, pitch_deg=None, draw=1):
 
 
 # %% tags=["nbval-ignore-output"]
+guess = None  # your prediction, in percent
+
 firsts, seconds = world.test[:60:3], world.test[1:60:3]  # 20 places, and a twin of each
 winter = replace(REFERENCE, season="winter")
 low_sun = replace(REFERENCE, sun_azimuth_deg=240, sun_elevation_deg=30)
@@ -204,6 +210,7 @@ gaps = {name: (z - z_own).norm(dim=1).numpy() for name, z in moved.items()}
 for name, gap in gaps.items():
     print(f"{name:15s} mean distance {gap.mean():.2f}")
 gap = {name: float(values.mean()) for name, values in gaps.items()}
+compare_guess(guess, 100 * gap["drone, 45° down"] / gap["unrelated place"], " %")
 assert gap["a twin"] + 0.05 < gap["winter"]
 assert gap["winter"] + 0.03 < gap["low sun"]
 assert gap["a twin"] + 0.04 < gap["drone, 90° down"]
@@ -279,10 +286,10 @@ assert len(family) == 3 and all(twin.changes for twin in family)
 # %% [markdown]
 # ## Embed, rank, measure
 #
-# Now the task itself. Queries: four drone pictures of each of 60 places, 240 in all. Gallery: one satellite picture of those 60 places and of 30 more, the **distractors**, which nobody asks for. A random guess is right once in 90. How often is the nearest gallery picture the right one? Put your guess into the next cell before you run it.
+# Now the task itself. Queries: four drone pictures of each of 60 places, 240 in all. Gallery: one satellite picture of those 60 places and of 30 more, the **distractors**, which nobody asks for. A random guess is right once in 90. How often is the nearest gallery picture the right one? Put your prediction into the next cell before you run it.
 
 # %% tags=["nbval-ignore-output"]
-your_guess = 50.0  # percent of the queries: replace it by yours
+guess = None  # your prediction, percent of the queries
 
 towns = TwinTowns(settings, workers=1, progress=False)
 queries, gallery = towns.test("D2S")
@@ -310,7 +317,7 @@ full = evaluate(z_query, places[0], z_gallery, places[1], "full", *families)
 scratch = recall_at_1_scratch(z_query, places[0], z_gallery, places[1])
 assert np.isclose(scratch, full.r_at_1)
 print(full)
-print(f"\nyour guess: {abs(your_guess - full.r_at_1):.0f} points off")
+compare_guess(guess, full.r_at_1, " %")
 assert 9 < full.r_at_1 < 20 and 35 < full.r_at_5 < 65
 assert 35 < full.family_r_at_1 < 62
 
@@ -381,51 +388,22 @@ assert 15 < member < 52 and 38 < full.twin_choice < 62
 # %% [markdown]
 # All that zero-shot retrieval achieves here lies in the first factor; the second is a guess. A model that found the family every time and guessed the member would print R@1 33.3: far above this encoder, and blind to the very differences the losses of this book are about. Report both.
 #
-# ### Two gallery protocols
-#
-# Public code bases rank different galleries from the same folders: the **full** one (University1652-Baseline, SUES-200, MCCG), or **query places** only, with the distractors deleted before ranking (Sample4Geo, DAC, CAMP, Game4Loc). Same features:
-
-# %% tags=["nbval-ignore-output"]
-short = evaluate(z_query, places[0], z_gallery, places[1], "query_places", *families)
-for report in (full, short):
-    size = f"{report.gallery_mode:12s} {report.gallery} pictures"
-    print(f"{size}  R@1 {report.r_at_1:.1f}  AP {report.ap:.1f}")
-assert short.r_at_1 >= full.r_at_1 and short.ap > full.ap + 0.5
-
-# %% [markdown]
-# Nothing was learned between the two lines. A number without its gallery mode and sizes cannot be compared, so every report of this package prints them.
-#
-# ### Average precision, and ties
-#
-# AP rewards positives near the top of the ranking. Textbooks average the precision at each positive; the field's code lays a trapezoid under the curve of precision over recall. Take the smallest case, one positive, at rank 2. Precision there is $\tfrac12$, and that is the textbook's AP. The trapezoid averages it with the precision before (0 at rank 1): $\tfrac12(0 + \tfrac12) = \tfrac14$.
-#
-# And suppose that training collapses and every picture gets the same vector: what is R@1? Answer for both cases, then run.
-
-# %%
-angle = torch.deg2rad(torch.tensor([0.0, 10.0, 20.0]))  # query, other, positive
-z = torch.stack([angle.cos(), angle.sin()], dim=1)
-report = evaluate(z[:1], [7], z[1:], [3, 7])
-print(f"AP {report.ap:.0f} (trapezoid), {report.ap_textbook:.0f} (textbook)")
-
-z, five = torch.ones(5, 2), np.arange(5)  # collapsed
-scores = z @ z.T
-kind = 100 * (scores.diagonal() >= scores.max(dim=1).values).float().mean()
-print(f"R@1 {kind:.0f} if 'none scores above the positive' is a hit")
-print(f"R@1 {evaluate(z, five, z, five).r_at_1:.0f} with equal scores in gallery order")
-
-# %% [markdown]
-# Published numbers on University-1652 and SUES-200 are the trapezoid; a report here prints both. And a count that is kind to ties calls a dead network perfect. `evaluate` puts equal scores in gallery order, so that the answer is chance, one in five. Ties come without a collapse, too: the same file under two place numbers is enough.
+# That is not all that the number hides. Which pictures stand in the gallery, how ties are ordered and which of two average precisions is meant each move a published result by points; chapter 02 takes them one by one. And a percentage of 240 queries is uncertain by itself. The report's last line says by how much, and it counts families, not pictures: four pictures of one place are not four independent tries.
 
 # %% [markdown]
 # ## Summary
+
+# %% tags=["hide-input", "nbval-ignore-output"]
+Markdown(f"""
+* You **computed** where a point lands: at {pose.altitude_m} m and {pose.pitch_deg}° pitch the drone saw ground from {-near:.0f} m before to {far:.0f} m behind the centre, and a 20 m chimney, a dot from above, became a line of {apart_px:.0f} pixels.
+* You **measured** the gaps of an ImageNet encoder: a twin lay at {gap["a twin"]:.2f}; winter moved a place by {gap["winter"]:.2f}, a low sun by {gap["low sun"]:.2f} and the camera at 45° by {gap["drone, 45° down"]:.2f}. Seen from there, the place's own satellite image was as far away as its twin's.
+* You **ranked** {len(gallery)} satellite pictures for {len(queries)} drone queries. Zero-shot R@1 was {full.r_at_1:.0f} % (chance {100 / len(gallery):.1f} %): the family was first for {full.family_r_at_1:.0f} % of the queries, and its right member was then first in {member:.0f} %, where a guess has 33 %.
+""")
+
+# %% [markdown]
+# These are numbers of one small rendered world and one encoder.
 #
-# * You **computed** where a point lands: at 160 m and 50° pitch the drone saw ground from 84 m before to 173 m behind the centre, and a 20 m chimney, a dot from above, became a line.
-# * You **measured** the gaps of an ImageNet encoder: winter, a low sun and above all the oblique camera moved a place further than exchanging it for its twin did; at 45° the drone was as far from the place's satellite image as from its twin's.
-# * You **ranked** 90 satellite pictures for 240 drone queries. Zero-shot R@1 was about 14 % (chance 1.1 %): the family was first for about half of the queries, and within the family the choice was a guess. Leaving out the distractors raised the score without any learning; one positive at rank 2 scored 25 or 50 by the AP chosen; a collapsed network scored 20 or 100 by the rule for ties.
-#
-# These are numbers of one small rendered world, 60 places and one encoder; with 240 queries the standard error of R@1 is at least $100\sqrt{0.14 \cdot 0.86 / 240} \approx 2$ points, so expect another seed to move it by a few.
-#
-# One thing to take along: seen from the side, the *positive* is far away as well. How hard a negative is cannot be read off its own distance; it has to be set against that of the positive. That is the idea of the paper's sample level **[A]**, with hardness as a ratio **[S]**, and the subject of chapter 04 (not written yet).
+# One thing to take along: seen from the side, the *positive* is far away as well. How hard a negative is cannot be read off its own distance; it has to be set against that of the positive. That is the idea of the paper's sample level **[A]**, with hardness as a ratio **[S]**, and the subject of chapter 04.
 
 # %% [markdown]
 # ## Exercises
@@ -466,37 +444,27 @@ assert report.family_r_at_1 > full.family_r_at_1 and abs(report.twin_choice - 50
 # Part of the gap between the views is a constant; removing it finds families, not members.
 
 # %% [markdown]
-# **4. Prove.** With one positive a query, show that (textbook AP) = 2 · (trapezoid AP) − R@1, all in percent.
+# **4. Prove.** No warp, however clever, turns every satellite image into the drone's view of its place; yet for the ground alone there is one, and it is a 3 × 3 matrix. Show both.
 #
 # :::{admonition} Solution
 # :class: dropdown
-# At rank 1 all three are 1, and $1 = 2 \cdot 1 - 1$. At rank $r > 1$ the textbook's is $1/r$, the trapezoid's $\tfrac12(0 + 1/r)$, and R@1 is 0. Means over queries keep a linear relation.
+# A warp sends each satellite pixel to one drone pixel. The foot and the top of the chimney share a satellite pixel and have different drone pixels, so no such function exists. With $z = 0$ the third column of the camera's 3 × 4 matrix meets a zero, and what remains is 3 × 3; joined with the inverse of the satellite's it maps pixel to pixel.
 # :::
 
 # %% tags=["hide-cell"]
-for report in (full, short):
-    assert np.isclose(report.ap_textbook, 2 * report.ap - report.r_at_1)
-print("holds in both gallery modes")
+foot_and_top = scenes.project(matrices["satellite"], chimney)[0]
+assert np.array_equal(*foot_and_top)  # one satellite pixel, two drone pixels
+flat = {view: matrix[:, [0, 1, 3]] for view, matrix in matrices.items()}
+warp = flat["drone"] @ np.linalg.inv(flat["satellite"])
+ground_points = np.random.default_rng(2).uniform(-60, 60, (50, 3)) * [1, 1, 0]
+pixels = scenes.project(matrices["satellite"], ground_points)[0]
+warped = np.column_stack([pixels, np.ones(50)]) @ warp.T
+there = scenes.project(matrices["drone"], ground_points)[0]
+assert np.allclose(warped[:, :2] / warped[:, 2:], there)
+print("one matrix warps the ground, none the chimney")
 
 # %% [markdown]
-# **5. Prove.** For fixed features, no query's first positive can get a worse rank when distractors are deleted. Why, and does it follow that R@top1% cannot fall?
-#
-# :::{admonition} Solution
-# :class: dropdown
-# Deleting a picture from a ranking moves the others up or leaves them. So R@K for a fixed K cannot fall. R@top1% follows only if its K stays: the official code counts the gallery *before* it deletes, so K does stay. Counted after, it could fall.
-# :::
-
-# %% tags=["hide-cell"]
-found = [
-    query_outcomes(z_query, places[0], z_gallery, places[1], mode).first_positive
-    for mode in ("full", "query_places")
-]
-assert (found[1] <= found[0]).all()
-assert full.top1_percent_rank == short.top1_percent_rank
-print(f"no query fell; both use R@{full.top1_percent_rank}")
-
-# %% [markdown]
-# **6. Open.** Which kind of change does the encoder notice best, square metre for square metre? `scenes.make_change(scene, kind, area_m2, rng)` draws one change of a given kind and size, `scenes.apply_change` replays it. Measure the distance it makes in the satellite view, and again seen by a drone at 45°. What would you compare it with, so that a small distance means something?
+# **5. Open.** Which kind of change does the encoder notice best, square metre for square metre? `scenes.make_change(scene, kind, area_m2, rng)` draws one change of a given kind and size, `scenes.apply_change` replays it. Measure the distance it makes in the satellite view, and again seen by a drone at 45°. What would you compare it with, so that a small distance means something?
 
 # %% [markdown]
 # ## Readings
@@ -504,5 +472,5 @@ print(f"no query fell; both use R@{full.top1_percent_rank}")
 # * {cite:t}`zheng2020university`: University-1652, the data set that made drone and satellite views of buildings a common benchmark. Its "drone" pictures are rendered along simulated flights. Read how its two tasks differ in the number of positives.
 # * {cite:t}`zhu2023sues`: SUES-200, flown by real drones at 150 to 300 m. With the geometry above, and a field of view that you assume, work out how much ground each altitude shows.
 # * {cite:t}`hu2018cvmnet`: an earlier form of the problem, ground panoramas against satellite images; there the viewpoint gap is larger still.
-# * {cite:t}`deuser2023sample4geo`: a strong and common baseline. Its code ranks the query places only: keep the section on protocols in mind when you compare.
+# * {cite:t}`deuser2023sample4geo`: a strong and common baseline. Its code ranks the query places only: keep that in mind when you compare ({ref}`two-galleries`).
 # * {cite:t}`radenovic2019gem`: why features of a network trained to classify need fine-tuning to retrieve, and how to get it without labels by hand.
