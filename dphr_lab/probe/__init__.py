@@ -1,0 +1,30 @@
+"""The probe: what an encoder can tell apart, as a psychometric test of any encoder.
+
+from dphr_lab.probe import make_stimuli, probe
+stimuli = make_stimuli()
+print(probe(model, stimuli))  # any callable from images (B, 3, H, W) uint8 to (B, D)
+"""
+
+from dphr_lab.probe.psychometric import Fit, Threshold, fit_curve
+from dphr_lab.probe.report import (
+    ALL_KINDS,
+    Curve,
+    ProbeReport,
+    choices,
+    probe,
+    probe_embeddings,
+)
+from dphr_lab.probe.stimuli import (
+    DOSES_M2,
+    Stimuli,
+    StimulusSettings,
+    draw_change,
+    make_stimuli,
+    probe_scene,
+)
+
+__all__ = [
+    "ALL_KINDS", "DOSES_M2", "Curve", "Fit", "ProbeReport", "Stimuli", "StimulusSettings",
+    "Threshold", "choices", "draw_change", "fit_curve", "make_stimuli", "probe",
+    "probe_embeddings", "probe_scene",
+]  # fmt: skip
