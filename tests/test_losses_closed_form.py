@@ -53,7 +53,7 @@ def assert_close(one, other, tolerance):
 @pytest.mark.parametrize("labelled", [False, True])
 @pytest.mark.parametrize("elements", [1, 700, 2**18])  # blocks of 1, 14 and all 50 rows
 def test_blocks_do_not_change_the_result(monkeypatch, elements, labelled, normalise):
-    monkeypatch.setattr(closed_form, "_CACHED_ELEMENTS", elements)
+    monkeypatch.setattr(closed_form, "_BLOCK_ELEMENTS", elements)
     z, places = batch(50), labels(50) if labelled else None
     loss = DPHRLoss(signal="triplet", normalise=normalise)
     got = value_and_gradient(loss, *z, places=places)

@@ -11,13 +11,15 @@ form of the same numbers. Taught in: book/05.
 
 Passes over B x B elements at the default settings, counting one for each element-wise operation
 or reduction and none for the matrix products (one forward, two backward): 3 for the distances,
-2 for recall, 4 in each direction for the weights and their sums, 2 shared and 8 in each direction
-for losses and slopes, 3 to join the directions: 34 in all, on blocks that stay in the cache. With
-`chunk_size` the first 13 are made twice and the forward product too.
+2 for recall, 4 in each direction for the weights and their sums, 2 shared and 9 in each direction
+for losses and slopes, 3 to join the directions: 36 in the forward pass, on blocks that stay in
+the cache, and 1 in the backward pass. With `chunk_size` the first 13 are made twice and the
+forward product too.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -28,8 +30,11 @@ from torch.autograd.function import once_differentiable
 from dphr_lab.losses.distances import SQUARED_DISTANCE_FLOOR, Pairs
 from dphr_lab.losses.palw import ProgressiveWeight, above_chance
 
-_CACHED_ELEMENTS = 2**18  # of a block on the CPU: 1 MB of float32, so that passes hit the cache
-_LARGEST_EXPONENT = 80.0  # exp of it is inside float32
+# Elements of a block on the CPU: the six that are alive at once, 256 kB each in float32, stay in
+# the second-level caches, and each is just large enough for torch to split it over two threads.
+_BLOCK_ELEMENTS = 2**16
+_LARGEST_EXPONENT = 60.0  # a batch's sum of exp of it is inside float32
+_LOG2_E = math.log2(math.e)  # 2^(x log2 e) = e^x: torch has the faster kernel for powers of two
 
 
 @dataclass(frozen=True)
@@ -74,15 +79,35 @@ def closed_form_loss(
         if updates:
             progressive.update(sweep.progress, rows=sweep.rows)
         lam = 0.0 if progressive is None else progressive.value().to(pairs.z_query)
-        value, *gradients = sweep.value_and_gradients(lam, wanted)
+        value = sweep.value(lam, wanted)
     if not wanted:
         return value
     slope = settings.alpha if settings.form == "soft_margin" else 1.0
-    return _WithGradients.apply(value, pairs.z_query, pairs.z_gallery, *gradients, slope)
+    if chunk_size is None:
+        return _FromMatrix.apply(value, pairs.z_query, pairs.z_gallery, sweep.whole, slope)
+    return _FromGradients.apply(value, pairs.z_query, pairs.z_gallery, *sweep.gradients, slope)
 
 
-class _WithGradients(torch.autograd.Function):
-    """A value whose gradients are already known, up to the factor `slope`."""
+class _FromMatrix(torch.autograd.Function):
+    """A value whose gradient with respect to the similarities is slope G."""
+
+    @staticmethod
+    def forward(ctx, value, z_query, z_gallery, matrix, slope):
+        ctx.slope = slope
+        ctx.save_for_backward(z_query, z_gallery, matrix)
+        return value.clone()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad):
+        z_query, z_gallery, matrix = ctx.saved_tensors
+        with torch.autocast(z_query.device.type, enabled=False):
+            matrix = matrix * (ctx.slope * grad)
+            return None, matrix @ z_gallery, matrix.T @ z_query, None, None
+
+
+class _FromGradients(torch.autograd.Function):
+    """A value whose gradients are slope times what is given."""
 
     @staticmethod
     def forward(ctx, value, z_query, z_gallery, grad_query, grad_gallery, slope):
@@ -102,30 +127,31 @@ class _Sweep:
     """Two sweeps over row blocks of the distance matrix: statistics first, then the gradient.
 
     In a block (b, B) the rows ask in the direction query -> gallery, the columns in the other:
-    what belongs to the one who asks is a column (b, 1) or a row (1, B).
+    what belongs to the one who asks is a column (b, 1) or a row (1, B) there, and [0] or [1] of a
+    tensor (2, B) when both are kept.
     """
 
     def __init__(self, pairs: Pairs, settings: TermSettings, chunk_size: int | None):
         self.z_query, self.z_gallery = pairs.z_query.detach(), pairs.z_gallery.detach()
         self.pairs, self.settings = pairs, settings
         self.rows = rows = self.z_query.shape[0]
-        self.kept: list[tuple] | None = None
+        self.kept: list[tuple] = []  # of the first sweep, for the second
         self.progress: Tensor | None = None
         if chunk_size is None:
             self.whole = _squared_distance(self.z_query, self.z_gallery)
             squared_pos = self.whole.diagonal().clone()
             on_cpu = self.z_query.device.type == "cpu"
-            chunk_size = max(1, _CACHED_ELEMENTS // rows) if on_cpu else rows
+            chunk_size = max(1, _BLOCK_ELEMENTS // rows) if on_cpu else rows
         else:
             self.whole = None
             squared_pos = 2 - 2 * (self.z_query * self.z_gallery).sum(1)
         self.blocks = [slice(i, min(i + chunk_size, rows)) for i in range(0, rows, chunk_size)]
-        self.d_pos = squared_pos.clamp_min(SQUARED_DISTANCE_FLOOR).sqrt()
+        self.d_pos = squared_pos.clamp_min_(SQUARED_DISTANCE_FLOOR).sqrt_()
         self.compared = self.d_pos
         if settings.ratio == "batch_mean":
             self.compared = self.d_pos.mean().expand(rows)
         self.count = pairs.negative_count
-        self.weight_means: tuple | None = None
+        self.weight_means: Tensor | None = None  # (2, B)
 
     def read_statistics(self, signal: str | None) -> None:
         """First sweep: means of the weights of each one who asks, and the batch's progress."""
@@ -133,71 +159,64 @@ class _Sweep:
         sums = s.weight_map is not None and s.normalise != "none"
         if not sums and signal is None:
             return
-        row_sum, column_sum = torch.zeros_like(self.d_pos), torch.zeros_like(self.d_pos)
+        weight_sums = self.d_pos.new_zeros(2, self.rows)
         reader = None if signal is None else _ProgressReader(self, signal)
-        kept = []
         for block in self.blocks:
             distance, row_weights, column_weights = pieces = self._prepare(block)
             if sums:
-                row_sum[block] = row_weights.sum(1)
-                column_sum += column_weights.sum(0)
+                weight_sums[0, block] = row_weights.sum(1)
+                weight_sums[1] += column_weights.sum(0)
             if reader is not None:
                 reader.read(distance, block)
-            kept.append(pieces)
-            if self.whole is None:
-                kept.clear()
-        self.kept = kept or None
+            if self.whole is not None:
+                self.kept.append(pieces)
         if reader is not None:
             self.progress = reader.progress()
         if sums:
-            tiny = torch.finfo(row_sum.dtype).tiny
-            means = [(each / self.count) for each in (row_sum, column_sum)]
+            means = weight_sums.div_(self.count)
             if s.normalise == "batch":
-                means = [each.mean().expand_as(each) for each in means]
-            self.weight_means = tuple(each.clamp_min(tiny) for each in means)
+                means = means.mean(1, keepdim=True).expand_as(means)
+            self.weight_means = means.clamp_min(torch.finfo(means.dtype).tiny)
 
-    def value_and_gradients(self, lam: Tensor | float, wanted: bool):
-        """Second sweep: the scalar loss and, where `wanted`, both (B, D) gradients over alpha."""
-        # r of each one who asks, (B,): mean over queries, over negatives, and over directions
-        share = torch.ones_like(self.d_pos) / (2 * self.rows * self.count)
-        if self.settings.rescale:
-            share = share / (1 + lam)
-        row_scale, column_scale = self._scales(share, lam)
-        value = torch.zeros_like(self.d_pos[0])
-        row_pull, column_pull = torch.zeros_like(self.d_pos), torch.zeros_like(self.d_pos)
-        grad_query = grad_gallery = None
+    def value(self, lam: Tensor | float, wanted: bool) -> Tensor:
+        """Second sweep: the loss; where `wanted`, `whole` becomes G over alpha.
+
+        Without `whole` its products with the embeddings, `gradients`, (B, D) each, do.
+        """
+        share, scale = self._scales(lam)
+        value = self.d_pos.new_zeros(())
+        pull = self.d_pos.new_zeros(2, self.rows)  # dL/dd_pos of each one who asks, over alpha
         if wanted and self.whole is None:
-            grad_query, grad_gallery = (
-                torch.empty_like(self.z_query),
-                torch.zeros_like(self.z_query),
-            )
+            grad_query, grad_gallery = self.gradients = [
+                torch.zeros_like(self.z_query) for _ in range(2)
+            ]
         for i, block in enumerate(self.blocks):
-            pieces = self._prepare(block) if self.kept is None else self.kept[i]
-            distance, row_weights, column_weights = pieces
-            row_loss, column_loss = self._losses(distance, block)
-            row_part, rows = _apply(*row_loss, row_weights, *(x[block, None] for x in row_scale))
-            column_part, columns = _apply(*column_loss, column_weights, *(x for x in column_scale))
+            distance, *weights = self.kept[i] if self.kept else self._prepare(block)
+            losses = self._losses(distance, block)
+            scales = ((x[0, block, None], x[1]) for x in (share, scale))
+            parts = map(_apply, losses, weights, *scales)
+            (row_part, rows), (column_part, columns) = parts
             value += row_part
             value += column_part
             if not wanted:
                 continue
-            row_pull[block] = rows.sum(1)
-            column_pull += columns.sum(0)
+            pull[0, block] = rows.sum(1)
+            pull[1] += columns.sum(0)
             # at the floor a distance does not move: infinity makes its share of G zero
             F.threshold_(distance, SQUARED_DISTANCE_FLOOR**0.5, torch.inf)
             grad = torch.div(rows.add_(columns), distance, out=distance)
             if self.whole is None:
                 grad_query[block] = grad @ self.z_gallery
                 grad_gallery.addmm_(grad.T, self.z_query[block])
-        if not wanted:
-            return value, None, None
-        if self.whole is not None:  # by now G
-            grad_query, grad_gallery = self.whole @ self.z_gallery, self.whole.T @ self.z_query
-        d_pos = F.threshold(self.d_pos, SQUARED_DISTANCE_FLOOR**0.5, torch.inf)
-        own = ((row_pull + column_pull) / d_pos)[:, None]
-        grad_query.addcmul_(own, self.z_gallery, value=-1)
-        grad_gallery.addcmul_(own, self.z_query, value=-1)
-        return value, grad_query, grad_gallery
+        if wanted:
+            d_pos = F.threshold(self.d_pos, SQUARED_DISTANCE_FLOOR**0.5, torch.inf)
+            own = pull.sum(0).div_(d_pos)
+            if self.whole is not None:
+                self.whole.diagonal().copy_(own.neg_())
+            else:
+                grad_query -= own[:, None] * self.z_gallery
+                grad_gallery -= own[:, None] * self.z_query
+        return value
 
     def _prepare(self, block: slice):
         """Distances (b, B) with infinity where there is no negative, and both weights."""
@@ -205,44 +224,50 @@ class _Sweep:
             squared = _squared_distance(self.z_query[block], self.z_gallery)
         else:
             squared = self.whole[block]
-        distance = self._exclude(
-            squared.clamp_min_(SQUARED_DISTANCE_FLOOR).sqrt_(), block, torch.inf
-        )
+        distance = squared.clamp_min_(SQUARED_DISTANCE_FLOOR).sqrt_()
+        self._exclude(distance, block, torch.inf)
         if self.settings.weight_map is None:
             return distance, None, None
-        row_weights = self._exclude(self._map(distance, self.compared[block, None]), block, 0.0)
-        column_weights = self._exclude(self._map(distance, self.compared), block, 0.0)
-        return distance, row_weights, column_weights
+        weights = [
+            self._map(distance, each) for each in (self.compared[block, None], self.compared)
+        ]
+        for each in weights:
+            self._exclude(each, block, 0.0)
+        return distance, *weights
 
-    def _exclude(self, values: Tensor, block: slice, fill: float) -> Tensor:
+    def _exclude(self, values: Tensor, block: slice, fill: float) -> None:
         """Fill what is no negative: the positive, and any other row of the same place."""
         if self.pairs.places is None:
             values.diagonal(block.start).fill_(fill)
         else:
             places = self.pairs.places
             values.masked_fill_(places[block, None] == places, fill)
-        return values
 
     def _map(self, distance: Tensor, d_pos: Tensor) -> Tensor:
         """Weights before normalising; where that is to come, up to a constant factor."""
         s = self.settings
         total = distance + d_pos
         if s.weight_map == "exp":
-            weights = torch.div(s.beta * d_pos, total, out=total)
+            beta = s.beta * _LOG2_E
+            weights = torch.div(beta * d_pos, total, out=total)
             if s.normalise == "none" or s.beta > _LARGEST_EXPONENT:
-                weights.sub_(s.beta / 2)
-            return weights.exp_()
+                weights.sub_(beta / 2)
+            return weights.exp2_()
         if s.weight_map == "power":
             return torch.div(2 * d_pos, total, out=total).pow_(s.beta)
         return torch.div(d_pos, total, out=total)
 
-    def _scales(self, share: Tensor, lam: Tensor | float):
-        """For each direction (r, lambda r / mean weight), (B,) each: C = r + that * weight."""
+    def _scales(self, lam: Tensor | float) -> tuple[Tensor, Tensor]:
+        """r and lambda r / mean weight of each one who asks, (2, B): C = r + that * weight."""
+        # r: mean over queries, over negatives, and over directions
+        share = torch.ones_like(self.d_pos) / (2 * self.rows * self.count)
+        if self.settings.rescale:
+            share = share / (1 + lam)
+        share = share.expand(2, -1)
         if self.settings.weight_map is None:
-            return ((share * (1 + lam), share),) * 2
-        if self.weight_means is None:
-            return ((share, lam * share),) * 2
-        return tuple((share, lam * share / mean) for mean in self.weight_means)
+            return share * (1 + lam), share
+        scale = lam * share
+        return share, scale if self.weight_means is None else scale / self.weight_means
 
     def _losses(self, distance: Tensor, block: slice):
         """For each direction the triplets' losses and their slopes over alpha, (b, B) each."""
@@ -255,18 +280,18 @@ class _Sweep:
             gaps = [s.alpha * (d_pos - distance) for d_pos in both_pos]
             return [(F.softplus(gap, threshold=50), gap.sigmoid_()) for gap in gaps]
         # exp(alpha (d_pos - d_neg)) is a product, so one exponential serves both directions
-        far = (distance * -s.alpha).exp_()
+        far = (distance * (-s.alpha * _LOG2_E)).exp2_()
         odds = [far * (s.alpha * d_pos).exp() for d_pos in both_pos]
         return [(each.log1p(), each.div_(each + 1)) for each in odds]
 
 
-def _apply(loss: Tensor, slope: Tensor, weights: Tensor | None, share: Tensor, scale: Tensor):
+def _apply(losses, weights: Tensor | None, share: Tensor, scale: Tensor):
     """sum C loss and C slope, with C = share + scale * weights."""
+    loss, slope = losses
     if weights is None:
         return (loss * share).sum(), slope.mul_(share)
-    importance = torch.addcmul(share, weights, scale)
-    slope.mul_(importance)
-    return torch.dot(importance.view(-1), loss.view(-1)), slope
+    importance = weights.mul_(scale).add_(share)  # addcmul is slow on two columns
+    return torch.dot(importance.view(-1), loss.view(-1)), slope.mul_(importance)
 
 
 def _squared_distance(a: Tensor, b: Tensor) -> Tensor:
@@ -279,33 +304,32 @@ class _ProgressReader:
     def __init__(self, sweep: _Sweep, signal: str):
         self.sweep, self.signal = sweep, signal
         fill = torch.inf if signal == "recall" else 0.0
-        self.by_row = torch.full_like(sweep.d_pos, fill)
-        self.by_column = torch.full_like(sweep.d_pos, fill)
+        self.read_off = sweep.d_pos.new_full((2, sweep.rows), fill)
 
     def read(self, distance: Tensor, block: slice) -> None:
         """Take in one block of distances, infinite where there is no negative."""
-        d_pos = self.sweep.d_pos
+        d_pos, (by_row, by_column) = self.sweep.d_pos, self.read_off
         if self.signal == "recall":  # the nearest negative
-            self.by_row[block] = distance.amin(1)
-            self.by_column = torch.minimum(self.by_column, distance.amin(0))
+            by_row[block] = distance.amin(1)
+            torch.minimum(by_column, distance.amin(0), out=by_column)
         elif self.signal == "triplet":  # how many negatives are not farther than the positive
             # "not nearer", so that NaN is no success
-            self.by_row[block] = (~(d_pos[block, None] < distance)).sum(1).to(d_pos)
-            self.by_column += (~(d_pos < distance)).sum(0)
+            by_row[block] = (~(d_pos[block, None] < distance)).sum(1).to(d_pos)
+            by_column += (~(d_pos < distance)).sum(0)
         else:  # the sum of the negatives' cosines
             cosine = 1 - distance.square() / 2
             cosine.masked_fill_(distance == torch.inf, 0)
-            self.by_row[block] = cosine.sum(1)
-            self.by_column += cosine.sum(0)
+            by_row[block] = cosine.sum(1)
+            by_column += cosine.sum(0)
 
     def progress(self) -> Tensor:
         """Scalar in [0, 1]."""
-        d_pos, count, both = self.sweep.d_pos, self.sweep.count, (self.by_row, self.by_column)
+        d_pos, count = self.sweep.d_pos, self.sweep.count
         if self.signal == "recall":
-            share = sum((d_pos < nearest).sum() for nearest in both) / (2 * len(d_pos))
+            share = (d_pos < self.read_off).count_nonzero() / self.read_off.numel()
             chance = 1 / (count + 1)
             return above_chance(share, chance.mean() if torch.is_tensor(chance) else chance)
-        mean = sum((each / count).mean() for each in both) / 2
+        mean = (self.read_off / count).mean()
         if self.signal == "triplet":
             return above_chance(1 - mean, 0.5)
         return ((1 - d_pos.square() / 2).mean() - mean).nan_to_num(0.0).clamp(0, 1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
@@ -108,8 +110,9 @@ class ProgressiveWeight(nn.Module):
                 total = torch.stack([progress * rows, torch.full_like(progress, rows)])
                 dist.all_reduce(total)
                 progress = total[0] / total[1]
-            rate = (1 - self.momentum) / (1 - self.momentum ** (self.steps + 1))
-            self.average.lerp_(progress, rate.to(progress)).clamp_(0, 1)
+            log_momentum = math.log(self.momentum) if self.momentum else -math.inf
+            rate = (self.momentum - 1) / torch.expm1((self.steps + 1) * log_momentum)
+            self.average.lerp_(progress, rate).clamp_(0, 1)
         self.steps.add_(1)
 
     def progress(self) -> Tensor:
