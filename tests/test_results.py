@@ -78,4 +78,4 @@ def test_the_table_gives_mean_and_spread_over_seeds(tmp_path, monkeypatch):
 
 def test_readme_shows_the_stored_table():
     readme = (Path(__file__).parents[1] / "README.md").read_text()
-    assert results.table("chapter06", "mini") in readme
+    assert results.table("main", "mini") in readme

@@ -1,12 +1,14 @@
 """Stored runs: small JSON files that travel with the package, one a run.
 
-A run is `results/<study>/<world>-<loss>-s<seed>.json`, the `result.json` that `training.fit`
-writes and returns: {settings, data, versions, hardware, wall_s, curves, report, ...}.
+A run is `results/<study>/<world>-<arm>-s<seed>.json`, the `result.json` that `training.fit`
+writes and returns: {settings, data, versions, hardware, wall_s, curves, report, ...}. The
+`study.toml` beside it says what each arm is; `dphr study run` makes what is missing.
 Chapters read these, since on Colab a notebook comes alone with the installed package.
 """
 
 import json
 from importlib.resources import files
+from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
@@ -16,12 +18,12 @@ def studies() -> list[str]:
     return sorted(f.name for f in files(__package__).iterdir() if f.is_dir() and _runs(f))
 
 
-def load(study: str) -> dict[tuple[str, str, int], dict[str, Any]]:
-    """All runs of a study by (world, loss, seed), in the order of their names.
+def load(study: str | Path) -> dict[tuple[str, str, int], dict[str, Any]]:
+    """All runs of a stored study, or of a folder, by (world, arm, seed), in order of their names.
 
     Raises `FileNotFoundError` naming the studies there are.
     """
-    folder = files(__package__) / study
+    folder = Path(study) if Path(study).is_absolute() else files(__package__) / study
     if not folder.is_dir() or not _runs(folder):
         raise FileNotFoundError(
             f"study: found no stored runs of {study!r}; there are: {', '.join(studies()) or 'none'}"
@@ -41,8 +43,8 @@ TABLE = {  # heading -> direction and field of the report
 }
 
 
-def table(study: str, world: str) -> str:
-    """A Markdown table of a study's runs in one world: a row a loss, its mean over the seeds.
+def table(study: str | Path, world: str) -> str:
+    """A Markdown table of a study's runs in one world: a row an arm, its mean over the seeds.
 
     Percent; after ± the standard deviation over seeds (of a sample). AP is the official
     trapezoid; drone → satellite where a heading does not say S2D (satellite → drone).
@@ -69,7 +71,7 @@ def run_name(world: str, loss: str, seed: int) -> str:
 
 
 def parse_name(name: str) -> tuple[str, str, int]:
-    """(world, loss, seed) of a stored run's file name; the inverse of `run_name`."""
+    """(world, arm, seed) of a stored run's file name; the inverse of `run_name`."""
     world, loss, seed = name.removesuffix(".json").rsplit("-", 2)
     return world, loss, int(seed.removeprefix("s"))
 

@@ -1,0 +1,142 @@
+"""What a study's seeds can say: levels, differences within a seed, and how sure they are.
+
+A seed changes world, initialisation and sampler, and arms share it, so differences are taken
+within seeds. Intervals are Student's, over seeds. Needs scipy.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+from scipy import stats
+
+from dphr_lab import results
+
+Runs = Mapping[tuple[str, str, int], Mapping[str, Any]]  # what results.load gives
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean over seeds and its 95 % interval, in points of the measure."""
+
+    mean: float
+    half_width: float  # NaN for a single value
+
+    def __str__(self) -> str:
+        return f"{self.mean:.1f} ± {self.half_width:.1f}"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """An arm minus a reference, seed by seed."""
+
+    arm: str
+    reference: str
+    by_seed: tuple[float, ...]
+    interval: Interval
+    p: float  # two-sided, of no difference; of a family of arms after Holm's correction
+
+    def __str__(self) -> str:
+        seeds = " ".join(f"{d:+.1f}" for d in self.by_seed)
+        return (
+            f"{self.arm} − {self.reference}: {self.interval.mean:+.1f} ± "
+            f"{self.interval.half_width:.1f} (p {self.p:.3f}; by seed {seeds})"
+        )
+
+
+def student_interval(values: Sequence[float], confidence: float = 0.95) -> Interval:
+    """Mean of independent values and the half-width of Student's interval."""
+    count = len(values)
+    if count < 2:
+        return Interval(mean(values), math.nan)
+    quantile = stats.t.ppf((1 + confidence) / 2, count - 1)
+    return Interval(mean(values), float(quantile) * stdev(values) / math.sqrt(count))
+
+
+def values(
+    runs: Runs, world: str, arm: str, measure: str = "r_at_1", direction: str = "D2S"
+) -> dict[int, float]:
+    """A measure of an arm's reports by seed; raises ValueError naming the arms there are."""
+    found = {
+        seed: run["report"][direction][measure]
+        for (w, a, seed), run in runs.items()
+        if (w, a) == (world, arm)
+    }
+    if not found:
+        known = sorted({f"{w}-{a}" for w, a, _ in runs})
+        raise ValueError(f"no stored run of {world}-{arm}; there are {', '.join(known)}")
+    return found
+
+
+def paired(
+    runs: Runs,
+    world: str,
+    arm: str,
+    reference: str,
+    measure: str = "r_at_1",
+    direction: str = "D2S",
+) -> Difference:
+    """`arm` minus `reference` over the seeds that both have.
+
+    Raises ValueError for fewer than two such seeds: one difference has no spread.
+    """
+    ours, theirs = (values(runs, world, a, measure, direction) for a in (arm, reference))
+    by_seed = tuple(ours[seed] - theirs[seed] for seed in sorted(ours.keys() & theirs.keys()))
+    if len(by_seed) < 2:
+        raise ValueError(f"{arm} and {reference} share {len(by_seed)} seeds; at least 2 are needed")
+    # identical runs differ by nothing, which is certain
+    p = float(stats.ttest_1samp(by_seed, 0).pvalue) if any(by_seed) else 1.0
+    return Difference(arm, reference, by_seed, student_interval(by_seed), p)
+
+
+def against(
+    runs: Runs,
+    world: str,
+    reference: str,
+    arms: Sequence[str],
+    measure: str = "r_at_1",
+    direction: str = "D2S",
+) -> list[Difference]:
+    """`paired` of each arm with the reference, p corrected by Holm over the arms."""
+    found = [paired(runs, world, arm, reference, measure, direction) for arm in arms]
+    corrected = holm([difference.p for difference in found])
+    return [replace(d, p=p) for d, p in zip(found, corrected, strict=True)]
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """p values corrected for being several (Holm 1979), in the order given."""
+    order = sorted(range(len(p_values)), key=lambda i: p_values[i])
+    corrected, largest = [0.0] * len(p_values), 0.0
+    for rank, i in enumerate(order):
+        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[i]))
+        corrected[i] = largest
+    return corrected
+
+
+def study_report(study: str | Path, reference: str) -> str:
+    """Markdown of a stored study or a folder of runs, drone → satellite.
+
+    Each world's levels, and each arm's R@1 less that of `reference`, paired by seed; levels only
+    for arms that share fewer than two seeds with it.
+    """
+    runs = results.load(study)
+    lines = []
+    for world in dict.fromkeys(w for w, _, _ in runs):
+        arms = list(dict.fromkeys(a for w, a, _ in runs if w == world))
+        lines += [f"### {world}", "", results.table(study, world), ""]
+        if reference not in arms:
+            lines += [f"no run of {reference} here", ""]
+            continue
+        seeds = {arm: values(runs, world, arm).keys() for arm in arms}
+        several = [a for a in arms if a != reference and len(seeds[a] & seeds[reference]) > 1]
+        if several:
+            lines += [f"R@1 minus that of {reference}: mean ± 95 % half-width (Student, paired by "
+                      "seed), p after Holm", ""]  # fmt: skip
+            lines += [f"* {difference}" for difference in against(runs, world, reference, several)]
+            lines += [""]
+    return "\n".join(lines)

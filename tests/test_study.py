@@ -1,0 +1,158 @@
+"""Studies: what a grid asks for, what is made, skipped, resumed and refused."""
+
+import numpy as np
+import pytest
+
+from dphr_lab import results, study, training
+from dphr_lab.settings import Settings
+from dphr_lab.study import read_study, run_study, stored_studies, thinned
+
+SMALL = """
+about = "Does it run?"
+seeds = [0, 1]
+[worlds.small]
+preset = "tiny"
+image_px = 32
+weather = 0.0
+[settings]
+steps = 3
+image_px = 32
+batch = 4
+val_places = 3
+threads = 1
+[arms.triplet]
+loss = "triplet"
+[arms.blunt]
+loss = "rda"
+loss_options = { beta = 0.0 }
+"""
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (tmp_path / "asked").mkdir()
+    (tmp_path / "asked" / "study.toml").write_text(SMALL)
+    return tmp_path / "asked"
+
+
+def run(folder, **options):
+    said = []
+    count = run_study(read_study(folder), work=folder.parent / "work", say=said.append, **options)
+    return count, said
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_every_run_is_made_once_and_stored_under_its_name(folder, jobs):
+    count, said = run(folder, jobs=jobs)
+    assert count == 4 and said[0] == "asked: 4 runs, 4 to do now" and len(said) == 5
+    runs = results.load(folder)
+    assert set(runs) == {("small", arm, seed) for arm in ("triplet", "blunt") for seed in (0, 1)}
+    for (_, arm, seed), result in runs.items():
+        settings = Settings.from_dict(result["settings"])
+        assert settings == read_study(folder).arms[arm].changed(seed=seed)
+        assert result["data"]["world"]["seed"] == seed and result["curves"]["step"] == [1, 2, 3]
+    assert runs["small", "blunt", 0]["settings"]["loss_options"] == {"beta": 0.0}
+    assert not any((folder.parent / "work").iterdir())
+    assert run(folder) == (0, ["asked: 4 runs, 0 to do now"])
+
+
+def test_a_world_is_rendered_once_for_all_arms_and_read_as_it_was(folder, monkeypatch):
+    from dphr_lab import scenes
+
+    rendered = []
+    original = scenes.render_world
+    monkeypatch.setattr(
+        scenes, "render_world", lambda *a, **k: rendered.append(a) or original(*a, **k)
+    )
+    asked = read_study(folder)
+    first, again = (study.open_world(asked, "small", 0) for _ in range(2))
+    assert len(rendered) == 1
+    for one, other in ((first.train.drone, again.train.drone), (*first.test("S2D"),)):
+        if one.view == other.view:
+            np.testing.assert_array_equal(one.images, other.images)
+    for one, other in zip(first.test("D2S"), again.test("D2S"), strict=True):
+        np.testing.assert_array_equal(one.images, other.images)
+        np.testing.assert_array_equal(one.places, other.places)
+        np.testing.assert_array_equal(one.families, other.families)
+    study.open_world(asked, "small", 1)
+    assert len(rendered) == 2
+
+
+def test_parts_of_a_study_can_be_asked_for(folder):
+    assert run(folder, seeds=[1], arms=["blunt"])[0] == 1
+    assert set(results.load(folder)) == {("small", "blunt", 1)}
+    assert len(read_study(folder).missing()) == 3
+    with pytest.raises(ValueError, match="arms: asked has no sharp; it has triplet, blunt"):
+        run(folder, arms=["sharp"])
+
+
+def test_a_cut_run_goes_on_where_it_was(folder, monkeypatch):
+    text = SMALL.replace("threads = 1", "threads = 1\ncheckpoint_every = 1")
+    (folder / "study.toml").write_text(text)
+    one_step = training._Run._one_step
+    steps = []
+
+    def stopping(self, batch):
+        if len(steps) == 2:
+            steps.append("cut")
+            raise KeyboardInterrupt
+        line = one_step(self, batch)
+        steps.append(line["step"])
+        return line
+
+    monkeypatch.setattr(training._Run, "_one_step", stopping)
+    with pytest.raises(KeyboardInterrupt):
+        run(folder, seeds=[0], arms=["triplet"])
+    assert not list(folder.glob("*.json"))
+    run(folder, seeds=[0], arms=["triplet"])
+    assert steps == [1, 2, "cut", 3]
+    cut = results.load(folder)["small", "triplet", 0]
+    monkeypatch.setattr(training._Run, "_one_step", one_step)
+    (folder / "small-triplet-s0.json").unlink()
+    run(folder, seeds=[0], arms=["triplet"])
+    whole = results.load(folder)["small", "triplet", 0]
+    assert cut["curves"] == whole["curves"] and cut["report"] == whole["report"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("about", "abut", "lacks about"),
+        ("seeds = [0, 1]", "seeds = [0, 1]\nextra = 1", "unknown extra"),
+        ("steps = 3", "stepps = 3", "arm 'triplet': settings: found unknown stepps"),
+        ("[arms.blunt]", '[arms."too-blunt"]', "has a hyphen"),
+        ('preset = "tiny"', 'preset = "tinny"', "world 'small': preset 'tinny' is unknown"),
+        ("weather = 0.0", "wether = 0.0", "world 'small': .*wether"),
+        ("seeds = [0, 1]", "seeds = [0, 1", "is not TOML"),
+    ],
+)
+def test_a_grid_that_is_wrong_says_where(folder, old, new, message):
+    (folder / "study.toml").write_text(SMALL.replace(old, new))
+    with pytest.raises(ValueError, match=message) as error:
+        read_study(folder)
+    assert "study.toml" in str(error.value)
+
+
+def test_an_unknown_study_names_those_that_there_are(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"one of .*main"):
+        read_study(tmp_path)
+
+
+def test_curves_are_thinned_to_their_ends_and_validations_stay():
+    curves = {"step": list(range(1, 801)), "loss": [1 / s for s in range(1, 801)], "val_step": [9]}
+    kept = thinned(curves)
+    assert len(kept["step"]) == len(kept["loss"]) == 100
+    assert (kept["step"][0], kept["step"][-1]) == (1, 800) and kept["val_step"] == [9]
+    assert all(loss == 1 / step for step, loss in zip(kept["step"], kept["loss"], strict=True))
+    assert thinned({"step": [1], "loss": [2]}) == {"step": [1], "loss": [2]}
+
+
+@pytest.mark.parametrize("name", stored_studies())
+def test_stored_runs_are_those_that_their_grid_asks_for(name):
+    asked = read_study(name)
+    stored = {results.parse_name(path.name) for path in asked.folder.glob("*.json")}
+    assert stored <= set(asked.runs())
+    for (world, arm, seed), result in ((r, results.load(name)[r]) for r in sorted(stored)):
+        found = Settings.from_dict(result["settings"]).changed(threads=None)
+        assert found == asked.arms[arm].changed(seed=seed, threads=None), (world, arm, seed)
