@@ -21,7 +21,7 @@ Runs = Mapping[tuple[str, str, int], Mapping[str, Any]]  # what results.load giv
 
 
 @dataclass(frozen=True)
-class Interval:
+class StudentInterval:
     """A mean over seeds and its 95 % interval, in points of the measure."""
 
     mean: float
@@ -38,7 +38,7 @@ class Difference:
     arm: str
     reference: str
     by_seed: tuple[float, ...]
-    interval: Interval
+    interval: StudentInterval
     p: float  # two-sided, of no difference; of a family of arms after Holm's correction
 
     def __str__(self) -> str:
@@ -49,13 +49,13 @@ class Difference:
         )
 
 
-def student_interval(values: Sequence[float], confidence: float = 0.95) -> Interval:
+def student_interval(values: Sequence[float], confidence: float = 0.95) -> StudentInterval:
     """Mean of independent values and the half-width of Student's interval."""
     count = len(values)
     if count < 2:
-        return Interval(mean(values), math.nan)
+        return StudentInterval(mean(values), math.nan)
     quantile = stats.t.ppf((1 + confidence) / 2, count - 1)
-    return Interval(mean(values), float(quantile) * stdev(values) / math.sqrt(count))
+    return StudentInterval(mean(values), float(quantile) * stdev(values) / math.sqrt(count))
 
 
 def values(
