@@ -143,6 +143,32 @@ def training_curves(
     return axes
 
 
+def arms_over_seeds(axes, arms, intervals=None, chance: float | None = None):
+    """One row an arm: a small mark a seed, a large one for their mean, a bar for its interval.
+
+    `arms`: {name: values, one a seed}; `intervals`: {name: half-width} where they are to be shown;
+    `chance`: a level to compare with, drawn as a dotted line. The first arm stands on top.
+    Returns the axes. Raises ValueError for no arms, or for an arm without values.
+    """
+    if not arms:
+        raise ValueError("arms is empty: expected {name: values of its seeds}")
+    for row, (name, values) in enumerate(arms.items()):
+        values = np.asarray(values, dtype=float).reshape(-1)
+        if not len(values):
+            raise ValueError(f"arm {name!r} has no values")
+        half = (intervals or {}).get(name)
+        if half is not None and np.isfinite(half):
+            axes.errorbar(values.mean(), row, xerr=half, color="0.4", capsize=3, zorder=1)
+        axes.plot(values, [row] * len(values), "|", color="0.35", markersize=11, zorder=2)
+        axes.plot(values.mean(), row, "o", color=PALETTE["blue"], markersize=7, zorder=3)
+    if chance is not None:
+        axes.axvline(chance, color=PALETTE["vermilion"], linestyle=":", linewidth=1.4)
+    axes.set(yticks=range(len(arms)), yticklabels=list(arms))
+    axes.invert_yaxis()
+    _plain(axes)
+    return axes
+
+
 def _marks(right, twins, shape) -> list[list[tuple]]:
     """The (mark, colour, line style) of each result."""
     if right is None:

@@ -13,6 +13,7 @@ from dphr_lab import plotting  # noqa: E402
 from dphr_lab.plotting import (  # noqa: E402
     PALETTE,
     RUN_STYLES,
+    arms_over_seeds,
     retrieval_strips,
     similarity_histogram,
     training_curves,
@@ -146,3 +147,20 @@ def test_figures_are_readable_in_grey():
 def test_wrong_input_is_named(figure, draw, words):
     with pytest.raises(ValueError, match=words):
         draw(figure)
+
+
+def test_arms_are_drawn_by_seed_mean_and_interval(figure):
+    axes = figure.subplots()
+    arms_over_seeds(axes, {"a": [1, 2, 6], "b": [4]}, {"a": 1.5, "b": np.nan}, chance=2.5)
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["a", "b"]
+    lines = [line for line in axes.lines if len(line.get_xdata()) and line.get_marker() in "|o"]
+    drawn = {(line.get_marker(), *np.atleast_1d(line.get_xdata())) for line in lines}
+    assert {("|", 1, 2, 6), ("o", 3), ("|", 4), ("o", 4)} <= drawn
+    bars = [c for c in axes.collections if hasattr(c, "get_segments")]
+    assert len(bars) == 1  # no bar where there is no interval
+    np.testing.assert_allclose(bars[0].get_segments()[0][:, 0], [1.5, 4.5])
+    assert axes.get_ylim()[0] > axes.get_ylim()[1]  # the first on top
+    with pytest.raises(ValueError, match="arm 'c' has no values"):
+        arms_over_seeds(axes, {"c": []})
+    with pytest.raises(ValueError, match="arms is empty"):
+        arms_over_seeds(axes, {})
