@@ -5,6 +5,7 @@ stimuli = make_stimuli()
 print(probe(model, stimuli))  # any callable from images (B, 3, H, W) uint8 to (B, D)
 """
 
+from dphr_lab.probe.figure import psychometric_curves
 from dphr_lab.probe.psychometric import Fit, Threshold, fit_curve
 from dphr_lab.probe.report import (
     ALL_KINDS,
@@ -20,11 +21,12 @@ from dphr_lab.probe.stimuli import (
     StimulusSettings,
     draw_change,
     make_stimuli,
+    probe_days,
     probe_scene,
 )
 
 __all__ = [
     "ALL_KINDS", "DOSES_M2", "Curve", "Fit", "ProbeReport", "Stimuli", "StimulusSettings",
     "Threshold", "choices", "draw_change", "fit_curve", "make_stimuli", "probe",
-    "probe_embeddings", "probe_scene",
+    "probe_days", "probe_embeddings", "probe_scene", "psychometric_curves",
 ]  # fmt: skip

@@ -125,9 +125,10 @@ def probe_embeddings(
 ) -> ProbeReport:
     """`probe` from embeddings that are there: z_drone (N, D) and z_satellite (M, D).
 
-    Row i embeds `stimuli.drone[i]` or `stimuli.satellite[i]`. Raises ValueError for other shapes
-    or values that are not finite.
+    Row i embeds `stimuli.drone[i]` or `stimuli.satellite[i]`. Raises ValueError for other shapes,
+    values that are not finite, and stimuli whose `check` fails.
     """
+    stimuli.check()
     right = choices(z_drone, z_satellite, stimuli)
     blind = _blind(z_drone, z_satellite, stimuli)
     places, doses = len(stimuli.drone), stimuli.settings.doses_m2

@@ -12,7 +12,7 @@ from functools import cached_property
 
 import numpy as np
 
-from dphr_lab.scenes.cameras import university_orbit
+from dphr_lab.scenes.cameras import Pose, university_orbit
 from dphr_lab.scenes.conditions import Conditions, draw_conditions, vary
 from dphr_lab.scenes.render import Flight, decode, photograph
 from dphr_lab.scenes.towns import (
@@ -105,6 +105,19 @@ class Stimuli:
         """Places that could not take a dose of a kind, (kinds, 1 + doses): they have no trial."""
         return len(self.drone) - self.counts
 
+    def check(self) -> None:
+        """Raise ValueError unless the two pictures of dose 0 are one, as shared noise makes them.
+
+        With `own_noise` there is nothing to check here: then the share at dose 0 tells.
+        """
+        pairs = self.pairs[self.doses_m2 == 0]
+        differ = (self.satellite[pairs[:, 0]] != self.satellite[pairs[:, 1]]).any((1, 2, 3))
+        if differ.any() and not self.settings.own_noise:
+            raise ValueError(
+                f"stimuli: {differ.sum()} of the {len(pairs)} pairs of dose 0 differ: the changed "
+                "pictures were not made as the unchanged ones, and give answers away"
+            )
+
     def __str__(self) -> str:
         doses = (0.0, *self.settings.doses_m2)
         lines = [
@@ -165,6 +178,13 @@ def probe_scene(settings: StimulusSettings, place: int) -> Scene:
             if draw_change(scene, kind, dose_m2, rng) is None:
                 scene = _add_object(scene, kind, dose_m2, rng)
     return scene
+
+
+def probe_days(settings: StimulusSettings, place: int) -> tuple[Pose, Conditions, Conditions]:
+    """Return where the drone stood, its day, and the day of every satellite image of a place."""
+    rng = _generator(settings, 2, place)
+    pose = university_orbit(24)[int(rng.integers(24))]
+    return pose, *(draw_conditions(rng, view, settings.weather) for view in ("drone", "satellite"))
 
 
 def draw_change(scene: Scene, kind: str, dose_m2: float, rng: np.random.Generator) -> Change | None:
@@ -258,18 +278,13 @@ def _photograph_place(job) -> tuple[np.ndarray, np.ndarray, list]:
     """(drone view, satellite images, trials) of a place; the first satellite image is unchanged."""
     settings, place = job
     scene, px = probe_scene(settings, place), settings.image_px
-    rng = _generator(settings, 2, place)
-    day = draw_conditions(rng, "drone", settings.weather)
-    pose = university_orbit(24)[int(rng.integers(24))]
+    pose, day, pass_day = probe_days(settings, place)
+    rng = _generator(settings, 4, place)
     drone = decode(photograph(Flight(scene, day, px).drone(pose), vary(day, rng), rng))
-    day, trials = (
-        draw_conditions(rng, "satellite", settings.weather),
-        _trials(settings, scene, place),
-    )
-    noise = int(rng.integers(1 << 30))
+    noise, trials = int(rng.integers(1 << 30)), _trials(settings, scene, place)
     scenes = [scene, *(apply_change(scene, change) for _, _, change in trials)]
     views = [
-        _from_above(each, day, px, noise + i if settings.own_noise else noise)
+        _from_above(each, pass_day, px, noise + i if settings.own_noise else noise)
         for i, each in enumerate(scenes)
     ]
     return drone, np.stack(views), trials

@@ -1,0 +1,64 @@
+"""The probe's figure: psychometric curves of several encoders on one pair of axes."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from dphr_lab.plotting import RUN_STYLES
+from dphr_lab.probe.psychometric import CRITERION
+from dphr_lab.probe.report import ALL_KINDS, ProbeReport
+
+_MARKERS = ("o", "s", "^", "D", "v", "P")
+_GREYS = (("0.45", ":"), ("0.65", "-."))  # of untrained encoders
+
+
+def psychometric_curves(axes, reports: Mapping[str, ProbeReport], kind: str = ALL_KINDS):
+    """Share correct against dose: a mark with its 95 % interval a dose, and the fitted curve.
+
+    `reports`: name -> report, drawn in a style each; names that begin with "untrained" in grey
+    crosses. `kind`: `ALL_KINDS` or a kind of change; a report without it is left out. Chance and
+    the 75 % of the threshold are lines. Raises ValueError for no report, more than there are
+    styles, or a kind that no report has.
+    """
+    untrained = [name for name in reports if name.startswith("untrained")]
+    named = [name for name in reports if name not in untrained]
+    if not reports or len(named) > len(_MARKERS) or len(untrained) > len(_GREYS):
+        raise ValueError(
+            f"reports: {len(named)} given and {len(untrained)} untrained, expected one or more in "
+            f"all, up to {len(_MARKERS)} and {len(_GREYS)}"
+        )
+    if not any(kind in report.curves for report in reports.values()):
+        raise ValueError(f"kind is {kind!r}: found in no report")
+    styles = {
+        name: (*style, marker)
+        for name, style, marker in zip(named, RUN_STYLES, _MARKERS, strict=False)
+    } | {name: (*style, "x") for name, style in zip(untrained, _GREYS, strict=False)}
+    doses = set()
+    for i, (name, report) in enumerate(reports.items()):
+        if kind not in report.curves:
+            continue
+        curve, (colour, line, marker) = report.curves[kind], styles[name]
+        area = np.array(curve.area_m2)
+        doses |= set(curve.dose_m2)
+        aside = area * 2 ** (0.07 * (i - (len(reports) - 1) / 2))  # so that bars do not hide bars
+        below, above = np.subtract(curve.correct, curve.low), np.subtract(curve.high, curve.correct)
+        bars = np.maximum([below, above], 0)
+        axes.errorbar(
+            aside, curve.correct, bars, fmt=marker, color=colour, markersize=5, elinewidth=0.8
+        )
+        smooth = np.geomspace(area.min(), area.max(), 100)
+        axes.plot(smooth, 100 * curve.fit(smooth), color=colour, linestyle=line, linewidth=1.5)
+        axes.plot([], [], color=colour, linestyle=line, marker=marker, markersize=5, label=name)
+    axes.axhline(50, color="black", linewidth=0.8)
+    axes.axhline(100 * CRITERION, color="black", linewidth=0.8, linestyle=(0, (1, 3)))
+    where = axes.get_yaxis_transform()
+    for level, text in ((50, "chance"), (100 * CRITERION, "threshold")):
+        axes.text(0.995, level - 0.7, text, transform=where, ha="right", va="top", fontsize=8)
+    ticks = sorted(doses)
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(ticks, [f"{dose:g}" for dose in ticks])
+    axes.minorticks_off()
+    axes.set(xlabel=f"changed area, m² ({kind})", ylabel="correct, %")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, fontsize=8, loc="upper left")
+    return axes
