@@ -21,7 +21,6 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -146,7 +145,7 @@ def describe_data(data: CrossViewDataset) -> dict[str, Any]:
         "name": data.name,
         "root": None if data.root is None else str(Path(data.root).resolve()),
         "height_m": data.height_m,
-        "world": None if settings is None else asdict(settings),
+        "world": None if settings is None else settings.to_dict(),
     }
 
 
@@ -394,7 +393,7 @@ class _Run:
         # a setting that is newer than the run had its default's meaning
         before["settings"] = Settings.from_dict(before["settings"]).to_dict()
         if before["data"]["world"] and record["data"]["world"]:
-            world = asdict(type(self.data.settings)(**before["data"]["world"]))
+            world = type(self.data.settings)(**before["data"]["world"]).to_dict()
             before["data"]["world"] = json.loads(json.dumps(world))
         different = [
             f"{name}: stored {before[part].get(name)!r}, given {value!r}"

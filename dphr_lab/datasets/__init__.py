@@ -21,6 +21,7 @@ from dphr_lab.datasets.layouts import (
     sues200_split,
 )
 from dphr_lab.datasets.pairs import PairSet
+from dphr_lab.datasets.photo_towns import PhotoTowns
 from dphr_lab.datasets.twin_towns import TwinTowns
 from dphr_lab.datasets.verification import PartCount, VerifyReport, verify
 
@@ -38,6 +39,7 @@ __all__ = [
     "PairBatches",
     "PairSet",
     "PartCount",
+    "PhotoTowns",
     "TwinTowns",
     "University1652",
     "VerifyReport",
