@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from dphr_lab import cli
 from dphr_lab.probe import (
     ALL_KINDS,
     ProbeReport,
@@ -370,3 +371,66 @@ def test_the_figure_shows_every_encoder_chance_and_the_threshold(stimuli):
         psychometric_curves(axes, {})
     with pytest.raises(ValueError, match="found in no report"):
         psychometric_curves(axes, {"tiles": tiles}, kind="painted")
+
+
+# -- the command ------------------------------------------------------------------------------
+
+FEW = ["--places", "3", "--doses", "10", "320", "--kinds", "moved", "--workers", "1"]
+
+
+@pytest.fixture(scope="module")
+def run_folder(tmp_path_factory):
+    from dphr_lab.models import Encoder
+
+    folder = tmp_path_factory.mktemp("probe") / "first"
+    Encoder("test_convnext", image_px=32).save(folder)
+    return folder
+
+
+def test_the_command_probes_runs_beside_untrained_encoders(run_folder, capsys):
+    out, figure = run_folder / "probe.json", run_folder / "probe.png"
+    flags = ["--run", run_folder, "--backbone", "test_vit", "--out", out, "--figure", figure]
+    assert cli.main(["probe", *map(str, flags), *FEW]) == 0
+    reports = {k: ProbeReport.from_dict(v) for k, v in json.loads(out.read_text()).items()}
+    assert list(reports) == ["first", "untrained test_convnext", "untrained test_vit"]
+    assert reports["first"].stimuli["image_px"] == 32  # the run's
+    assert reports["first"].stimuli["kinds"] == ["building moved"]
+    assert reports["first"].curves != reports["untrained test_convnext"].curves
+    assert figure.stat().st_size > 10_000
+    printed = capsys.readouterr().out
+    assert all(str(report) in printed for report in reports.values())
+
+
+@pytest.mark.parametrize(
+    ("flags", "code", "told"),
+    [
+        ("", 2, "--run RUN or --backbone NAME is needed"),
+        ("--backbone test_convnext --doses 20 10", 2, "rising"),
+        ("--backbone test_convnext --places 0", 2, "1 or more"),
+        ("--backbone test_convnext --kinds painted", 2, "recoloured"),
+        ("--backbone test_convnext --figure probe.txt", 2, ".png"),
+        ("--backbone a b c d e f g", 2, "found 7 encoders"),
+        ("--run somewhere --pretrained pypi", 2, "goes with --backbone"),
+        ("--run nowhere", 1, "encoder.json is missing"),
+        ("--backbone resnet --image-px 32", 1, "Near it"),
+    ],
+)
+def test_bad_input_ends_in_one_line(flags, code, told, capsys):
+    try:
+        found = cli.main(["probe", *flags.split()])
+    except SystemExit as stop:
+        found = stop.code
+    assert found == code
+    assert told in capsys.readouterr().err.splitlines()[-1]
+
+
+# -- beside R@1 -------------------------------------------------------------------------------
+
+
+def test_every_report_on_twin_towns_prints_family_recall_and_twin_choice():
+    from dphr_lab.retrieval import evaluate
+
+    z = torch.eye(4)
+    told = str(evaluate(z, range(4), z, range(4), query_families=[0, 0, 1, 1],
+                        gallery_families=[0, 0, 1, 1]))  # fmt: skip
+    assert "family R@1 100.00" in told and "twin choice 100.00 (chance 50)" in told

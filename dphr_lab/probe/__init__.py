@@ -16,6 +16,7 @@ from dphr_lab.probe.report import (
     probe_embeddings,
 )
 from dphr_lab.probe.stimuli import (
+    CHANGE_KINDS,
     DOSES_M2,
     Stimuli,
     StimulusSettings,
@@ -26,7 +27,7 @@ from dphr_lab.probe.stimuli import (
 )
 
 __all__ = [
-    "ALL_KINDS", "DOSES_M2", "Curve", "Fit", "ProbeReport", "Stimuli", "StimulusSettings",
-    "Threshold", "choices", "draw_change", "fit_curve", "make_stimuli", "probe",
-    "probe_days", "probe_embeddings", "probe_scene", "psychometric_curves",
+    "ALL_KINDS", "CHANGE_KINDS", "DOSES_M2", "Curve", "Fit", "ProbeReport", "Stimuli",
+    "StimulusSettings", "Threshold", "choices", "draw_change", "fit_curve", "make_stimuli",
+    "probe", "probe_days", "probe_embeddings", "probe_scene", "psychometric_curves",
 ]  # fmt: skip

@@ -1,6 +1,7 @@
 """The probe's figure: psychometric curves of several encoders on one pair of axes."""
 
 from collections.abc import Mapping
+from itertools import cycle
 
 import numpy as np
 
@@ -22,17 +23,17 @@ def psychometric_curves(axes, reports: Mapping[str, ProbeReport], kind: str = AL
     """
     untrained = [name for name in reports if name.startswith("untrained")]
     named = [name for name in reports if name not in untrained]
-    if not reports or len(named) > len(_MARKERS) or len(untrained) > len(_GREYS):
+    if not reports or len(named) > len(_MARKERS):
         raise ValueError(
             f"reports: {len(named)} given and {len(untrained)} untrained, expected one or more in "
-            f"all, up to {len(_MARKERS)} and {len(_GREYS)}"
+            f"all, up to {len(_MARKERS)} beside the untrained"
         )
     if not any(kind in report.curves for report in reports.values()):
         raise ValueError(f"kind is {kind!r}: found in no report")
     styles = {
         name: (*style, marker)
         for name, style, marker in zip(named, RUN_STYLES, _MARKERS, strict=False)
-    } | {name: (*style, "x") for name, style in zip(untrained, _GREYS, strict=False)}
+    } | {name: (*style, "x") for name, style in zip(untrained, cycle(_GREYS), strict=False)}
     doses = set()
     for i, (name, report) in enumerate(reports.items()):
         if kind not in report.curves:
