@@ -126,17 +126,18 @@ class _FromGradients(torch.autograd.Function):
 class _Sweep:
     """Two sweeps over row blocks of the distance matrix: statistics first, then the gradient.
 
-    In a block (b, B) the rows ask in the direction query -> gallery, the columns in the other:
-    what belongs to the one who asks is a column (b, 1) or a row (1, B) there, and [0] or [1] of a
-    tensor (2, B) when both are kept.
+    In a block (b, B) the rows ask in the direction query -> gallery, the columns in the other.
+    What there is of both directions is one tensor, [0] of the rows and [1] of the columns:
+    (2, B) where it belongs to those who ask, (2, b, B) where to the pairs of a block.
     """
 
     def __init__(self, pairs: Pairs, settings: TermSettings, chunk_size: int | None):
         self.z_query, self.z_gallery = pairs.z_query.detach(), pairs.z_gallery.detach()
-        self.pairs, self.settings = pairs, settings
+        self.places, self.count, self.settings = pairs.places, pairs.negative_count, settings
         self.rows = rows = self.z_query.shape[0]
         self.kept: list[tuple] = []  # of the first sweep, for the second
         self.progress: Tensor | None = None
+        self.weight_means: Tensor | None = None  # (2, B)
         if chunk_size is None:
             self.whole = _squared_distance(self.z_query, self.z_gallery)
             squared_pos = self.whole.diagonal().clone()
@@ -147,11 +148,13 @@ class _Sweep:
             squared_pos = 2 - 2 * (self.z_query * self.z_gallery).sum(1)
         self.blocks = [slice(i, min(i + chunk_size, rows)) for i in range(0, rows, chunk_size)]
         self.d_pos = squared_pos.clamp_min_(SQUARED_DISTANCE_FLOOR).sqrt_()
-        self.compared = self.d_pos
-        if settings.ratio == "batch_mean":
-            self.compared = self.d_pos.mean().expand(rows)
-        self.count = pairs.negative_count
-        self.weight_means: Tensor | None = None  # (2, B)
+        s = settings
+        self.compared = self.d_pos if s.ratio == "own" else self.d_pos.mean().expand(rows)
+        factor = {"exp": s.beta * _LOG2_E, "power": 2.0}.get(s.weight_map, 1.0)
+        self.numerator = factor * self.compared  # of h, as the map wants it
+        self.near = None
+        if s.form == "soft_margin" and 2 * s.alpha <= _LARGEST_EXPONENT:
+            self.near = torch.exp2(s.alpha * _LOG2_E * self.d_pos)
 
     def read_statistics(self, signal: str | None) -> None:
         """First sweep: means of the weights of each one who asks, and the batch's progress."""
@@ -160,16 +163,17 @@ class _Sweep:
         if not sums and signal is None:
             return
         weight_sums = self.d_pos.new_zeros(2, self.rows)
+        by_row, by_column = weight_sums.unbind()
         reader = None if signal is None else _ProgressReader(self, signal)
         for block in self.blocks:
-            distance, row_weights, column_weights = pieces = self._prepare(block)
+            distance, weights = self._prepare(block)
             if sums:
-                weight_sums[0, block] = row_weights.sum(1)
-                weight_sums[1] += column_weights.sum(0)
+                by_row[block] = weights[0].sum(1)
+                by_column += weights[1].sum(0)
             if reader is not None:
                 reader.read(distance, block)
             if self.whole is not None:
-                self.kept.append(pieces)
+                self.kept.append((distance, weights))
         if reader is not None:
             self.progress = reader.progress()
         if sums:
@@ -185,23 +189,30 @@ class _Sweep:
         """
         share, scale = self._scales(lam)
         value = self.d_pos.new_zeros(())
-        pull = self.d_pos.new_zeros(2, self.rows)  # dL/dd_pos of each one who asks, over alpha
+        pull = self.d_pos.new_zeros(2, self.rows)  # dL/dd_pos of those who ask, over alpha
+        by_row, by_column = pull.unbind()
         if wanted and self.whole is None:
-            grad_query, grad_gallery = self.gradients = [
-                torch.zeros_like(self.z_query) for _ in range(2)
-            ]
+            self.gradients = [torch.zeros_like(self.z_query) for _ in range(2)]
+            grad_query, grad_gallery = self.gradients
         for i, block in enumerate(self.blocks):
-            distance, *weights = self.kept[i] if self.kept else self._prepare(block)
-            losses = self._losses(distance, block)
-            scales = ((x[0, block, None], x[1]) for x in (share, scale))
-            parts = map(_apply, losses, weights, *scales)
-            (row_part, rows), (column_part, columns) = parts
-            value += row_part
-            value += column_part
+            distance, weights = self.kept[i] if self.kept else self._prepare(block)
+            losses, slopes = self._losses(distance, block)
+            if weights is None:
+                value += _each_way(torch.mul, share, losses, block, out=losses).sum()
+                _each_way(torch.mul, share, slopes, block, out=slopes)
+            else:
+                importance = _each_way(torch.mul, scale, weights, block, out=weights)
+                if self.places is None:  # the same share for all
+                    importance += share[0]
+                else:
+                    _each_way(torch.add, share, importance, block, out=importance)
+                value += torch.dot(importance.view(-1), losses.view(-1))
+                slopes *= importance
             if not wanted:
                 continue
-            pull[0, block] = rows.sum(1)
-            pull[1] += columns.sum(0)
+            rows, columns = slopes.unbind()
+            by_row[block] = rows.sum(1)
+            by_column += columns.sum(0)
             # at the floor a distance does not move: infinity makes its share of G zero
             F.threshold_(distance, SQUARED_DISTANCE_FLOOR**0.5, torch.inf)
             grad = torch.div(rows.add_(columns), distance, out=distance)
@@ -218,8 +229,8 @@ class _Sweep:
                 grad_gallery -= own[:, None] * self.z_query
         return value
 
-    def _prepare(self, block: slice):
-        """Distances (b, B) with infinity where there is no negative, and both weights."""
+    def _prepare(self, block: slice) -> tuple[Tensor, Tensor | None]:
+        """Distances (b, B), infinite where there is no negative, and weights (2, b, B), 0 there."""
         if self.whole is None:
             squared = _squared_distance(self.z_query[block], self.z_gallery)
         else:
@@ -227,71 +238,72 @@ class _Sweep:
         distance = squared.clamp_min_(SQUARED_DISTANCE_FLOOR).sqrt_()
         self._exclude(distance, block, torch.inf)
         if self.settings.weight_map is None:
-            return distance, None, None
-        weights = [
-            self._map(distance, each) for each in (self.compared[block, None], self.compared)
-        ]
-        for each in weights:
-            self._exclude(each, block, 0.0)
-        return distance, *weights
+            return distance, None
+        weights = self._map(distance, block)
+        self._exclude(weights, block, 0.0)
+        return distance, weights
 
     def _exclude(self, values: Tensor, block: slice, fill: float) -> None:
         """Fill what is no negative: the positive, and any other row of the same place."""
-        if self.pairs.places is None:
-            values.diagonal(block.start).fill_(fill)
+        if self.places is None:
+            values.diagonal(block.start, -2, -1).fill_(fill)
         else:
-            places = self.pairs.places
-            values.masked_fill_(places[block, None] == places, fill)
+            values.masked_fill_(self.places[block, None] == self.places, fill)
 
-    def _map(self, distance: Tensor, d_pos: Tensor) -> Tensor:
+    def _map(self, distance: Tensor, block: slice) -> Tensor:
         """Weights before normalising; where that is to come, up to a constant factor."""
         s = self.settings
-        total = distance + d_pos
+        weights = _each_way(torch.add, self.compared, distance, block)
+        _each_way(torch.div, self.numerator, weights, block, out=weights)
         if s.weight_map == "exp":
-            beta = s.beta * _LOG2_E
-            weights = torch.div(beta * d_pos, total, out=total)
             if s.normalise == "none" or s.beta > _LARGEST_EXPONENT:
-                weights.sub_(beta / 2)
-            return weights.exp2_()
-        if s.weight_map == "power":
-            return torch.div(2 * d_pos, total, out=total).pow_(s.beta)
-        return torch.div(d_pos, total, out=total)
+                weights -= s.beta * _LOG2_E / 2
+            weights.exp2_()
+        elif s.weight_map == "power":
+            weights.pow_(s.beta)
+        return weights
 
     def _scales(self, lam: Tensor | float) -> tuple[Tensor, Tensor]:
-        """r and lambda r / mean weight of each one who asks, (2, B): C = r + that * weight."""
+        """Of those who ask, r (B,) and lambda r / mean weight (2, B): C = r + that * weight."""
         # r: mean over queries, over negatives, and over directions
         share = torch.ones_like(self.d_pos) / (2 * self.rows * self.count)
         if self.settings.rescale:
             share = share / (1 + lam)
-        share = share.expand(2, -1)
-        if self.settings.weight_map is None:
-            return share * (1 + lam), share
         scale = lam * share
-        return share, scale if self.weight_means is None else scale / self.weight_means
+        if self.settings.weight_map is None:
+            return share + scale, scale
+        if self.weight_means is None:
+            return share, scale
+        return share, scale / self.weight_means
 
-    def _losses(self, distance: Tensor, block: slice):
-        """For each direction the triplets' losses and their slopes over alpha, (b, B) each."""
+    def _losses(self, distance: Tensor, block: slice) -> tuple[Tensor, Tensor]:
+        """The triplets' losses and their slopes over alpha, (2, b, B) each."""
         s = self.settings
-        both_pos = self.d_pos[block, None], self.d_pos
         if s.form == "hinge":
-            gaps = [(d_pos + s.margin) - distance for d_pos in both_pos]
-            return [(F.relu(gap), (gap > 0).to(gap.dtype)) for gap in gaps]
-        if 2 * s.alpha > _LARGEST_EXPONENT:
-            gaps = [s.alpha * (d_pos - distance) for d_pos in both_pos]
-            return [(F.softplus(gap, threshold=50), gap.sigmoid_()) for gap in gaps]
+            gaps = _each_way(torch.sub, self.d_pos + s.margin, distance, block)
+            return F.relu(gaps), (gaps > 0).to(gaps.dtype)
+        if self.near is None:
+            gaps = _each_way(torch.sub, self.d_pos, distance, block).mul_(s.alpha)
+            return F.softplus(gaps, threshold=50), gaps.sigmoid_()
         # exp(alpha (d_pos - d_neg)) is a product, so one exponential serves both directions
-        far = (distance * (-s.alpha * _LOG2_E)).exp2_()
-        odds = [far * (s.alpha * d_pos).exp() for d_pos in both_pos]
-        return [(each.log1p(), each.div_(each + 1)) for each in odds]
+        far = torch.exp2(-s.alpha * _LOG2_E * distance)
+        odds = _each_way(torch.mul, self.near, far, block)
+        return odds.log1p(), odds.div_(odds + 1)
 
 
-def _apply(losses, weights: Tensor | None, share: Tensor, scale: Tensor):
-    """sum C loss and C slope, with C = share + scale * weights."""
-    loss, slope = losses
-    if weights is None:
-        return (loss * share).sum(), slope.mul_(share)
-    importance = weights.mul_(scale).add_(share)  # addcmul is slow on two columns
-    return torch.dot(importance.view(-1), loss.view(-1)), slope.mul_(importance)
+def _each_way(op, asking: Tensor, pairs: Tensor, block: slice, out: Tensor | None = None) -> Tensor:
+    """`op` of those who ask, (B,) or (2, B), and of a block's pairs, (b, B) or (2, b, B).
+
+    (2, b, B), written to `out` where it is given.
+    """
+    by_row, by_column = asking.unbind() if asking.ndim == 2 else (asking, asking)
+    rows, columns = pairs.unbind() if pairs.ndim == 3 else (pairs, pairs)
+    if out is None:
+        out = rows.new_empty(2, *rows.shape)
+    to_rows, to_columns = out.unbind()
+    op(by_row[block, None], rows, out=to_rows)
+    op(by_column, columns, out=to_columns)
+    return out
 
 
 def _squared_distance(a: Tensor, b: Tensor) -> Tensor:
@@ -308,7 +320,7 @@ class _ProgressReader:
 
     def read(self, distance: Tensor, block: slice) -> None:
         """Take in one block of distances, infinite where there is no negative."""
-        d_pos, (by_row, by_column) = self.sweep.d_pos, self.read_off
+        d_pos, (by_row, by_column) = self.sweep.d_pos, self.read_off.unbind()
         if self.signal == "recall":  # the nearest negative
             by_row[block] = distance.amin(1)
             torch.minimum(by_column, distance.amin(0), out=by_column)
@@ -326,7 +338,7 @@ class _ProgressReader:
         """Scalar in [0, 1]."""
         d_pos, count = self.sweep.d_pos, self.sweep.count
         if self.signal == "recall":
-            share = (d_pos < self.read_off).count_nonzero() / self.read_off.numel()
+            share = torch.mean(d_pos < self.read_off, dtype=d_pos.dtype)
             chance = 1 / (count + 1)
             return above_chance(share, chance.mean() if torch.is_tensor(chance) else chance)
         mean = (self.read_off / count).mean()

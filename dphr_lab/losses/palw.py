@@ -102,6 +102,7 @@ class ProgressiveWeight(nn.Module):
         Where torch.distributed runs, all ranks must call it together: progress is averaged over
         them by row count, so that every rank has the same lambda.
         """
+        self.steps.add_(1)
         if self.reads_batch:
             progress = torch.as_tensor(progress, dtype=torch.float32)
             if progress.device != self.average.device:
@@ -111,9 +112,9 @@ class ProgressiveWeight(nn.Module):
                 dist.all_reduce(total)
                 progress = total[0] / total[1]
             log_momentum = math.log(self.momentum) if self.momentum else -math.inf
-            rate = (self.momentum - 1) / torch.expm1((self.steps + 1) * log_momentum)
-            self.average.lerp_(progress, rate).clamp_(0, 1)
-        self.steps.add_(1)
+            decayed = torch.expm1(self.steps * log_momentum)  # m^t - 1
+            gap = progress - self.average
+            self.average.addcdiv_(gap, decayed, value=self.momentum - 1).clamp_(0, 1)
 
     def progress(self) -> Tensor:
         """The progress behind the present lambda, scalar in [0, 1]; changes nothing."""
