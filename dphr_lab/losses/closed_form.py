@@ -30,8 +30,8 @@ from torch.autograd.function import once_differentiable
 from dphr_lab.losses.distances import SQUARED_DISTANCE_FLOOR, Pairs
 from dphr_lab.losses.palw import ProgressiveWeight, above_chance
 
-# Elements of a block on the CPU: the six that are alive at once, 256 kB each in float32, stay in
-# the second-level caches, and each is just large enough for torch to split it over two threads.
+# Elements of a block on the CPU: its few tensors, 256 kB a direction in float32, stay in the
+# second-level caches, and are large enough for torch to split each operation over threads.
 _BLOCK_ELEMENTS = 2**16
 _LARGEST_EXPONENT = 60.0  # a batch's sum of exp of it is inside float32
 _LOG2_E = math.log2(math.e)  # 2^(x log2 e) = e^x: torch has the faster kernel for powers of two
