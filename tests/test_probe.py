@@ -13,6 +13,7 @@ from dphr_lab.probe import (
     ProbeReport,
     StimulusSettings,
     choices,
+    compare,
     fit_curve,
     make_stimuli,
     probe,
@@ -262,6 +263,35 @@ def test_any_callable_can_be_probed_and_the_report_comes_back_from_json(stimuli)
     assert probe(lambda x: colour_grid(x).numpy(), stimuli, "tiles", resamples=100) == report
     with pytest.raises(ValueError, match="no ProbeReport"):
         ProbeReport.from_dict(report.to_dict() | {"colour": 1})
+
+
+def test_outcomes_are_kept_by_place_kind_and_dose(stimuli):
+    report = probe(colour_grid, stimuli, resamples=20)
+    table = report.table()
+    assert table.shape == (6, 5, 3)
+    assert np.array_equal(np.isfinite(table).sum(0), stimuli.counts)
+    for i, kind in enumerate(CHANGE_KINDS):
+        shares = 100 * np.nanmean(table[:, i, 1:], axis=0)
+        assert list(report.curves[kind].correct) == pytest.approx(shares.tolist(), abs=0.01)
+
+
+def test_two_encoders_are_compared_on_the_same_places(stimuli, descriptors):
+    oracle = probe_embeddings(*descriptors, stimuli, "oracle", resamples=20)
+    tiles = probe(colour_grid, stimuli, "tiles", resamples=20)
+    gain, low, high = compare(oracle, tiles)
+    asked = tiles.curves[ALL_KINDS].trials
+    levels = [np.average(r.curves[ALL_KINDS].correct, weights=asked) for r in (oracle, tiles)]
+    assert gain == pytest.approx(levels[0] - levels[1], abs=0.05)
+    assert 0 < low <= gain <= high
+    assert compare(tiles, tiles) == (0, 0, 0)
+    assert compare(tiles, oracle)[0] == -gain
+    top = compare(oracle, tiles, kind="building moved", doses_m2=[320])[0]
+    moved = [r.curves["building moved"].correct[-1] for r in (oracle, tiles)]
+    assert top == pytest.approx(moved[0] - moved[1], abs=0.02)
+    with pytest.raises(ValueError, match="no such trial"):
+        compare(oracle, tiles, doses_m2=[7])
+    with pytest.raises(ValueError, match="other trials"):
+        compare(oracle, replace(tiles, stimuli=tiles.stimuli | {"seed": 1}))
 
 
 def test_faults_of_the_encoder_are_named(stimuli):

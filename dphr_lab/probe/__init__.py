@@ -12,6 +12,7 @@ from dphr_lab.probe.report import (
     Curve,
     ProbeReport,
     choices,
+    compare,
     probe,
     probe_embeddings,
 )
@@ -28,6 +29,6 @@ from dphr_lab.probe.stimuli import (
 
 __all__ = [
     "ALL_KINDS", "CHANGE_KINDS", "DOSES_M2", "Curve", "Fit", "ProbeReport", "Stimuli",
-    "StimulusSettings", "Threshold", "choices", "draw_change", "fit_curve", "make_stimuli",
-    "probe", "probe_days", "probe_embeddings", "probe_scene", "psychometric_curves",
+    "StimulusSettings", "Threshold", "choices", "compare", "draw_change", "fit_curve",
+    "make_stimuli", "probe", "probe_days", "probe_embeddings", "probe_scene", "psychometric_curves",
 ]  # fmt: skip

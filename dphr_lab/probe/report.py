@@ -1,6 +1,6 @@
 """Ask an encoder the trials of the probe, and say what it could tell apart."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -11,6 +11,7 @@ from dphr_lab.probe.stimuli import Stimuli
 
 TIE = 1e-6  # cosine similarities nearer than this are equal: float32, and other batches, move less
 ALL_KINDS = "all kinds"
+_LETTERS = {"0": 0.0, "=": 0.5, "1": 1.0, "-": np.nan}  # wrong, a tie, right, no such trial
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class ProbeReport:
     places: int
     resamples: int  # of the places, for the intervals
     bootstrap_seed: int
+    outcomes: str  # a letter a place, kind and dose from 0, in that order: see `_LETTERS`
     stimuli: dict  # the settings of the stimuli
     versions: dict
     hardware: dict
@@ -48,6 +50,11 @@ class ProbeReport:
         """Whether dose 0 is told apart: then something but the change gives the answer away."""
         share, low, high = self.control
         return abs(share - 50) > 2 and not low <= 50 <= high
+
+    def table(self) -> np.ndarray:
+        """Outcomes in {0, 0.5, 1}, NaN where there is no trial, (places, kinds, 1 + doses)."""
+        shape = (self.places, len(self.stimuli["kinds"]), 1 + len(self.stimuli["doses_m2"]))
+        return np.array([_LETTERS[letter] for letter in self.outcomes]).reshape(shape)
 
     def __str__(self) -> str:
         curve = self.curves[ALL_KINDS]
@@ -155,10 +162,41 @@ def probe_embeddings(
         places=places,
         resamples=resamples,
         bootstrap_seed=bootstrap_seed,
+        outcomes=_outcomes(right, stimuli),
         stimuli=_plain(stimuli),
         versions=versions(),
         hardware=hardware(),
     )
+
+
+def compare(
+    first: ProbeReport,
+    second: ProbeReport,
+    kind: str = ALL_KINDS,
+    doses_m2: Iterable[float] | None = None,
+    resamples: int = 2000,
+    bootstrap_seed: int = 0,
+) -> tuple[float, float, float]:
+    """Share correct of `first` less that of `second` on the same trials, and its 95 % interval.
+
+    In points of percent, by a paired bootstrap over places: both answer the resampled places.
+    `doses_m2`: over these doses; None: all above 0. Raises ValueError for reports of other stimuli,
+    and for a kind or doses without a trial.
+    """
+    if first.stimuli != second.stimuli:
+        raise ValueError("first and second were asked other trials: probe both with one Stimuli")
+    doses = np.array([0.0, *first.stimuli["doses_m2"]])
+    asked = doses > 0 if doses_m2 is None else np.isin(doses, list(doses_m2))
+    kinds = [kind in (ALL_KINDS, name) for name in first.stimuli["kinds"]]
+    gain = (first.table() - second.table())[:, kinds][:, :, asked].reshape(first.places, -1)
+    won, met = np.nansum(gain, 1), np.isfinite(gain).sum(1)
+    if not met.sum():
+        raise ValueError(f"kind {kind!r}, doses_m2 {doses_m2}: the reports have no such trial")
+    rng = np.random.default_rng(bootstrap_seed)
+    weights = rng.multinomial(first.places, np.full(first.places, 1 / first.places), size=resamples)
+    spread = (weights @ won) / np.maximum(weights @ met, 1)
+    low, high = np.quantile(spread, (0.025, 0.975))
+    return tuple(round(100 * float(value), 2) for value in (won.sum() / met.sum(), low, high))
 
 
 def choices(z_drone, z_satellite, stimuli: Stimuli) -> np.ndarray:
@@ -208,6 +246,14 @@ def _count(cells, right, blind, weights, stimuli: Stimuli) -> Curve:
         fit=fit_curve(areas, *counts),
         threshold=threshold(areas, *counts, weights @ won, weights @ met),
     )
+
+
+def _outcomes(right, stimuli: Stimuli) -> str:
+    doses = (0.0, *stimuli.settings.doses_m2)
+    letters = np.full((len(stimuli.drone), len(stimuli.settings.kinds), len(doses)), "-")
+    where = stimuli.places, stimuli.kinds, np.searchsorted(doses, stimuli.doses_m2)
+    letters[where] = np.where(right == 0.5, "=", right.astype(int).astype(str))
+    return "".join(letters.ravel())
 
 
 def _by_place(right, cells, stimuli: Stimuli) -> tuple[np.ndarray, np.ndarray]:
