@@ -81,9 +81,9 @@ def test_the_index_tells_each_chapter_by_its_title():
 
 def test_notation_has_the_defaults_of_the_code():
     parameters = inspect.signature(DPHRLoss).parameters
-    rows = table("notation", "| symbol | keyword | meaning | grade | default |")
+    rows = table("notation", "| symbol | meaning | grade | keyword | default |")
     assert len(rows) > 10
-    for _, keywords, _, grade, defaults in rows:
+    for _, _, grade, keywords, defaults in rows:
         assert re.match(r"\[[ASO]\]", grade)
         if keywords:
             shown = [each.strip("` ") for each in defaults.split(",")]

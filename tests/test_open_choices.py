@@ -3,13 +3,14 @@
 import ast
 import inspect
 import re
+from operator import attrgetter
 from pathlib import Path
 
 import pytest
 import torch
 import torch.nn.functional as F
 
-from dphr_lab.losses import DPHRLoss, SymmetricInfoNCE
+from dphr_lab.losses import DPHRLoss, SymmetricInfoNCE, closed_form, rda
 from dphr_lab.losses.palw import SIGNALS
 from dphr_lab.losses.rda import NORMALISATIONS, WEIGHT_MAPS
 from dphr_lab.losses.triplet import FORMS
@@ -22,12 +23,8 @@ NO_CHOICES = {"total_steps", "chunk_size"}  # a run's length, and memory
 
 def table(after):
     """Rows of the first table below a heading, as lists of cells."""
-    lines = PAGE.partition(after)[2].splitlines()
-    rows = [line.strip("|").split(" | ") for line in lines if line.startswith("|")]
-    width = len(rows[0])
-    same = [row for row in rows[2:] if len(row) == width]  # rows[1] is the rule
-    assert same, f"no table below {after!r}"
-    return [[cell.strip() for cell in row] for row in same]
+    rows = re.search(r"(?:^\|.*\n)+", PAGE.partition(after)[2], re.MULTILINE)[0].splitlines()
+    return [[cell.strip() for cell in row[1:-1].split("|")] for row in rows[2:]]
 
 
 def code(cell):
@@ -39,8 +36,8 @@ def value_of(text):
 
 
 def slots():
-    """(keyword, values as written, keywords they need, what the last cell says) of each row."""
-    for _, _, keyword, cell in table("## The slots"):
+    """(keyword, values as written, keywords they need, what is said of them) of each row."""
+    for keyword, cell, _ in table("## The slots"):
         values, _, rest = cell.partition(";")
         needs = dict(text.split("=", 1) for text in code(rest) if "=" in text)
         yield code(keyword)[0], code(values), needs, rest
@@ -122,6 +119,12 @@ def test_each_value_makes_a_difference(keyword):
 def test_the_line_to_change_is_there_once(choice, file, line):
     source = (ROOT / "dphr_lab" / "losses" / code(file)[0]).read_text()
     assert sum(text.strip().startswith(code(line)[0]) for text in source.splitlines()) == 1
+
+
+def test_the_names_that_a_new_map_needs_are_there():
+    for name, module in (("map_hardness", rda), ("_Sweep._map", closed_form), ("WEIGHT_MAPS", rda)):
+        assert f"`{name}`" in PAGE
+        assert attrgetter(name)(module) is not None
 
 
 def page_code():
