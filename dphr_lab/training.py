@@ -95,6 +95,8 @@ def make_loss(settings: Settings) -> nn.Module:
     options = {name: v() if isinstance(v, type) else v for name, v in implied.items()} | options
     if options.get("signal") == "step":
         options = {"total_steps": settings.steps} | options
+    if "across_processes" in inspect.signature(kind).parameters and options.get("detach", True):
+        options = {"across_processes": True} | options
     return _with_keywords(kind, options, "loss_options")
 
 
@@ -260,14 +262,15 @@ class _Run:
         self._training_mode()
         *own, second_pass = self._embed(batch)
         own.append(batch.places.to(self.accelerator.device))
-        z_drone, z_satellite, places = (gather_rows(rows) for rows in own)
+        own_rows = getattr(self.loss, "across_processes", False)  # else it wants all of them
         loss_state = {k: v.clone() for k, v in self.loss.state_dict().items()}
-        loss = self.loss(z_drone, z_satellite, places)
+        loss = self.loss(*(own if own_rows else map(gather_rows, own)))
         if not torch.isfinite(loss):
             self.loss.load_state_dict(loss_state)
             saved = self._save_checkpoint("non-finite")
             raise NonFiniteLossError(
-                f"loss: found {loss.item()} at step {self.step + 1}, places {places.tolist()}; "
+                f"loss: found {loss.item()} at step {self.step + 1}, "
+                f"places {gather_rows(own[2]).tolist()}; "
                 f"the state before this step is in {saved}; "
                 "try a smaller learning rate, clip_norm, or mixed_precision bf16 or no"
             )
@@ -288,7 +291,7 @@ class _Run:
             "step": self.step,
             "epoch": self.epoch,
             "loss": loss.item(),
-            "recall": _batch_recall(z_drone, z_satellite, places),
+            "recall": _batch_recall(*own),
             "learning_rate": rate,
         }
         if isinstance(self.loss, DPHRLoss):
@@ -627,11 +630,14 @@ def _with_keywords(kind: type, options: Mapping[str, Any], name: str) -> Any:
     return kind(**options)
 
 
+@torch.no_grad()
 def _batch_recall(z_drone, z_satellite, places) -> float:
-    """Share of drone rows whose nearest satellite row in the batch is of their place."""
-    with torch.no_grad():
-        nearest = (z_drone @ z_satellite.T).argmax(1)
-        return (places[nearest] == places).float().mean().item()
+    """Share of drone rows whose nearest satellite row in the batch is of their place.
+
+    Each process gives its own rows; the share is that of the whole batch.
+    """
+    nearest = (z_drone @ gather_rows(z_satellite).T).argmax(1)
+    return gather_rows((gather_rows(places)[nearest] == places).float()).mean().item()
 
 
 def _environment() -> dict[str, Any]:

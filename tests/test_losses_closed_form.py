@@ -104,7 +104,7 @@ def test_triplet_in_chunks():
 def test_chunk_size_is_checked():
     with pytest.raises(ValueError, match="chunk_size is 0"):
         DPHRLoss(chunk_size=0)
-    with pytest.raises(ValueError, match="needs detach=True"):
+    with pytest.raises(ValueError, match="need detach=True"):
         DPHRLoss(chunk_size=8, detach=False)
 
 

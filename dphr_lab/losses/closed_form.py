@@ -77,13 +77,14 @@ def closed_form_loss(
         sweep = _Sweep(pairs, settings, chunk_size)
         sweep.read_statistics(progressive.signal if updates and progressive.reads_batch else None)
         if updates:
-            progressive.update(sweep.progress, rows=sweep.rows)
+            rows = None if pairs.spread.several else pairs.spread.rows
+            progressive.update(sweep.progress, rows)
         lam = 0.0 if progressive is None else progressive.value().to(pairs.z_query)
         value = sweep.value(lam, wanted)
     if not wanted:
         return value
     slope = settings.alpha if settings.form == "soft_margin" else 1.0
-    if chunk_size is None:
+    if sweep.gradients is None:
         return _FromMatrix.apply(value, pairs.z_query, pairs.z_gallery, sweep.whole, slope)
     return _FromGradients.apply(value, pairs.z_query, pairs.z_gallery, *sweep.gradients, slope)
 
@@ -129,27 +130,36 @@ class _Sweep:
     In a block (b, B) the rows ask in the direction query -> gallery, the columns in the other.
     What there is of both directions is one tensor, [0] of the rows and [1] of the columns:
     (2, B) where it belongs to those who ask, (2, b, B) where to the pairs of a block.
+
+    A process that holds a part of the batch's rows sweeps over the matrix's rows of its queries.
+    They are whole for those who ask by row; what belongs to those who ask by column is summed.
     """
 
     def __init__(self, pairs: Pairs, settings: TermSettings, chunk_size: int | None):
-        self.z_query, self.z_gallery = pairs.z_query.detach(), pairs.z_gallery.detach()
-        self.places, self.count, self.settings = pairs.places, pairs.negative_count, settings
-        self.rows = rows = self.z_query.shape[0]
+        self.settings, self.spread = settings, pairs.spread
+        self.places, self.count = pairs.places, pairs.negative_count
+        self.rows, self.first = pairs.spread.rows, pairs.spread.first
+        self.z_query, own_gallery = pairs.z_query.detach(), pairs.z_gallery.detach()
+        self.z_gallery = self.spread.gather(own_gallery)
+        own_rows = self.z_query.shape[0]
+        self.own = slice(self.first, self.first + own_rows)
+        self.gradients: list[Tensor] | None = None  # of the own rows, over alpha
         self.kept: list[tuple] = []  # of the first sweep, for the second
         self.progress: Tensor | None = None
         self.weight_means: Tensor | None = None  # (2, B)
         if chunk_size is None:
             self.whole = _squared_distance(self.z_query, self.z_gallery)
-            squared_pos = self.whole.diagonal().clone()
+            squared_pos = self.whole.diagonal(self.first).clone()
             on_cpu = self.z_query.device.type == "cpu"
-            chunk_size = max(1, _BLOCK_ELEMENTS // rows) if on_cpu else rows
+            chunk_size = max(1, _BLOCK_ELEMENTS // self.rows) if on_cpu else max(1, own_rows)
         else:
             self.whole = None
-            squared_pos = 2 - 2 * (self.z_query * self.z_gallery).sum(1)
-        self.blocks = [slice(i, min(i + chunk_size, rows)) for i in range(0, rows, chunk_size)]
-        self.d_pos = squared_pos.clamp_min_(SQUARED_DISTANCE_FLOOR).sqrt_()
+            squared_pos = 2 - 2 * (self.z_query * own_gallery).sum(1)
+        starts = range(self.own.start, self.own.stop, chunk_size)
+        self.blocks = [slice(i, min(i + chunk_size, self.own.stop)) for i in starts]
+        self.d_pos = self.spread.gather(squared_pos.clamp_min_(SQUARED_DISTANCE_FLOOR).sqrt_())
         s = settings
-        self.compared = self.d_pos if s.ratio == "own" else self.d_pos.mean().expand(rows)
+        self.compared = self.d_pos if s.ratio == "own" else self.d_pos.mean().expand(self.rows)
         factor = {"exp": s.beta * _LOG2_E, "power": 2.0}.get(s.weight_map, 1.0)
         self.numerator = factor * self.compared  # of h, as the map wants it
         self.near = None
@@ -177,7 +187,7 @@ class _Sweep:
         if reader is not None:
             self.progress = reader.progress()
         if sums:
-            means = weight_sums.div_(self.count)
+            means = self.spread.sum_(weight_sums).div_(self.count)
             if s.normalise == "batch":
                 means = means.mean(1, keepdim=True).expand_as(means)
             self.weight_means = means.clamp_min(torch.finfo(means.dtype).tiny)
@@ -185,15 +195,16 @@ class _Sweep:
     def value(self, lam: Tensor | float, wanted: bool) -> Tensor:
         """Second sweep: the loss; where `wanted`, `whole` becomes G over alpha.
 
-        Without `whole` its products with the embeddings, `gradients`, (B, D) each, do.
+        Its products with the embeddings, `gradients`, are left to backward, unless there is no
+        `whole` or other processes have a part in them.
         """
         share, scale = self._scales(lam)
         value = self.d_pos.new_zeros(())
         pull = self.d_pos.new_zeros(2, self.rows)  # dL/dd_pos of those who ask, over alpha
         by_row, by_column = pull.unbind()
         if wanted and self.whole is None:
-            self.gradients = [torch.zeros_like(self.z_query) for _ in range(2)]
-            grad_query, grad_gallery = self.gradients
+            grad_query = torch.empty_like(self.z_query)
+            grad_gallery = torch.zeros_like(self.z_gallery)
         for i, block in enumerate(self.blocks):
             distance, weights = self.kept[i] if self.kept else self._prepare(block)
             losses, slopes = self._losses(distance, block)
@@ -217,24 +228,34 @@ class _Sweep:
             F.threshold_(distance, SQUARED_DISTANCE_FLOOR**0.5, torch.inf)
             grad = torch.div(rows.add_(columns), distance, out=distance)
             if self.whole is None:
-                grad_query[block] = grad @ self.z_gallery
-                grad_gallery.addmm_(grad.T, self.z_query[block])
-        if wanted:
-            d_pos = F.threshold(self.d_pos, SQUARED_DISTANCE_FLOOR**0.5, torch.inf)
-            own = pull.sum(0).div_(d_pos)
-            if self.whole is not None:
-                self.whole.diagonal().copy_(own.neg_())
-            else:
-                grad_query -= own[:, None] * self.z_gallery
-                grad_gallery -= own[:, None] * self.z_query
+                grad_query[self._local(block)] = grad @ self.z_gallery
+                grad_gallery.addmm_(grad.T, self.z_query[self._local(block)])
+        self.spread.sum_(value)
+        if not wanted:
+            return value
+        d_pos = F.threshold(self.d_pos, SQUARED_DISTANCE_FLOOR**0.5, torch.inf)
+        own = self.spread.sum_(pull).sum(0).div_(d_pos).neg_()[self.own]
+        if self.whole is not None:
+            self.whole.diagonal(self.first).copy_(own)
+            if not self.spread.several:
+                return value
+            grad_query, grad_gallery = self.whole @ self.z_gallery, self.whole.T @ self.z_query
+        else:
+            grad_query += own[:, None] * self.z_gallery[self.own]
+            grad_gallery[self.own] += own[:, None] * self.z_query
+        self.gradients = [grad_query, self.spread.sum_(grad_gallery)[self.own]]
         return value
+
+    def _local(self, block: slice) -> slice:
+        """The place of a block among this process's own rows."""
+        return slice(block.start - self.first, block.stop - self.first)
 
     def _prepare(self, block: slice) -> tuple[Tensor, Tensor | None]:
         """Distances (b, B), infinite where there is no negative, and weights (2, b, B), 0 there."""
         if self.whole is None:
-            squared = _squared_distance(self.z_query[block], self.z_gallery)
+            squared = _squared_distance(self.z_query[self._local(block)], self.z_gallery)
         else:
-            squared = self.whole[block]
+            squared = self.whole[self._local(block)]
         distance = squared.clamp_min_(SQUARED_DISTANCE_FLOOR).sqrt_()
         self._exclude(distance, block, torch.inf)
         if self.settings.weight_map is None:
@@ -336,12 +357,13 @@ class _ProgressReader:
 
     def progress(self) -> Tensor:
         """Scalar in [0, 1]."""
-        d_pos, count = self.sweep.d_pos, self.sweep.count
+        d_pos, count, spread = self.sweep.d_pos, self.sweep.count, self.sweep.spread
         if self.signal == "recall":
+            spread.min_(self.read_off)
             share = torch.mean(d_pos < self.read_off, dtype=d_pos.dtype)
             chance = 1 / (count + 1)
             return above_chance(share, chance.mean() if torch.is_tensor(chance) else chance)
-        mean = (self.read_off / count).mean()
+        mean = (spread.sum_(self.read_off) / count).mean()
         if self.signal == "triplet":
             return above_chance(1 - mean, 0.5)
         return ((1 - d_pos.square() / 2).mean() - mean).nan_to_num(0.0).clamp(0, 1)

@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from dphr_lab.gather import Spread
+
 SQUARED_DISTANCE_FLOOR = 4e-6  # float32 cannot tell points apart that are nearer than 0.002
 _HALF = (torch.float16, torch.bfloat16)
 _NORM_TOLERANCE = 1e-2  # bfloat16 rounds a unit vector's norm by up to 0.004
@@ -47,24 +49,27 @@ def pairwise_distance(a: Tensor, b: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Pairs:
-    """A checked batch: B aligned rows, row i of both views showing the same place."""
+    """A checked batch: B aligned rows, row i of both views showing the same place.
+
+    Of a batch that is spread over processes, embeddings are here of the own rows only, (b, D).
+    """
 
     z_query: Tensor  # (B, D) unit rows, float32 or float64
     z_gallery: Tensor  # (B, D) unit rows, float32 or float64
     places: Tensor | None  # (B,) labels; None where every row is a place of its own
+    spread: Spread
 
     @property
     def negatives(self) -> Tensor:
         """(B, B) bool, symmetric: True where row and column show different places."""
         if self.places is None:
-            rows = self.z_query.shape[0]
-            return ~torch.eye(rows, dtype=torch.bool, device=self.z_query.device)
+            return ~torch.eye(self.spread.rows, dtype=torch.bool, device=self.z_query.device)
         return self.places[:, None] != self.places[None, :]
 
     @property
     def negative_count(self) -> Tensor | int:
         """How many negatives each row has in either direction: (B,), or one number for all."""
-        rows = self.z_query.shape[0]
+        rows = self.spread.rows
         if self.places is None:
             return rows - 1
         ordered = self.places.sort().values
@@ -72,8 +77,16 @@ class Pairs:
         return rows - (last - torch.searchsorted(ordered, self.places))
 
 
-def check_pairs(z_query: Tensor, z_gallery: Tensor, places: Tensor | None = None) -> Pairs:
+def check_pairs(
+    z_query: Tensor,
+    z_gallery: Tensor,
+    places: Tensor | None = None,
+    across_processes: bool = False,
+) -> Pairs:
     """The batch as the losses want it: shapes checked, half precision upcast.
+
+    With `across_processes` the rows are this process's share of the batch, of any number, and all
+    ranks must call it together.
 
     Raises ValueError for tensors that are not two equal (B, D) shapes with B >= 2, for places
     that are not (B,), and (values, so not under `torch.compile`) for rows that are not unit
@@ -90,9 +103,10 @@ def check_pairs(z_query: Tensor, z_gallery: Tensor, places: Tensor | None = None
             f"z_query is {tuple(z_query.shape)} and z_gallery {tuple(z_gallery.shape)}; expected "
             "equal shapes, row i of both showing the same place (repeat the rarer view's rows)"
         )
-    if z_query.shape[0] < 2:
+    spread = Spread.over_processes(z_query) if across_processes else Spread((z_query.shape[0],))
+    if spread.rows < 2:
         raise ValueError(
-            f"the batch has {z_query.shape[0]} row(s); at least 2 are needed, "
+            f"the batch has {spread.rows} row(s); at least 2 are needed, "
             "because the other rows are the negatives"
         )
     if places is not None:
@@ -102,13 +116,14 @@ def check_pairs(z_query: Tensor, z_gallery: Tensor, places: Tensor | None = None
                 f"places has shape {tuple(places.shape)}; expected ({z_query.shape[0]},), "
                 "one label for each row"
             )
+        places = spread.gather(places)
     if not torch.compiler.is_compiling():
         _check_unit_rows(z_query, z_gallery)
         places = _check_places(places)
     dtype = torch.promote_types(z_query.dtype, z_gallery.dtype)
     if dtype in _HALF:
         dtype = torch.float32
-    return Pairs(as_unit(z_query).to(dtype), as_unit(z_gallery).to(dtype), places)
+    return Pairs(as_unit(z_query).to(dtype), as_unit(z_gallery).to(dtype), places, spread)
 
 
 @torch.no_grad()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from dphr_lab.gather import gather_rows
 from dphr_lab.losses.calls import accepts_metric_learning_call
 from dphr_lab.losses.closed_form import TermSettings, check_chunk_size, closed_form_loss
 from dphr_lab.losses.distances import check_pairs, mean_over_negatives, pairwise_distance
@@ -37,6 +38,12 @@ class DPHRLoss(nn.Module):
     passes); only `detach=False` goes through autograd. `chunk_size` rows at a time, recomputed,
     bound the extra memory by O(B chunk_size) (`base` is not chunked).
 
+    With `across_processes` a batch is spread over torch.distributed's processes, of any number of
+    rows each, and every process gives its own rows. The value is the whole batch's; the gradient
+    is its gradient with respect to the own rows, to be used as that of `gather_rows`. But each
+    process computes its own rows of the B x B matrix only, besides `base`. All ranks must call it
+    together; in one process it changes nothing.
+
     Raises ValueError for a setting out of range. Grade: [S] the sum and both halves' existence,
     [O] every default (arXiv 2510.27181; no public code is known). Taught in: book/05.
     """
@@ -60,6 +67,7 @@ class DPHRLoss(nn.Module):
         base: nn.Module | None = None,
         mu: float = 1.0,
         chunk_size: int | None = None,
+        across_processes: bool = False,
     ):
         super().__init__()
         check_form(form, alpha)
@@ -68,13 +76,16 @@ class DPHRLoss(nn.Module):
         if ratio not in RATIOS:
             raise ValueError(f"ratio is {ratio!r}; expected one of {RATIOS}")
         check_chunk_size(chunk_size)
-        if chunk_size is not None and not (detach or weight_map is None):
-            raise ValueError("chunk_size needs detach=True: attached weights have no chunked form")
+        if not (detach or weight_map is None) and (chunk_size is not None or across_processes):
+            raise ValueError(
+                "chunk_size and across_processes need detach=True: attached weights have no form "
+                "that is cut by rows"
+            )
         self.alpha, self.form, self.margin = alpha, form, margin
         self.weight_map, self.beta, self.normalise = weight_map, beta, normalise
         self.detach, self.ratio, self.rescale, self.mu = detach, ratio, rescale, mu
         self.progressive = ProgressiveWeight(signal, lambda_max, gamma, momentum, total_steps)
-        self.base, self.chunk_size = base, chunk_size
+        self.base, self.chunk_size, self.across_processes = base, chunk_size, across_processes
         self._settings = TermSettings(
             alpha, form, margin, weight_map, beta, normalise, ratio, rescale
         )
@@ -82,7 +93,7 @@ class DPHRLoss(nn.Module):
     @accepts_metric_learning_call
     def forward(self, z_query: Tensor, z_gallery: Tensor, places: Tensor | None = None) -> Tensor:
         """Scalar loss of B aligned rows, (B, D) each; places (B,) masks rows of the same place."""
-        pairs = check_pairs(z_query, z_gallery, places)
+        pairs = check_pairs(z_query, z_gallery, places, self.across_processes)
         if self.detach or self.weight_map is None:
             loss = closed_form_loss(pairs, self._settings, self.progressive, self.chunk_size)
         else:
@@ -91,14 +102,17 @@ class DPHRLoss(nn.Module):
             plain, weighted, _ = self._both_terms(distance, negatives)
             loss = self._joined(plain, weighted, lam)
         if self.base is not None:
-            loss = self.base(z_query, z_gallery, places) + self.mu * loss
+            batch = z_query, z_gallery, places
+            if self.across_processes:
+                batch = (None if rows is None else gather_rows(rows) for rows in batch)
+            loss = self.base(*batch) + self.mu * loss
         return loss
 
     @torch.no_grad()
     def terms(
         self, z_query: Tensor, z_gallery: Tensor, places: Tensor | None = None
     ) -> dict[str, Tensor]:
-        """The named pieces at the present lambda; never updates it.
+        """The named pieces of the rows given, at the present lambda; never updates it.
 
         Scalars: loss, triplet (L_tri), weighted (L_wtri), lambda, progress (its average), recall
         (this batch's), violations (share of triplets with h > 1/2), base (where there is one).

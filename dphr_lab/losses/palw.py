@@ -96,18 +96,20 @@ class ProgressiveWeight(nn.Module):
         return self.signal not in _OPEN_LOOP
 
     @torch.no_grad()
-    def update(self, progress: Tensor | float | None, rows: int) -> None:
+    def update(self, progress: Tensor | float | None, rows: int | None) -> None:
         """Take in one batch's progress in [0, 1], read off `rows` queries.
 
         Where torch.distributed runs, all ranks must call it together: progress is averaged over
-        them by row count, so that every rank has the same lambda.
+        them by row count, so that every rank has the same lambda; with `rows` None it is taken
+        for read off the rows of all of them.
         """
         self.steps.add_(1)
         if self.reads_batch:
             progress = torch.as_tensor(progress, dtype=torch.float32)
             if progress.device != self.average.device:
                 self.to(progress.device)  # a loss that was never moved follows its input
-            if dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1:
+            several = dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1
+            if several and rows is not None:
                 total = torch.stack([progress * rows, torch.full_like(progress, rows)])
                 dist.all_reduce(total)
                 progress = total[0] / total[1]
