@@ -7,7 +7,7 @@ Two kinds of file are read.
 * `.mat`, both roles in one file: `query_f`, `query_label`, `gallery_f`, `gallery_label`, as
   University1652-Baseline's `test.py` writes its `pytorch_result.mat`; whatever else is in the file
   is left alone. A gallery label of -1 ("no query's place") is an image that is never right: ranked
-in mode "full", left out in mode "query_places", as the official code leaves it out.
+  in mode "full", left out in mode "query_places", as the official code leaves it out.
 
 A place named by digits alone is that number, so "0839" and 839 are one place. Nothing pickled is
 ever loaded.
@@ -42,7 +42,7 @@ _LENGTH_TOLERANCE = 5e-3  # what half precision leaves of a length of 1
 class Features:
     """The embeddings of one role."""
 
-    z: np.ndarray  # (N, D) float32, of length 1
+    z: np.ndarray  # (N, D), from `read_features` float32 and of length 1
     places: np.ndarray  # (N,) integers or str
     families: np.ndarray | None  # (N,) integers or str
     source: str  # file, and the role where one file holds both: names it in errors
