@@ -91,7 +91,7 @@ assert not np.array_equal(satellite, drone)
 def project_scratch(pose, points, px):
     azimuth, pitch = np.radians([pose.azimuth_deg, pose.pitch_deg])
     back_m = pose.altitude_m / np.tan(pitch)
-    camera = np.array([np.sin(azimuth), np.cos(azimuth), np.tan(pitch)]) * back_m
+    camera = back_m * np.array([np.sin(azimuth), np.cos(azimuth), np.tan(pitch)])
     right = np.array([-np.cos(azimuth), np.sin(azimuth), 0])
     forward = -camera / np.linalg.norm(camera)  # to the centre
     down = np.cross(forward, right)
@@ -112,7 +112,8 @@ assert np.allclose(project_scratch(pose, points, 256), pixels)
 above = scenes.Pose(altitude_m=200, azimuth_deg=180, pitch_deg=90, fov_deg=45)
 side_m = 2 * 200 * np.tan(np.radians(45) / 2)
 north_east = np.array([[side_m / 2, side_m / 2, 0]])
-assert np.allclose(project_scratch(above, north_east, 256), (256, 0))  # top right
+top_right = project_scratch(above, north_east, 256)
+assert np.allclose(top_right, (256, 0))
 print(f"from 200 m straight down: {side_m:.1f} m of ground")
 
 chimney = np.array([[30, 0, 0], [30, 0, 20]])
@@ -173,16 +174,17 @@ REFERENCE = scenes.Conditions()  # a summer day
 
 
 def z_of(places, day=REFERENCE, pitch_deg=None, draw=1):
-    """Embeddings of satellite pictures, or of drone pictures from the south."""
+    """Embeddings of satellite pictures, or of drone views from the south."""
     pictures, slant_m = [], 100 / np.tan(np.radians(22.5))
     for place in places:
         rng = np.random.default_rng([place.id, draw])  # of the sensor noise
         if pitch_deg is None:
-            pictures.append(scenes.render_satellite(place.scene, 128, day, rng))
+            picture = scenes.render_satellite(place.scene, 128, day, rng)
         else:  # slant_m from the centre: straight down, it too shows 200 m
             altitude_m = slant_m * np.sin(np.radians(pitch_deg))
             pose = scenes.Pose(altitude_m, 180, pitch_deg, fov_deg=45)
-            pictures.append(scenes.render_drone(place.scene, pose, 128, day, rng))
+            picture = scenes.render_drone(place.scene, pose, 128, day, rng)
+        pictures.append(picture)
     with torch.no_grad():  # (n, px, px, 3) -> (n, 3, px, px) -> (n, D)
         images = torch.from_numpy(np.stack(pictures))
         return encoder(images.permute(0, 3, 1, 2))
@@ -191,7 +193,7 @@ def z_of(places, day=REFERENCE, pitch_deg=None, draw=1):
 # %% tags=["nbval-ignore-output"]
 guess = None  # your prediction, in percent
 
-firsts, seconds = world.test[:60:3], world.test[1:60:3]  # 20 places, and a twin of each
+firsts, seconds = world.test[:60:3], world.test[1:60:3]  # twins of each other
 winter = replace(REFERENCE, season="winter")
 low_sun = replace(REFERENCE, sun_azimuth_deg=240, sun_elevation_deg=30)
 PITCHES = (90, 75, 60, 45, 30)
@@ -210,7 +212,8 @@ gaps = {name: (z - z_own).norm(dim=1).numpy() for name, z in moved.items()}
 for name, gap in gaps.items():
     print(f"{name:15s} mean distance {gap.mean():.2f}")
 gap = {name: float(values.mean()) for name, values in gaps.items()}
-compare_guess(guess, 100 * gap["drone, 45° down"] / gap["unrelated place"], " %")
+share = gap["drone, 45° down"] / gap["unrelated place"]
+compare_guess(guess, 100 * share, " %")
 assert gap["a twin"] + 0.05 < gap["winter"]
 assert gap["winter"] + 0.03 < gap["low sun"]
 assert gap["a twin"] + 0.04 < gap["drone, 90° down"]
@@ -365,9 +368,7 @@ assert abs(positives - of_twins) < 0.06 and positives > others + 0.08
 # What to see: the histograms of positives and twins lie on each other. Whatever this encoder knows about a place, it knows about its twins. Other places lie lower, but there are many more of them, and their upper tail reaches well into the positives: a query has 87 chances to meet a stranger that looks right.
 
 # %% [markdown]
-# ## Why the number needs care
-#
-# ### R@1 mixes two skills
+# ## R@1 mixes two skills
 #
 # To be right, one must find the family *and* choose the member, for which a blind guess gives 1/3:
 #

@@ -19,6 +19,7 @@ from dphr_lab.datasets.verification import PUBLISHED
 from dphr_lab.losses import DPHRLoss, TripletLoss, rda_hardness, rda_weights
 from dphr_lab.retrieval import RetrievalReport, evaluate
 from dphr_lab.scenes.worlds import photograph_place
+from dphr_lab.study import read_study
 
 BOOK = Path(__file__).resolve().parents[1] / "book"
 PAGES = {path.stem: path.read_text() for path in BOOK.glob("*.md")}
@@ -316,5 +317,12 @@ def test_a_run_takes_about_the_time_that_teachers_are_told():
         for (world, *_), run in results.load(study).items()
         if world == "mini" and run["settings"]["steps"] == 800
     ]
-    assert "A run of the small world takes about a minute" in PAGES["teach"]
-    assert not walls or 30 < median(walls) < 120
+    assert "A run of 800 steps on the small world takes about a minute" in PAGES["teach"]
+    assert walls and 30 < median(walls) < 120
+
+
+def test_the_study_that_students_are_shown_can_be_run(tmp_path):
+    shown = re.search(r"^```toml\n(.*?)^```$", PAGES["teach"], re.MULTILINE | re.DOTALL)[1]
+    (tmp_path / "study.toml").write_text(shown)
+    study = read_study(tmp_path)
+    assert len(study.runs()) == len(study.missing()) == 15
