@@ -61,5 +61,6 @@ def psychometric_curves(axes, reports: Mapping[str, ProbeReport], kind: str = AL
     axes.minorticks_off()
     axes.set(xlabel=f"changed area, m² ({kind})", ylabel="correct, %")
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, fontsize=8, loc="upper left")
+    axes.set_ylim(top=max(axes.get_ylim()[1], 100 * CRITERION + 5))
+    axes.legend(fontsize=8, loc="upper left", edgecolor="none", framealpha=0.9)
     return axes

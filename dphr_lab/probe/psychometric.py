@@ -53,9 +53,10 @@ class Threshold:
         return self.value_m2 is not None
 
     def __str__(self) -> str:
-        value, low, high = map(self._say, (self.value_m2, self.low_m2, self.high_m2))
         if self.value_m2 is None:
-            value = f"not reached up to {self.largest_m2:.0f}"
+            bound = f"; its interval begins at {self._say(self.low_m2)} m²" if self.low_m2 else ""
+            return f"not reached up to {self.largest_m2:.0f} m²{bound}"
+        value, low, high = map(self._say, (self.value_m2, self.low_m2, self.high_m2))
         return f"{value} m² ({low} to {high})"
 
     def _say(self, dose_m2: float | None) -> str:
