@@ -7,6 +7,9 @@ A study is a folder with a `study.toml`; each run's result.json goes beside it, 
     seeds = [0, 1, 2]            # a seed changes the world, the initialisation and the sampler
     [worlds.mini]                # a preset of scenes.PRESETS and changes to it
     preset = "mini"
+    [worlds.photo]               # or photos.PhotoWorldSettings; the tiles belong to the user, so
+    photos = "DPHR_AERIAL_TILES" # this names the environment variable that holds their folder
+    gsd_m = 0.3
     [settings]                   # of all arms: fields of settings.Settings, over TWIN_TOWNS_MINI
     steps = 300
     [arms.sharper]               # changes to them, one arm
@@ -24,7 +27,7 @@ import multiprocessing
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, replace
 from importlib.resources import files
@@ -214,30 +217,41 @@ def thinned(curves: Mapping[str, list], points: int = _CURVE_POINTS) -> dict[str
 
 def open_world(study: Study, world: str, seed: int):
     """The data set of a study's world, rendered now or read from the user's cache."""
-    from dphr_lab import scenes
-    from dphr_lab.datasets import TwinTowns
+    from dphr_lab import photos, scenes
+    from dphr_lab.datasets import PhotoTowns, TwinTowns
 
     settings = _world_settings(study, world, seed)
-    path = _cache() / f"{_fingerprint(settings)}.npz"
+    if "photos" in study.worlds[world]:
+        kind, make, drawn_by = PhotoTowns, photos.make_photo_world, ("scenes", "photos")
+        tiles = sorted((p.name, p.stat().st_size) for p in Path(settings.folder).rglob("*.*"))
+    else:
+        kind, make, drawn_by, tiles = TwinTowns, scenes.make_world, ("scenes",), ()
+    path = _cache() / f"{_fingerprint(settings, drawn_by, tiles)}.npz"
     if path.exists():
         with np.load(path, allow_pickle=False) as arrays:
             rendered = _nested(arrays)
     else:
-        rendered = scenes.render_world(scenes.make_world(settings), progress=False)
+        rendered = scenes.render_world(make(settings), progress=False)
         with replace_when_done(path) as aside:
             np.savez(aside, **_flat(rendered))
-    return TwinTowns(settings, rendered=rendered)
+    return kind(settings, rendered=rendered)
 
 
 def _world_settings(study: Study, world: str, seed: int):
-    from dphr_lab.scenes import preset
-
-    changes = dict(study.worlds[world])
+    changes, where = dict(study.worlds[world]), f"{study.folder / GRID}: world {world!r}"
     try:
-        settings = preset(changes.pop("preset", "mini"))
-        return replace(settings, **changes, seed=seed)
+        if "photos" in changes:
+            from dphr_lab.photos import PhotoWorldSettings
+
+            variable = changes.pop("photos")
+            if not os.environ.get(variable):
+                raise ValueError(f"set {variable} to a folder of aerial tiles")
+            return PhotoWorldSettings(os.environ[variable], **changes, seed=seed)
+        from dphr_lab.scenes import preset
+
+        return replace(preset(changes.pop("preset", "mini")), **changes, seed=seed)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{study.folder / GRID}: world {world!r}: {error}") from None
+        raise ValueError(f"{where}: {error}") from None
 
 
 def _cache() -> Path:
@@ -245,14 +259,15 @@ def _cache() -> Path:
     return Path(base, "dphr-lab", "worlds")
 
 
-def _fingerprint(settings) -> str:
-    """Changes with the settings, with the code that draws, and with its OpenCV and numpy."""
+def _fingerprint(settings, drawn_by: Sequence[str], tiles: Sequence) -> str:
+    """Changes with the settings, the tiles, the code that draws, and its OpenCV and numpy."""
     import cv2
 
-    digest = hashlib.sha256(json.dumps(asdict(settings), sort_keys=True).encode())
+    digest = hashlib.sha256(json.dumps([asdict(settings), tiles], sort_keys=True).encode())
     digest.update(f"{cv2.__version__} {np.__version__}".encode())
-    for module in sorted(Path(str(files("dphr_lab.scenes"))).glob("*.py")):
-        digest.update(module.read_bytes())
+    for package in drawn_by:
+        for module in sorted(Path(str(files(f"dphr_lab.{package}"))).glob("*.py")):
+            digest.update(module.read_bytes())
     return digest.hexdigest()[:24]
 
 

@@ -79,6 +79,32 @@ def test_a_world_is_rendered_once_for_all_arms_and_read_as_it_was(folder, monkey
     assert len(rendered) == 2
 
 
+def test_a_world_of_photographs_is_taken_from_the_users_folder(folder, tmp_path, monkeypatch):
+    from dphr_lab import photos, scenes
+
+    grid = SMALL.replace('preset = "tiny"\nimage_px = 32', 'photos = "TILES"\ngsd_m = 0.3')
+    (folder / "study.toml").write_text(grid)
+    asked = read_study(folder)  # what is stored can be read without the tiles
+    with pytest.raises(ValueError, match="world 'small': set TILES to a folder of aerial tiles"):
+        study.open_world(asked, "small", 0)
+    (tmp_path / "tiles").mkdir()
+    monkeypatch.setenv("TILES", str(tmp_path / "tiles"))
+    made = []
+
+    def make(settings):
+        made.append(settings)
+        return scenes.make_world(scenes.preset("tiny"))
+
+    monkeypatch.setattr(photos, "make_photo_world", make)
+    for _ in range(2):
+        data = study.open_world(asked, "small", 3)
+    assert len(made) == 1 and data.name == "PhotoTowns"
+    assert (made[0].gsd_m, made[0].seed, made[0].folder) == (0.3, 3, str(tmp_path / "tiles"))
+    (tmp_path / "tiles" / "new.png").write_bytes(b"1")
+    study.open_world(asked, "small", 3)
+    assert len(made) == 2  # other tiles, another world
+
+
 def test_parts_of_a_study_can_be_asked_for(folder):
     assert run(folder, seeds=[1], arms=["blunt"])[0] == 1
     assert set(results.load(folder)) == {("small", "blunt", 1)}
