@@ -59,7 +59,8 @@ __all__ = [
     "Patch", "Place", "Pose", "Road", "Scene", "Tree", "Water", "World", "WorldSettings",
     "apply_change", "camera_axes", "camera_position", "decode", "draw_conditions", "drone_matrix",
     "estimate", "estimate_world", "make_change", "make_layout", "make_twin", "make_world",
-    "photograph", "preset", "project", "render_drone", "render_satellite", "render_world", "satellite_matrix",
+    "photograph", "preset", "project", "render_drone", "render_satellite", "render_world",
+    "satellite_matrix",
     "sues_orbit", "sues_split", "sun_direction", "university_orbit", "vary", "write_sues200",
     "write_university1652",
 ]  # fmt: skip

@@ -6,7 +6,7 @@ polygons in an order in which nothing hides what is in front of it.
 """
 
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import cv2
 import numpy as np
@@ -22,6 +22,13 @@ from dphr_lab.scenes.cameras import (
 )
 from dphr_lab.scenes.conditions import Conditions, sun_direction
 from dphr_lab.scenes.geometry import DETAIL, build
+from dphr_lab.scenes.texture import (
+    build_covered,
+    roughen_ground,
+    roughen_objects,
+    street_furniture,
+    vary_crowns,
+)
 from dphr_lab.scenes.towns import HALF_EXTENT_M, Patch, Scene, corners, rotate
 
 SHIFT = 4  # fractional bits of OpenCV's polygon corners
@@ -74,7 +81,15 @@ def _mix(pair, share: float) -> np.ndarray:
 class _Ground:
     """The ground seen from above, `gsd_m` metres a pixel, shadows included."""
 
-    def __init__(self, scene: Scene, conditions: Conditions, gsd_m: float, reach_m: float):
+    def __init__(
+        self,
+        scene: Scene,
+        conditions: Conditions,
+        gsd_m: float,
+        reach_m: float,
+        texture: float = 0.0,
+    ):
+        self.texture = texture
         self.gsd_m, self.reach_m = gsd_m, reach_m
         self.size = round(2 * reach_m / gsd_m)
         self.grass = _mix(GRASS[conditions.season], scene.dryness)
@@ -84,6 +99,9 @@ class _Ground:
         self.image[:] = _tuple(base)
         self._paint(scene)
         self._texture(scene)
+        if texture:
+            self.image = roughen_ground(self.image, gsd_m, texture, scene)
+            self._furnish(scene, conditions)
         self._shade(scene, conditions)
 
     def pixels(self, points) -> np.ndarray:
@@ -129,6 +147,18 @@ class _Ground:
                 if patch.kind in _MARKINGS:
                     _MARKINGS[patch.kind](self, patch, np.random.default_rng(patch.detail))
 
+    def _furnish(self, scene: Scene, conditions: Conditions):
+        """Mark the streets and park this day's cars on them."""
+        day = round(10 * conditions.sun_azimuth_deg)
+        dashes, cars = street_furniture(scene, self.reach_m, day)
+        white = _mix((GROUND["street"], GROUND["line"]), 0.8 * self.texture)
+        lines = list(_fixed(self.pixels(dashes)))
+        cv2.polylines(self.image, lines, False, _tuple(white), 1, cv2.LINE_AA, SHIFT)
+        shown = list(_fixed(self.pixels(cars)))
+        shown = shown[: round(self.texture * len(shown))]
+        for i, colour in enumerate(CARS):
+            cv2.fillPoly(self.image, shown[i :: len(CARS)], colour, cv2.LINE_AA, SHIFT)
+
     def _tone(self, patch: Patch) -> np.ndarray:
         """Return the colour of a patch's ground, a little its own."""
         tone = (patch.detail % 1009) / 504 - 1
@@ -172,7 +202,7 @@ class _Ground:
                 cv2.fillConvexPoly(mask, _fixed(hull), 255, cv2.LINE_AA, SHIFT)
         strength = 150 if conditions.season == "winter" else 235
         if scene.trees:
-            trees = _tree_table(scene)
+            trees = _tree_table(scene, self.texture)
             parts = ((0.35, 0.9), (0.62, 1.0), (0.85, 0.7))
             for share, size in parts if self.gsd_m < 0.5 else ((0.55, 1.05),):
                 middle = _fixed(self.pixels(trees[:, :2] + share * trees[:, 3:4] * slide))
@@ -205,10 +235,11 @@ def _noise() -> np.ndarray:
     return 0.03 * fine
 
 
-def _tree_table(scene: Scene) -> np.ndarray:
+def _tree_table(scene: Scene, texture: float) -> np.ndarray:
     """Return the trees as rows (x, y, radius, height, tone, evergreen)."""
     rows = [(t.x, t.y, t.radius_m, t.height_m, t.tone, t.evergreen) for t in scene.trees]
-    return np.array(rows, float).reshape(-1, 6)
+    table = np.array(rows, float).reshape(-1, 6)
+    return vary_crowns(table, texture) if texture else table
 
 
 def _on(patch: Patch, points) -> np.ndarray:
@@ -307,8 +338,9 @@ _MARKINGS = {
 class _Objects:
     """Buildings and trees of a scene as arrays that every view of a flight shares."""
 
-    def __init__(self, scene: Scene, conditions: Conditions, windows: bool):
-        solids = [build(b, windows) for b in scene.buildings]
+    def __init__(self, scene: Scene, conditions: Conditions, windows: bool, texture: float = 0.0):
+        make = partial(build_covered, texture=texture) if texture else build
+        solids = [make(b, windows) for b in scene.buildings]
         sun = sun_direction(conditions)
         self.sun = sun
         self.buildings = len(solids)
@@ -328,7 +360,7 @@ class _Objects:
         base = np.concatenate([s.colours for s in solids]) if solids else np.zeros((0, 3))
         tint = np.where((self.normals @ sun > 0)[:, None], (1, 1, 1), (0.95, 1.0, 1.08))
         self.colours = np.clip(base * light[:, None] * tint, 0, 255).tolist()
-        self.trees = _tree_table(scene)
+        self.trees = _tree_table(scene, texture)
         self.leaves = self._leaf_colours(conditions)
         spots = [(b.x, b.y) for b in scene.buildings]
         self.spots = np.concatenate([np.array(spots).reshape(-1, 2), self.trees[:, :2]])
@@ -492,7 +524,8 @@ class Flight:
     """A scene on one day, ready to be seen from many cameras.
 
     `width_m` is the width of ground that an image of `px` pixels shows at its sharpest, and
-    `reach_m` how far from the centre anything is drawn; `for_satellite` knows both.
+    `reach_m` how far from the centre anything is drawn; `for_satellite` knows both. `texture` in
+    [0, 1] adds grain, street markings, cars, and roofs and crowns of varied tone and size.
     """
 
     def __init__(
@@ -509,10 +542,10 @@ class Flight:
         self.conditions, self.px = conditions, px
         self.scale = 2 if px <= 192 else 1  # drawn this many times larger, then averaged
         gsd_m = float(np.clip(width_m / (px * self.scale), 0.18, 1.2))
-        self.ground = _Ground(scene, conditions, gsd_m, reach_m)
-        self.objects = _Objects(
-            scene, conditions, windows=px >= 128 and width_m < SATELLITE_WIDTH_M
-        )
+        self.scene, self.texture = scene, texture
+        self.ground = _Ground(scene, conditions, gsd_m, reach_m, texture)
+        windows = px >= 128 and width_m < SATELLITE_WIDTH_M
+        self.objects = _Objects(scene, conditions, windows, texture)
 
     @classmethod
     def for_satellite(
@@ -526,8 +559,7 @@ class Flight:
         size = self.px * self.scale
         eye = camera_position(pose)
         matrix = drone_matrix(pose, size)
-        image = self._warp(matrix, size)
-        self.objects.draw(image, matrix, eye)
+        image = self._draw(matrix, size, eye)
         down, forward = camera_axes(pose)[1:]
         focal_px = 0.5 * size / np.tan(np.radians(pose.fov_deg) / 2)
         rows = (np.arange(size) + 0.5 - size / 2) / focal_px
@@ -539,12 +571,16 @@ class Flight:
         """Return the north-up orthographic view before the camera's own faults."""
         size = self.px * self.scale
         matrix = satellite_matrix(size)
-        image = self._warp(matrix, size)
-        self.objects.draw(image, matrix, None)
+        image = self._draw(matrix, size, None)
         return self._finish(image, np.full(size, 500.0))
 
-    def _warp(self, matrix: np.ndarray, size: int) -> np.ndarray:
-        return warp(self.ground.image, matrix[:, [0, 1, 3]] @ self.ground.matrix(), size)
+    def _draw(self, matrix: np.ndarray, size: int, eye: np.ndarray | None) -> np.ndarray:
+        image = warp(self.ground.image, matrix[:, [0, 1, 3]] @ self.ground.matrix(), size)
+        bare = image.copy() if self.texture else image
+        self.objects.draw(image, matrix, eye)
+        if self.texture:
+            image = roughen_objects(image, bare, matrix, self.texture, self.scene)
+        return image
 
     def _finish(self, image: np.ndarray, distance_m: np.ndarray) -> np.ndarray:
         """Average down to the picture's size and add haze by the distance of each row."""
