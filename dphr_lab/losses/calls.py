@@ -1,4 +1,4 @@
-"""The second way to call a loss: as pytorch-metric-learning calls its own."""
+"""How losses are called: by rows, for their terms, and as pytorch-metric-learning calls its own."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 
 def accepts_metric_learning_call(forward: Callable) -> Callable:
@@ -34,6 +34,25 @@ def accepts_metric_learning_call(forward: Callable) -> Callable:
         return forward(self, z_query, z_gallery, labels)
 
     return call
+
+
+class LossOfTerms(nn.Module):
+    """A loss whose value is one of its named terms, computed by the subclass's `_terms`."""
+
+    @accepts_metric_learning_call
+    def forward(self, z_query: Tensor, z_gallery: Tensor, places: Tensor | None = None) -> Tensor:
+        """Scalar loss of B aligned rows, (B, D) each; places (B,) masks rows of the same place."""
+        return self._terms(z_query, z_gallery, places)["loss"]
+
+    @torch.no_grad()
+    def terms(
+        self, z_query: Tensor, z_gallery: Tensor, places: Tensor | None = None
+    ) -> dict[str, Tensor]:
+        """The loss's named pieces, "loss" and those that the class names."""
+        return self._terms(z_query, z_gallery, places)
+
+    def _terms(self, z_query: Tensor, z_gallery: Tensor, places: Tensor | None):
+        raise NotImplementedError
 
 
 def _aligned(labels: Tensor, ref_emb: Tensor, ref_labels: Tensor) -> tuple[Tensor, Tensor]:

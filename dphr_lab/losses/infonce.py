@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dphr_lab.losses.calls import accepts_metric_learning_call
+from dphr_lab.losses.calls import LossOfTerms
 from dphr_lab.losses.distances import check_pairs, similarities
 
 MAX_LOGIT_SCALE = 100.0  # CLIP's ceiling: a temperature of 0.01
@@ -29,7 +29,7 @@ def info_nce(logits: Tensor, label_smoothing: float = 0.0, allowed: Tensor | Non
     return -((1 - label_smoothing) * own + label_smoothing * spread).mean()
 
 
-class SymmetricInfoNCE(nn.Module):
+class SymmetricInfoNCE(LossOfTerms):
     """InfoNCE from query to gallery and back, averaged; the positive is the aligned row.
 
     Other rows of the same place are neither positive nor negative: they are masked out.
@@ -37,6 +37,8 @@ class SymmetricInfoNCE(nn.Module):
     scale is capped at 100. Raises ValueError for a temperature below 0.01 or a smoothing outside
     [0, 1). Source: Sample4Geo (Deuser et al., ICCV 2023), CLIP (Radford et al., ICML 2021).
     Taught in: book/03.
+
+    Terms: query_to_gallery, gallery_to_query, similarity (B, B), temperature.
     """
 
     logit_scale: Tensor
@@ -65,19 +67,7 @@ class SymmetricInfoNCE(nn.Module):
         """1 / temperature, at most 100: what similarities are multiplied by."""
         return self.logit_scale.exp().clamp(max=MAX_LOGIT_SCALE)
 
-    @accepts_metric_learning_call
-    def forward(self, z_query: Tensor, z_gallery: Tensor, places: Tensor | None = None) -> Tensor:
-        """Scalar loss of B aligned rows, (B, D) each; places (B,) masks rows of the same place."""
-        return self._pieces(z_query, z_gallery, places)["loss"]
-
-    @torch.no_grad()
-    def terms(
-        self, z_query: Tensor, z_gallery: Tensor, places: Tensor | None = None
-    ) -> dict[str, Tensor]:
-        """The named pieces: loss, query_to_gallery, gallery_to_query, similarity, temperature."""
-        return self._pieces(z_query, z_gallery, places)
-
-    def _pieces(self, z_query, z_gallery, places):
+    def _terms(self, z_query, z_gallery, places):
         pairs = check_pairs(z_query, z_gallery, places)
         similarity = similarities(pairs.z_query, pairs.z_gallery)
         scale = self.scale().to(similarity)

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dphr_lab.losses.calls import accepts_metric_learning_call
+from dphr_lab.losses.calls import LossOfTerms
 from dphr_lab.losses.distances import (
     check_pairs,
     distance_from_similarity,
@@ -36,11 +36,13 @@ def mined_distance(distance: Tensor, negatives: Tensor, mining: str) -> Tensor:
     return torch.where(farther.any(1), nearest, farthest)
 
 
-class MinedTripletLoss(nn.Module):
+class MinedTripletLoss(LossOfTerms):
     """relu(margin + d_pos - d_mined): one negative a query, both directions averaged.
 
     mining "hardest" (Hermans et al., arXiv 1703.07737, across the views) or "semi_hard" (FaceNet,
     Schroff et al., CVPR 2015). Raises ValueError for another. Taught in: book/03.
+
+    Terms: distance and negatives (B, B), mined and pair_loss (2, B).
     """
 
     def __init__(self, mining: str = "hardest", margin: float = 0.3):
@@ -49,19 +51,7 @@ class MinedTripletLoss(nn.Module):
             raise ValueError(f"mining is {mining!r}; expected one of {MINING}")
         self.mining, self.margin = mining, margin
 
-    @accepts_metric_learning_call
-    def forward(self, z_query: Tensor, z_gallery: Tensor, places: Tensor | None = None) -> Tensor:
-        """Scalar loss of B aligned rows, (B, D) each; places (B,) masks rows of the same place."""
-        return self._pieces(z_query, z_gallery, places)["loss"]
-
-    @torch.no_grad()
-    def terms(
-        self, z_query: Tensor, z_gallery: Tensor, places: Tensor | None = None
-    ) -> dict[str, Tensor]:
-        """The named pieces: loss, distance and negatives (B, B), mined and pair_loss (2, B)."""
-        return self._pieces(z_query, z_gallery, places)
-
-    def _pieces(self, z_query, z_gallery, places):
+    def _terms(self, z_query, z_gallery, places):
         pairs = check_pairs(z_query, z_gallery, places)
         distance, negatives = pairwise_distance(pairs.z_query, pairs.z_gallery), pairs.negatives
         mined = torch.stack(
@@ -80,7 +70,7 @@ class MinedTripletLoss(nn.Module):
         return f"mining={self.mining!r}, margin={self.margin}"
 
 
-class WeightedInfoNCE(nn.Module):
+class WeightedInfoNCE(LossOfTerms):
     """Symmetric InfoNCE whose negatives count omega_ik times: log omega_ik joins their logits.
 
     weighting "hcl": omega = exp(beta s) / mean (HCL, Robinson et al., ICLR 2021, without its
@@ -88,6 +78,9 @@ class WeightedInfoNCE(nn.Module):
     "rda": omega = exp(beta (h - 1/2)) / mean, RDA's weights on InfoNCE [O]. The mean is over a
     query's negatives. Weights are attached to the gradient, as in HCL's code, unless `detach`.
     Raises ValueError for another weighting or a setting out of range. Taught in: book/04.
+
+    Terms: similarity and negatives (B, B), temperature, and weights (2, B, B), [0] query ->
+    gallery, [1] gallery -> query, zero where there is no negative.
     """
 
     def __init__(
@@ -106,22 +99,7 @@ class WeightedInfoNCE(nn.Module):
         self.weighting, self.beta, self.detach = weighting, beta, detach
         self.info_nce = SymmetricInfoNCE(label_smoothing, temperature, learn_temperature)
 
-    @accepts_metric_learning_call
-    def forward(self, z_query: Tensor, z_gallery: Tensor, places: Tensor | None = None) -> Tensor:
-        """Scalar loss of B aligned rows, (B, D) each; places (B,) masks rows of the same place."""
-        return self._pieces(z_query, z_gallery, places)["loss"]
-
-    @torch.no_grad()
-    def terms(
-        self, z_query: Tensor, z_gallery: Tensor, places: Tensor | None = None
-    ) -> dict[str, Tensor]:
-        """The named pieces: loss, similarity and negatives (B, B), weights (2, B, B), temperature.
-
-        weights[0] is query -> gallery, [1] gallery -> query; zero where there is no negative.
-        """
-        return self._pieces(z_query, z_gallery, places)
-
-    def _pieces(self, z_query, z_gallery, places):
+    def _terms(self, z_query, z_gallery, places):
         pairs = check_pairs(z_query, z_gallery, places)
         similarity, negatives = similarities(pairs.z_query, pairs.z_gallery), pairs.negatives
         own = torch.eye(len(similarity), dtype=torch.bool, device=similarity.device)
@@ -155,13 +133,15 @@ class WeightedInfoNCE(nn.Module):
         return f"weighting={self.weighting!r}, beta={self.beta}, detach={self.detach}"
 
 
-class HERLikeLoss(nn.Module):
+class HERLikeLoss(LossOfTerms):
     """Soft-margin triplets with static weights that are rectified at both ends.
 
     omega = (clip(sigmoid(slope (d_pos - d_neg)), low, high) - low) / (high - low), detached: easy
     triplets are dropped and the hardest, often noise, count no more than hard ones. In the manner
     of HER (Cai et al., ICCV 2019), of which we know the abstract alone: the formula is ours [O].
     Raises ValueError unless 0 <= low < high <= 1. Taught in: book/04.
+
+    Terms: distance and negatives (B, B), weights (2, B, B).
     """
 
     def __init__(
@@ -172,19 +152,7 @@ class HERLikeLoss(nn.Module):
             raise ValueError(f"low is {low}, high {high}; expected 0 <= low < high <= 1")
         self.alpha, self.slope, self.low, self.high = alpha, slope, low, high
 
-    @accepts_metric_learning_call
-    def forward(self, z_query: Tensor, z_gallery: Tensor, places: Tensor | None = None) -> Tensor:
-        """Scalar loss of B aligned rows, (B, D) each; places (B,) masks rows of the same place."""
-        return self._pieces(z_query, z_gallery, places)["loss"]
-
-    @torch.no_grad()
-    def terms(
-        self, z_query: Tensor, z_gallery: Tensor, places: Tensor | None = None
-    ) -> dict[str, Tensor]:
-        """The named pieces: loss, distance and negatives (B, B), weights (2, B, B)."""
-        return self._pieces(z_query, z_gallery, places)
-
-    def _pieces(self, z_query, z_gallery, places):
+    def _terms(self, z_query, z_gallery, places):
         pairs = check_pairs(z_query, z_gallery, places)
         distance, negatives = pairwise_distance(pairs.z_query, pairs.z_gallery), pairs.negatives
         losses, weights = [], []
@@ -205,31 +173,21 @@ class HERLikeLoss(nn.Module):
         return f"alpha={self.alpha}, slope={self.slope}, low={self.low}, high={self.high}"
 
 
-class MetricLearningLoss(nn.Module):
+class MetricLearningLoss(LossOfTerms):
     """Any pytorch-metric-learning loss in this package's slot, both directions averaged.
 
     `loss` and `miner` are that library's objects (`pip install pytorch-metric-learning`); each
     direction is called with the other view as reference. It counts every row of the same place in
     the other view as a positive, where this package's losses take the aligned row alone.
+
+    Terms: query_to_gallery, gallery_to_query.
     """
 
     def __init__(self, loss: nn.Module, miner: nn.Module | None = None):
         super().__init__()
         self.loss, self.miner = loss, miner
 
-    @accepts_metric_learning_call
-    def forward(self, z_query: Tensor, z_gallery: Tensor, places: Tensor | None = None) -> Tensor:
-        """Scalar loss of B aligned rows, (B, D) each; without places every row is its own."""
-        return self._pieces(z_query, z_gallery, places)["loss"]
-
-    @torch.no_grad()
-    def terms(
-        self, z_query: Tensor, z_gallery: Tensor, places: Tensor | None = None
-    ) -> dict[str, Tensor]:
-        """The named pieces: loss, query_to_gallery, gallery_to_query."""
-        return self._pieces(z_query, z_gallery, places)
-
-    def _pieces(self, z_query, z_gallery, places):
+    def _terms(self, z_query, z_gallery, places):
         pairs = check_pairs(z_query, z_gallery, places)
         labels = pairs.places
         if labels is None:
