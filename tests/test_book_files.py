@@ -1,5 +1,6 @@
 """The book's files fit together: pairs, stored outputs, set-up cells, table of contents."""
 
+import re
 from pathlib import Path
 
 import jupytext
@@ -89,6 +90,31 @@ def test_figures_have_alternative_text(path):
 def test_needs_nothing_that_a_notebook_service_lacks(path):
     for cell in code_cells(path):
         assert "myst_nb" not in cell.source, "glue is for the page builder, not for a chapter"
+
+
+# Numbers in a chapter's prose that none of its cells shows, and where they are from.
+GIVEN = {
+    "02_measuring_retrieval": {"74.62": "a public leaderboard", "60.0": "a quiz", "6.7": "a quiz"},
+    "04_rda": {"0.25": "h (1 - h)", "0.21": "h (1 - h)"},
+    "06_training_dphr": {"0.99": "the default of momentum"},
+}
+
+
+@each_chapter
+def test_numbers_in_prose_are_shown_by_a_cell(path):
+    """Decimals, percentages and points of the text occur in some cell's source or output."""
+    cells = nbformat.read(path, 4).cells
+    shown = [cell.source for cell in cells if cell.cell_type == "code"]
+    for output in (output for cell in code_cells(path) for output in cell.outputs):
+        shown += [str(output.get("text", "")), str(output.get("data", {}).get("text/markdown", ""))]
+    apart = r"\$\$.*?\$\$|\$[^$]*\$|```.*?```|`[^`]*`|\]\([^)]*\)"  # formulas, code, links
+    number = r"(?<![\w.])(?:\d+\.\d+|\d+(?= ?(?:%|points)))(?![\w.]*\d)"
+    for cell in cells:
+        prose = re.sub(apart, "", cell.source, flags=re.S) if cell.cell_type == "markdown" else ""
+        for found in set(re.findall(number, prose)) - set(GIVEN.get(path.stem, ())):
+            assert re.search(rf"(?<![\d.]){re.escape(found)}(?!\d)", "\n".join(shown)), (
+                f"{found} is in no cell: let one show it, or name its source in GIVEN:\n{prose}"
+            )
 
 
 @pytest.mark.parametrize("name", ["_config.yml", "_toc.yml"])
