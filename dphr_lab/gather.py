@@ -18,6 +18,8 @@ def gather_rows(own: Tensor) -> Tensor:
     The other ranks' rows are constants, so a loss of the result has here the gradient of the own
     rows only, and the *sum* of the processes' parameter gradients is that of one process with the
     whole batch. Where they are averaged, as by DDP, multiply the loss by the number of processes.
+    `DPHRLoss` and `TripletLoss` with `across_processes` take the own rows, ungathered, to the same
+    end, and share the work.
     """
     return Spread.over_processes(own).gather(own)
 

@@ -33,6 +33,7 @@ from dphr_lab.losses.palw import ProgressiveWeight, above_chance
 # Elements of a block on the CPU: its few tensors, 256 kB a direction in float32, stay in the
 # second-level caches, and are large enough for torch to split each operation over threads.
 _BLOCK_ELEMENTS = 2**16
+_BLOCK_ELEMENTS_OF_GPU = 2**26  # enough to keep one busy, and little beside B x B where B is large
 _LARGEST_EXPONENT = 60.0  # a batch's sum of exp of it is inside float32
 _LOG2_E = math.log2(math.e)  # 2^(x log2 e) = e^x: torch has the faster kernel for powers of two
 
@@ -141,8 +142,7 @@ class _Sweep:
         self.rows, self.first = pairs.spread.rows, pairs.spread.first
         self.z_query, own_gallery = pairs.z_query.detach(), pairs.z_gallery.detach()
         self.z_gallery = self.spread.gather(own_gallery)
-        own_rows = self.z_query.shape[0]
-        self.own = slice(self.first, self.first + own_rows)
+        self.own = slice(self.first, self.first + self.z_query.shape[0])
         self.gradients: list[Tensor] | None = None  # of the own rows, over alpha
         self.kept: list[tuple] = []  # of the first sweep, for the second
         self.progress: Tensor | None = None
@@ -151,7 +151,8 @@ class _Sweep:
             self.whole = _squared_distance(self.z_query, self.z_gallery)
             squared_pos = self.whole.diagonal(self.first).clone()
             on_cpu = self.z_query.device.type == "cpu"
-            chunk_size = max(1, _BLOCK_ELEMENTS // self.rows) if on_cpu else max(1, own_rows)
+            elements = _BLOCK_ELEMENTS if on_cpu else _BLOCK_ELEMENTS_OF_GPU
+            chunk_size = max(1, elements // self.rows)
         else:
             self.whole = None
             squared_pos = 2 - 2 * (self.z_query * own_gallery).sum(1)
