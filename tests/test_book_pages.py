@@ -127,6 +127,7 @@ def test_the_data_page_has_the_counts_that_verify_expects():
 def test_the_datasheet_lists_the_presets():
     rows = {code(row[0])[0]: row[1:] for row in table("datasheet", PRESET_HEADING)}
     assert set(rows) == set(scenes.PRESETS)
+    assert all(settings.texture == 0 for settings in scenes.PRESETS.values())
     for name, s in scenes.PRESETS.items():
         flights = len(scenes.SUES_ALTITUDES_M) if name == "sues200" else 1
         places = s.train_places + s.test_places + s.distractor_places

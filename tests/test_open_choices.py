@@ -18,7 +18,7 @@ from dphr_lab.losses.triplet import FORMS
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = (ROOT / "book" / "open_choices.md").read_text()
 CONTROLS = {"ratio", "rescale"}  # the page names them as such
-NO_CHOICES = {"total_steps", "chunk_size"}  # a run's length, and memory
+NO_CHOICES = {"total_steps", "chunk_size", "across_processes"}  # a run's length; memory; machines
 
 
 def table(after):
