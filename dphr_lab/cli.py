@@ -35,8 +35,19 @@ WORLD_FLAGS = {  # field of scenes.WorldSettings -> type and help
     "twin_share_test": (float, "the same for test and distractors; the same share by default"),
     "twin_strength": (float, "how much twins differ; 1 is the preset's"),
     "weather": (float, "how far the two views' days may differ, 0 (fair) to 1 (any)"),
+    "texture": (float, "grain, cars, markings: 0 (plain) to 1"),
     "drone_views": (int, "drone images of a place (of a height for sues200)"),
 }
+# fields that a world of photographs takes from the preset, and flags that it does not have
+SIZES = (
+    "train_places",
+    "test_places",
+    "distractor_places",
+    "family_size",
+    "image_px",
+    "drone_views",
+)
+NOT_OF_PHOTOS = ("twin_share", "twin_share_test", "texture")
 CHANGES = ("removed", "moved", "recoloured", "resized", "swapped")  # of scenes.CHANGE_KINDS
 MOST_ENCODERS = 6  # that one figure of `probe` shows, beside the untrained
 FIGURE_SUFFIXES = (".png", ".pdf", ".svg", ".jpg")
@@ -97,7 +108,9 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _add_scenes(commands) -> None:
-    parser = _command(commands, "scenes", run_scenes, "render a Twin Towns world to disk")
+    parser = _command(
+        commands, "scenes", run_scenes, "render a world to disk: Twin Towns, or photos"
+    )
     parser.add_argument("--out", type=Path, metavar="ROOT", help="folder to write, new or empty")
     parser.add_argument(
         "--layout",
@@ -108,6 +121,12 @@ def _add_scenes(commands) -> None:
     starts = ", ".join(f"{preset} for {layout}" for layout, preset in PRESET_OF_LAYOUT.items())
     parser.add_argument(
         "--preset", choices=PRESET_NAMES, help=f"sizes to start from (default: {starts})"
+    )
+    parser.add_argument(
+        "--photos", type=Path, metavar="FOLDER", help="make the world of these aerial tiles"
+    )
+    parser.add_argument(
+        "--gsd-m", type=float, metavar="X", help="with --photos: metres a pixel of the tiles"
     )
     parser.add_argument("--workers", type=_positive, metavar="N", help="processes; none: all cores")
     parser.add_argument(
@@ -125,15 +144,35 @@ def run_scenes(args) -> int:
     sues200 = args.layout == "sues200"
     if sues200 and args.distractor_places is None:
         args.distractor_places = 0  # that layout has no place for them
-    settings = _world_settings(args, prefix="", preset=args.preset or PRESET_OF_LAYOUT[args.layout])
+    preset = args.preset or PRESET_OF_LAYOUT[args.layout]
+    if (args.photos is None) != (args.gsd_m is None):
+        raise WrongUsage("--photos FOLDER and --gsd-m X go together")
+    if args.photos is None:
+        world = scenes.make_world(_world_settings(args, prefix="", preset=preset))
+    else:
+        world = _photo_world(args, preset)
+        print(world.screening)
     flights = len(scenes.SUES_ALTITUDES_M) if sues200 else 1
-    print(scenes.estimate(settings, workers=args.workers, flights=flights))
+    print(scenes.estimate_world(world, workers=args.workers, flights=flights))
     if args.estimate:
         return 0
     write = scenes.write_sues200 if sues200 else scenes.write_university1652
-    write(scenes.make_world(settings), args.out, workers=args.workers)
+    write(world, args.out, workers=args.workers)
     print(f"wrote {args.out}")
     return 0
+
+
+def _photo_world(args, preset: str):
+    """The world of photographs that the flags ask for."""
+    from dphr_lab import photos
+    from dphr_lab.scenes import PRESETS
+
+    given = {name: getattr(args, name) for name in WORLD_FLAGS if getattr(args, name) is not None}
+    if useless := [name for name in NOT_OF_PHOTOS if name in given]:
+        raise WrongUsage(f"{_flag(useless[0])} does not go with --photos")
+    sizes = {name: getattr(PRESETS[preset], name) for name in SIZES}
+    make = partial(photos.PhotoWorldSettings, str(args.photos), args.gsd_m)
+    return photos.make_photo_world(_of_flags(make, sizes | given))
 
 
 # -- verify ------------------------------------------------------------------------------------

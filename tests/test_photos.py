@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -448,6 +449,25 @@ def test_a_run_trains_on_it_and_stores_no_path(tiles, tmp_path):
     stored = (tmp_path / "run" / "result.json").read_text()
     assert str(tiles.parent) not in stored and tiles.name in stored
     assert describe_data(data)["root"] == str(tiles.resolve())
+
+
+def test_the_command_writes_a_world_of_photographs(tiles, tmp_path, capsys, monkeypatch):
+    from dphr_lab import photos
+    from dphr_lab.cli import main
+
+    monkeypatch.setattr(photos, "make_photo_world", partial(make_photo_world, encode=thumbnails))
+    flags = ["--preset", "tiny", "--drone-views", "1", "--image-px", "32", "--workers", "1"]
+    flags = ["scenes", "--photos", str(tiles), *flags, "--out", str(tmp_path / "out")]
+    assert main([*flags, "--gsd-m", "0.5"]) == 0
+    said = capsys.readouterr().out
+    assert "20 tiles; left out: none" in said and "wrote" in said
+    assert len(University1652(tmp_path / "out").train) == 12
+    assert main(flags) == 2 and "go together" in capsys.readouterr().err
+    assert main([*flags, "--gsd-m", "0.5", "--texture", "1"]) == 2
+    assert "--texture does not go with --photos" in capsys.readouterr().err
+    assert main([*flags, "--gsd-m", "-1"]) == 2 and "gsd_m is -1" in capsys.readouterr().err
+    assert main([*flags, "--gsd-m", "0.5", "--test-places", "999"]) == 1
+    assert "ask for fewer places" in capsys.readouterr().err
 
 
 def test_torch_is_not_imported():
