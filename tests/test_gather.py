@@ -31,6 +31,7 @@ DIRECT = {  # name -> how a loss is called once, and its settings
     "own rows in chunks": dict(chunk_size=2, **SOON),
     "own rows of as many places": dict(labelled=False, signal="recall", momentum=0.0),
     "own rows by triplets": dict(signal="triplet", normalise="batch", ratio="batch_mean"),
+    "own rows, one or none on the others": dict(lopsided=True, **SOON),
     "own rows beside a base": dict(base=SymmetricInfoNCE(learn_temperature=False), **SOON),
     "own rows of the triplet term": dict(kind=TripletLoss, labelled=False),
 }
@@ -57,6 +58,7 @@ def direct(case: str, rank: int, world: int) -> dict:
     options = DIRECT[case].copy()
     dtype, labelled = options.pop("dtype", torch.float64), options.pop("labelled", True)
     own_rows_alone = options.pop("own_rows_alone", True)
+    lopsided = options.pop("lopsided", False)
     loss = options.pop("kind", DPHRLoss)(**options, across_processes=own_rows_alone)
     torch.manual_seed(0)
     encoder = torch.nn.Linear(6, 4, dtype=dtype)
@@ -64,7 +66,8 @@ def direct(case: str, rank: int, world: int) -> dict:
     inputs[1] += inputs[0]
     # two rows of a place may lie on two ranks
     places = torch.arange(ROWS) // 2 if labelled else torch.arange(ROWS)
-    mine = torch.arange(ROWS).tensor_split(world)[rank]
+    cut = [ROWS - 1, ROWS][: world - 1] if lopsided else world
+    mine = torch.arange(ROWS).tensor_split(cut)[rank]
     batch = (*F.normalize(encoder(inputs[:, mine]), dim=-1), places[mine])
     value = loss(*(batch if own_rows_alone else map(gather_rows, batch)))
     value.backward()

@@ -118,7 +118,8 @@ def check_pairs(
             )
         places = spread.gather(places)
     if not torch.compiler.is_compiling():
-        _check_unit_rows(z_query, z_gallery)
+        if len(z_query):  # a process may hold no row of a small batch
+            _check_unit_rows(z_query, z_gallery)
         places = _check_places(places)
     dtype = torch.promote_types(z_query.dtype, z_gallery.dtype)
     if dtype in _HALF:
