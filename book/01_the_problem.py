@@ -190,9 +190,7 @@ def z_of(places, day=REFERENCE, pitch_deg=None, draw=1):
         return encoder(images.permute(0, 3, 1, 2))
 
 
-# %% tags=["nbval-ignore-output"]
-guess = None  # your prediction, in percent
-
+# %%
 firsts, seconds = world.test[:60:3], world.test[1:60:3]  # twins of each other
 winter = replace(REFERENCE, season="winter")
 low_sun = replace(REFERENCE, sun_azimuth_deg=240, sun_elevation_deg=30)
@@ -208,6 +206,10 @@ moved = {
     "drone, 45° down": z_drone[45],
     "unrelated place": z_own.roll(1, dims=0),
 }
+
+# %% tags=["nbval-ignore-output"]
+guess = None  # your prediction, in percent
+
 gaps = {name: (z - z_own).norm(dim=1).numpy() for name, z in moved.items()}
 for name, gap in gaps.items():
     print(f"{name:15s} mean distance {gap.mean():.2f}")
