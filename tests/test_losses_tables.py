@@ -4,8 +4,8 @@ import json
 import re
 from pathlib import Path
 
+import measured_tables as tables
 import pytest
-from benchmarks import tables
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "book").glob("*.md"))]

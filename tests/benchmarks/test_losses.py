@@ -4,7 +4,7 @@
 without the option each case runs once, at its smallest, for its values. Times are medians of
 interleaved runs of forward and backward in one process; memory is what the peak of a fresh
 process (on a GPU: of the device) grew by. Tables are printed and written to losses-*.json under
-`DPHR_BENCHMARK_OUT` (else the test's own folder); `tables.py` beside this file shows what is
+`DPHR_BENCHMARK_OUT` (else the test's own folder); `tests/measured_tables.py` shows what is
 stored in results/.
 """
 

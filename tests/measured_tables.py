@@ -1,8 +1,9 @@
 """The stored measurements as Markdown, and in the pages that show them.
 
-`python tests/benchmarks/tables.py` prints every table; with names of files it writes each table
+`python tests/measured_tables.py` prints every table; with names of files it writes each table
 between that page's lines `<!-- measured: NAME -->` and `<!-- end of NAME -->`. Measured anew by
-`DPHR_BENCHMARK_OUT=tests/benchmarks/results pytest tests/benchmarks -s --benchmark-size full`.
+`DPHR_BENCHMARK_OUT=tests/benchmarks/results pytest tests/benchmarks/test_losses.py -s
+--benchmark-size full`.
 """
 
 import json
@@ -10,7 +11,7 @@ import re
 import sys
 from pathlib import Path
 
-STORED = Path(__file__).parent / "results"
+STORED = Path(__file__).parent / "benchmarks" / "results"
 HEADINGS = {  # column of a row -> what stands above it, and digits after the point
     "encoder": ("encoder", 0),
     "image_px": ("image, px", 0),
@@ -37,7 +38,7 @@ HEADINGS = {  # column of a row -> what stands above it, and digits after the po
 
 def names() -> list[str]:
     """The stored measurements, such as "losses-speed"."""
-    return sorted(path.stem for path in STORED.glob("*.json"))
+    return sorted(path.stem for path in STORED.glob("losses-*.json"))
 
 
 def table(stored: dict) -> str:
