@@ -108,9 +108,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _add_scenes(commands) -> None:
-    parser = _command(
-        commands, "scenes", run_scenes, "render a world to disk: Twin Towns, or photos"
-    )
+    parser = _command(commands, "scenes", run_scenes, "render a Twin Towns world to disk")
     parser.add_argument("--out", type=Path, metavar="ROOT", help="folder to write, new or empty")
     parser.add_argument(
         "--layout",
@@ -123,7 +121,7 @@ def _add_scenes(commands) -> None:
         "--preset", choices=PRESET_NAMES, help=f"sizes to start from (default: {starts})"
     )
     parser.add_argument(
-        "--photos", type=Path, metavar="FOLDER", help="make the world of these aerial tiles"
+        "--photos", type=Path, metavar="FOLDER", help="instead: a world of these aerial tiles"
     )
     parser.add_argument(
         "--gsd-m", type=float, metavar="X", help="with --photos: metres a pixel of the tiles"
