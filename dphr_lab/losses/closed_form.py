@@ -20,6 +20,7 @@ forward product too.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -139,6 +140,8 @@ class _Sweep:
     def __init__(self, pairs: Pairs, settings: TermSettings, chunk_size: int | None):
         self.settings, self.spread = settings, pairs.spread
         self.places, self.count = pairs.places, pairs.negative_count
+        if isinstance(self.count, Tensor):
+            self.count = self.count.to(pairs.z_query.dtype)
         self.rows, self.first = pairs.spread.rows, pairs.spread.first
         self.z_query, own_gallery = pairs.z_query.detach(), pairs.z_gallery.detach()
         self.z_gallery = self.spread.gather(own_gallery)
@@ -214,10 +217,7 @@ class _Sweep:
                 _each_way(torch.mul, share, slopes, block, out=slopes)
             else:
                 importance = _each_way(torch.mul, scale, weights, block, out=weights)
-                if self.places is None:  # the same share for all
-                    importance += share[0]
-                else:
-                    _each_way(torch.add, share, importance, block, out=importance)
+                _each_way(torch.add, share, importance, block, out=importance)
                 value += torch.dot(importance.view(-1), losses.view(-1))
                 slopes *= importance
             if not wanted:
@@ -285,18 +285,19 @@ class _Sweep:
             weights.pow_(s.beta)
         return weights
 
-    def _scales(self, lam: Tensor | float) -> tuple[Tensor, Tensor]:
-        """Of those who ask, r (B,) and lambda r / mean weight (2, B): C = r + that * weight."""
+    def _scales(self, lam: Tensor | float) -> tuple[Tensor | float, Tensor | float]:
+        """Of those who ask, r and lambda r / mean weight: C = r + that * weight.
+
+        One number where it is the same for all, else (B,) or (2, B).
+        """
         # r: mean over queries, over negatives, and over directions
-        share = torch.ones_like(self.d_pos) / (2 * self.rows * self.count)
+        share = 1 / (2 * self.rows * self.count)
         if self.settings.rescale:
             share = share / (1 + lam)
         scale = lam * share
         if self.settings.weight_map is None:
             return share + scale, scale
-        if self.weight_means is None:
-            return share, scale
-        return share, scale / self.weight_means
+        return share, scale if self.weight_means is None else scale / self.weight_means
 
     def _losses(self, distance: Tensor, block: slice) -> tuple[Tensor, Tensor]:
         """The triplets' losses and their slopes over alpha, (2, b, B) each."""
@@ -313,11 +314,20 @@ class _Sweep:
         return odds.log1p(), odds.div_(odds + 1)
 
 
-def _each_way(op, asking: Tensor, pairs: Tensor, block: slice, out: Tensor | None = None) -> Tensor:
+def _each_way(
+    op: Callable,
+    asking: Tensor | float,
+    pairs: Tensor,
+    block: slice,
+    out: Tensor | None = None,
+) -> Tensor:
     """`op` of those who ask, (B,) or (2, B), and of a block's pairs, (b, B) or (2, b, B).
 
-    (2, b, B), written to `out` where it is given.
+    (2, b, B), written to `out` where it is given. Where `asking` is one number for all, pairs must
+    be (2, b, B) and `op` symmetric.
     """
+    if not isinstance(asking, Tensor) or asking.ndim == 0:
+        return op(pairs, asking, out=out)
     by_row, by_column = asking.unbind() if asking.ndim == 2 else (asking, asking)
     rows, columns = pairs.unbind() if pairs.ndim == 3 else (pairs, pairs)
     if out is None:

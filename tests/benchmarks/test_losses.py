@@ -148,7 +148,7 @@ def test_dphr_beside_all_triplets(benchmark_size, tmp_path, two_threads):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
-def test_chunks_bound_the_memory(benchmark_size, tmp_path):
+def test_chunks_bound_the_memory(benchmark_size, tmp_path, two_threads):
     full = benchmark_size == "full"
     size, dim = (32_768, 256) if full else (600, 32)
     z = batch(600, 32)
