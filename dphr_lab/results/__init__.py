@@ -7,6 +7,7 @@ Chapters read these, since on Colab a notebook comes alone with the installed pa
 """
 
 import json
+import re
 from importlib.resources import files
 from pathlib import Path
 from statistics import mean, stdev
@@ -77,4 +78,6 @@ def parse_name(name: str) -> tuple[str, str, int]:
 
 
 def _runs(folder) -> list:
-    return sorted((f for f in folder.iterdir() if f.name.endswith(".json")), key=lambda f: f.name)
+    # other folders of results hold measurements that are no runs
+    runs = (f for f in folder.iterdir() if re.fullmatch(r".+-.+-s\d+\.json", f.name))
+    return sorted(runs, key=lambda f: f.name)
