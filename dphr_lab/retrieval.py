@@ -80,11 +80,13 @@ class RetrievalReport:
         if families:
             lines.append("  ".join(families))
         if self.intervals:
-            ranges = (
+            ranges = [
                 f"{MEASURES[name]} {low:.2f} to {high:.2f}"
                 for name, (low, high) in self.intervals.items()
-            )
-            lines.append(f"95 % intervals over {self.resampled}: {', '.join(ranges)}")
+            ]
+            lines.append(f"95 % intervals over {self.resampled}: {', '.join(ranges[:2])}")
+            if ranges[2:]:  # of the families, on a line of their own
+                lines.append(f"  {', '.join(ranges[2:])}")
         if self.unanswerable:
             lines.append(
                 f"{self.unanswerable:,} of {self.queries:,} queries have no positive in the "

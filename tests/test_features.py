@@ -136,6 +136,10 @@ def test_half_precision_of_unit_features_passes_in_silence(tmp_path):
     assert np.allclose(np.linalg.norm(z.z, axis=1), 1, atol=1e-6)
 
 
+def test_all_faults_are_tried(faulty):
+    assert sorted(faulty) == sorted(FAULTS)
+
+
 def test_comparison_of_two_models(tmp_path, capsys):
     better, worse = world(seed=1, noise=0.8), world(seed=2, noise=1.6)
     paths = [write(tmp_path, *w, name=n, families=True) for n, w in (("b", better), ("w", worse))]
@@ -186,8 +190,10 @@ def z_of(n, d=4):
     return np.eye(n, d, dtype=np.float32)
 
 
-def faulty(folder):
+@pytest.fixture(scope="module")
+def faulty(tmp_path_factory):
     """name -> (files, words of the message)."""
+    folder = tmp_path_factory.mktemp("faulty")
     good = folder / "good.npz"
     np.savez(good, features=z_of(3), places=[0, 1, 2])
 
@@ -242,8 +248,8 @@ FAULTS += ("mat cut", "mat keys", "mat 7.3")
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_faults_are_one_line(tmp_path, capsys, fault):
-    files, words = faulty(tmp_path)[fault]
+def test_faults_are_one_line(faulty, capsys, fault):
+    files, words = faulty[fault]
     with pytest.raises((ValueError, FileNotFoundError), match=words):
         read_features(files)
     capsys.readouterr()
