@@ -3,6 +3,7 @@
 import ast
 import inspect
 import re
+import shlex
 from collections import Counter
 from functools import cache
 from pathlib import Path
@@ -15,6 +16,7 @@ import torch.nn.functional as F
 import yaml
 
 from dphr_lab import results, scenes
+from dphr_lab.cli import build_parser
 from dphr_lab.datasets.verification import PUBLISHED
 from dphr_lab.losses import DPHRLoss, TripletLoss, rda_hardness, rda_weights
 from dphr_lab.retrieval import RetrievalReport, evaluate
@@ -119,6 +121,14 @@ def test_the_data_page_has_the_counts_that_verify_expects():
     assert f"| D2S | {queries[1]:,} ({queries[0]} places · 50) | {gallery[1]} |" in text
     queries, gallery = counts["test/query_satellite"], counts["test/gallery_drone"]
     assert f"| S2D | {queries[1]} | {gallery[1]:,} ({gallery[0]} places · 50) |" in text
+
+
+def test_the_commands_on_the_pages_are_understood():
+    parser = build_parser()
+    shown = [line for page in PAGES.values() for line in re.findall(r"^dphr .+$", page, re.M)]
+    assert len(shown) >= 5
+    for line in shown:
+        parser.parse_args(shlex.split(line, comments=True)[1:])
 
 
 # ---- the datasheet of Twin Towns -------------------------------------------------------------
