@@ -16,6 +16,7 @@ PACKAGES = (
     "pillow",
     "opencv-python-headless",
     "safetensors",
+    "scipy",
 )
 
 

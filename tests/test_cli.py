@@ -15,7 +15,7 @@ from dphr_lab.datasets.layouts import SUES200_HEIGHTS_M
 from dphr_lab.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[1]
-COMMANDS = ("scenes", "verify", "train", "evaluate", "search")
+COMMANDS = ("scenes", "verify", "train", "evaluate", "search", "probe", "study")
 HEAVY = ("torch", "torchvision", "timm", "accelerate", "matplotlib", "cv2", "numpy", "PIL")
 SMALL_WORLD = {"image-px": 32, "train-places": 6, "test-places": 3, "drone-views": 2}
 SHORT = {"image-px": 32, "batch": 3, "val-places": 0, "steps": 2, "threads": 1}
