@@ -442,7 +442,7 @@ def test_a_run_trains_on_it_and_stores_no_path(tiles, tmp_path):
     from dphr_lab.training import describe_data, fit
 
     data = PhotoTowns(small(tiles), thumbnails, workers=1, progress=False)
-    settings = TWIN_TOWNS_MINI.changed(steps=1, batch=6, val_places=3, image_px=32)
+    settings = TWIN_TOWNS_MINI.changed(steps=1, batch=4, val_places=3, image_px=32, threads=1)
     result = fit(settings, data, tmp_path / "run", progress=False)
     assert np.isfinite(result["curves"]["loss"]).all()
     assert result["data"]["world"]["gsd_m"] == GSD_M
