@@ -375,7 +375,7 @@ assert in_report == [of_unit["families"].low, of_unit["families"].high]
 #
 # ## Two models, the same queries
 #
-# Intervals of two models may overlap although one is surely better: both find the same places hard, and that part of the uncertainty is shared. So compare *in pairs*: take each query's difference, and draw places again. Is mirrored-picture augmentation worth something to our encoder? We write both sets of embeddings to files, as any other program could, and let the package compare.
+# Intervals of two models may overlap although one is surely better: both find the same places hard, and that part of the uncertainty is shared. So compare *in pairs*: take each query's difference, and draw places again; beside the interval, the share of draws above zero says how stable the sign is. Is mirrored-picture augmentation worth something to our encoder? We write both sets of embeddings to files, as any other program could, and let the package compare.
 
 # %% tags=["nbval-ignore-output"]
 guess = None  # your prediction: R@1 with mirrored pictures minus R@1 without
