@@ -122,11 +122,12 @@ def main(tiles: Path, university: Path) -> None:
         "no_twins": {"family_size": 1},
         "4": {"twin_strength": 4.0},
         "0.25": {"twin_strength": 0.25},
-        "any_day": {"weather": 1.0},  # what PhotoTowns has by default
+        "any_day": {"weather": 1.0},
     }
     for case, changes in cases.items():
         for name, make in towns.items():
-            if (name, case) != ("photo", "any_day"):
+            # edits of strength 4 find no room in a tile, and its days are any days already
+            if name != "photo" or case not in ("4", "any_day"):
                 folder = tiles if name == "photo" else None
                 sources[f"{name}_{case}"] = (folder, partial(make, **changes))
     encoder = Encoder(BACKBONE, pretrained="pypi", image_px=ENCODED_PX).eval()
