@@ -11,16 +11,16 @@ if TYPE_CHECKING:
     from IPython.display import HTML
     from matplotlib.figure import Figure
 
-# The buttons' glyphs come from a font on another host; these are in every browser.
+# The buttons' glyphs come from a font on another host; these are in every browser's own.
 _GLYPHS = {
     "fa-minus": "−",
-    "fa-fast-backward": "⏮\ufe0e",
+    "fa-fast-backward": "|◀◀",
     "fa-step-backward": "◀|",
     "fa-play fa-flip-horizontal": "◀",
     "fa-pause": "❚❚",
     "fa-play": "▶",
     "fa-step-forward": "|▶",
-    "fa-fast-forward": "⏭\ufe0e",
+    "fa-fast-forward": "▶▶|",
     "fa-plus": "+",
 }
 _LARGEST_PLAYER = 1_000_000  # characters of HTML: a page has to load on a phone
