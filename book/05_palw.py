@@ -188,7 +188,7 @@ assert passed["triplet"] < 30 < passed["recall"]
 # (1 - m) \sum_{j=1}^{t} m^{\,t-j} = 1 - m^t .
 # $$
 #
-# The weights do not sum to 1: with $m = 0.99$ they sum to 0.096 at step 10, and $\lambda$ would be a tenth of the signal for no reason but arithmetic. Dividing by $1 - m^t$ mends this, and gives {eq}`eq-progress` of the notation page. So the corrected average is a plain weighted mean:
+# The weights do not sum to 1: with $m = 0.99$ they sum to about a tenth at step 10, and $\lambda$ would be a tenth of the signal for no reason but arithmetic. Dividing by $1 - m^t$ mends this, and gives {eq}`eq-progress` of the notation page. So the corrected average is a plain weighted mean:
 
 
 # %%
@@ -245,7 +245,7 @@ print("λ passes one half at step", half, "uncorrected", int(np.argmax(uncorrect
 assert half[0.9] < half[0.99] < half[0.999]
 
 # %% [markdown]
-# What to see: 0.9 hugs the signal and keeps a little of its jitter; 0.99 passes one half some 65 steps later; 0.999 is, for all of this run, the plain mean since the start. Momentum is therefore less a filter than a *second clock*: it decides how late $\lambda$ is. The jitter itself is harmless. A jump of 0.06 in $\lambda$ changes the mixture of two terms by a few hundredths for one step.
+# What to see: 0.9 hugs the signal and keeps a little of its jitter; 0.99 passes one half some 65 steps later; 0.999 is, for all of this run, the plain mean since the start. Momentum is therefore less a filter than a *second clock*: it decides how late $\lambda$ is. The jitter itself is harmless. A jump of $\lambda$ by a standard error changes the mixture of two terms by a few hundredths, for one step.
 #
 # In Jupyter or Colab, try $m$ and the exponent $\gamma$ of $\lambda = \hat s^{\,\gamma}$ (in the built page the sliders move and the figure does not):
 
@@ -412,7 +412,7 @@ print("Twin Towns, PALW alone minus L_tri, by seed:", in_towns.round(1))
 assert (in_towns > 0).all()
 
 # %% [markdown]
-# It does, for the larger part. And Twin Towns repeats the finding: there, too, PALW alone was ahead of $L_\text{tri}$ on each seed. (That study has no arm with the learning rate of $f$; we only know that the size of the loss would push the same way.) What looks like the wisdom of a schedule is in good part a learning rate that ends some 14 % higher, in a run that was short enough to profit. The lesson reaches further than this toy: **a loss whose size changes during training cannot be compared with one whose size does not**, not even under AdamW. Hence `rescale=True` in all comparisons from here on.
+# It does, for the larger part. And Twin Towns repeats the finding: there, too, PALW alone was ahead of $L_\text{tri}$ on each seed. (That study has no arm with the learning rate of $f$; we only know that the size of the loss would push the same way.) What looks like the wisdom of a schedule is in good part a learning rate that is higher by the printed factor, in a run that was short enough to profit. The lesson reaches further than this toy: **a loss whose size changes during training cannot be compared with one whose size does not**, not even under AdamW. Hence `rescale=True` in all comparisons from here on.
 
 # %% [markdown]
 # ## λ as a feedback loop
