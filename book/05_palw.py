@@ -272,7 +272,7 @@ def explore(log_lag, gamma):
 # The total weight of negative $k$ of query $i$ is $1 + \lambda\,\omega_{ik}$. To see the mixture rather than the size, divide by $1 + \lambda$ (the option `rescale=True`, used for the run above): the mean weight is then 1 at any $\lambda$, and $\lambda$ only turns uniform weights into those of chapter 04. Play the run:
 
 # %% tags=["hide-input", "nbval-ignore-output"]
-figure, (clock, bars) = plt.subplots(2, 1, figsize=(4.3, 4.2), dpi=80)
+figure, (clock, bars) = plt.subplots(2, 1, figsize=(3.9, 4.2), dpi=80)
 ranks = np.arange(1, 64)
 
 
@@ -458,6 +458,7 @@ assert lowest["batch"] < 30 and lowest["λ"] > 60
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Two panels over 500 steps with a dotted line at step 250. Above, after the jump of the learning rate recall of batch and probe fall at once and recover slowly, while lambda sinks slowly for two hundred steps. Below, with harder data recall of the batch falls, recall of the probe goes on rising, and lambda sinks."}}
 figure, axes = plt.subplots(2, 1, figsize=(5.6, 6), sharex=True, sharey=True)
+axes[1].set_xlabel("step")
 accidents = {"learning rate × 60 for 20 steps": jump, "harder data: families of twins": harder}
 for axis, (name, seen) in zip(axes, accidents.items(), strict=True):
     for key, (colour, line) in {"batch": ("0.6", "-"), "probe": (BLACK, "-.")}.items():
@@ -469,12 +470,12 @@ for axis, (name, seen) in zip(axes, accidents.items(), strict=True):
     axis.axvline(250, color=RED, linestyle=":")
     axis.set(title=name, ylim=(0, 1))
     axis.grid(color="0.9")
+    if axis is axes[0]:
+        axis.legend(frameon=False, fontsize=9, loc="upper left")
     change = {key: seen[key][450:].mean() - seen[key][200:250].mean() for key in seen}
     print(name + ":", ", ".join(f"{key} {by:+.2f}" for key, by in change.items()))
     assert change["λ"] < -0.03 and change["batch"] < -0.1
     assert (change["probe"] > -0.05) == (seen is harder)
-axes[0].legend(frameon=False, fontsize=9, loc="upper left")
-axes[1].set_xlabel("step")
 
 # %% [markdown]
 # What to see, above: recall collapses within a few steps and begins to recover at once; $\lambda$ notices slowly and is at its lowest long after the worst is over, when the encoder has been improving for a hundred steps. With $m = 0.9$ it would have been in time. Below: the batches' recall falls just so, and $\lambda$ follows it down, but the probe does not fall: **the encoder has unlearned nothing**. The data have more hard negatives, and this is the moment at which their weight is turned down. `recall` confounds progress with difficulty, and no momentum can mend that; a probe would.
