@@ -63,7 +63,7 @@ BLUE, ORANGE, BLACK, RED = (PALETTE[c] for c in ("blue", "orange", "black", "ver
 # %% [markdown]
 # ## A clock for training
 #
-# The paper says that fixed weights stress difficult samples *too early*, with noisy gradients and unstable convergence as the result, and that its batch level cures this **[A]**: a factor $\lambda^t$ in front of the weighted term that follows the progress of training **[S]**,
+# The paper says that fixed weights stress difficult samples *too early*, with noisy gradients and unstable convergence as the result, and that its batch level cures this by scaling the weighted term with the progress of training **[A]**; in our sources that is a factor $\lambda^t$, updated from a signal **[S]**:
 #
 # $$
 # L_\text{DPHR} = L_\text{tri} + \lambda^t L_\text{wtri} .
@@ -71,8 +71,8 @@ BLUE, ORANGE, BLACK, RED = (PALETTE[c] for c in ("blue", "orange", "black", "ver
 #
 # So training carries a clock, and the clock decides when the hard negatives may speak up. What does it read? Our sources are silent; the package offers three signals read off each batch and two clocks that read none **[O]**:
 #
-# * `recall`: the share of queries whose positive is nearer than *every* negative; chance is 0;
-# * `triplet`: the share of triplets whose positive is nearer than *the* negative; chance is 0;
+# * `recall`: the share of queries whose positive is nearer than *every* negative, rescaled so that chance reads 0;
+# * `triplet`: the share of triplets whose positive is nearer than *the* negative, rescaled so that chance reads 0;
 # * `similarity`: mean cosine of the positives minus that of the negatives;
 # * `step` ($t / T$) and `constant` (1): open-loop controls, which rise or stay whatever happens.
 #
@@ -174,9 +174,13 @@ for axis in (above, below):
 passed = {name: int(np.argmax(np.array(columns[name]) > 0.6)) for name in SIGNALS}
 print("first step above 0.6:", passed)
 assert passed["triplet"] < 30 < passed["recall"]
+gap = np.subtract(clocks["similarity"]["lambda"], clocks["recall"]["lambda"])
+early, late = (gap[np.array(clocks["recall"]["step"]) > t] for t in (40, 150))
+print(f"λ of similarity − recall: {early[0]:.2f} at step 43, at most {late.max():.2f} after 150")
+assert early[0] > 0.1 and abs(late).max() < 0.04
 
 # %% [markdown]
-# What to see, above: one training, four clocks. `triplet` strikes within a few steps, since most negatives are soon easy; as a restraint it is hardly one. `recall` asks for the *hardest* negative and takes its time; `similarity` stops short, since places that resemble each other cannot be pushed to opposite poles; `step` knows nothing. Below, in Twin Towns, each line is a run of its own. `recall` and `similarity` soon agree, and `step` crosses both in the middle: over these 300 steps, three clocks of different make and nearly the same mean. (That `step` fits so well is a matter of the length chosen for the run.)
+# What to see, above: one training, four clocks. `triplet` strikes within a few steps, since most negatives are soon easy; as a restraint it is hardly one. `recall` asks for the *hardest* negative and takes its time; `similarity` stops short, since places that resemble each other cannot be pushed to opposite poles; `step` knows nothing. Below, in Twin Towns, each line is a run of its own. `similarity` starts ahead of `recall`, the two agree from about the middle on, and there `step` crosses both: over these 300 steps, three clocks of different make and nearly the same mean. (That `step` fits so well is a matter of the length chosen for the run.)
 #
 # ## From signal to λ
 #
@@ -395,7 +399,8 @@ by_rate = np.array([recall(each) for each in nets]) - level["AdamW", "L_tri"]
 print(f"f rises from {factor[0]:.2f} to at most {factor.max():.2f}")
 print(f"gain by PALW alone {alone.mean():.1f} points")
 print(f"gain by the learning rate f gives {by_rate.mean():.1f} points")
-assert 1.1 < factor.max() < np.sqrt(12 / 7) and by_rate.mean() > 0.3
+assert 1.1 < factor.max() < np.sqrt(12 / 7)
+assert by_rate.mean() > alone.mean() / 2
 
 # %%
 main = results.load("main")  # 800 steps in Twin Towns
@@ -412,7 +417,7 @@ print("Twin Towns, PALW alone minus L_tri, by seed:", in_towns.round(1))
 assert (in_towns > 0).all()
 
 # %% [markdown]
-# It does, for the larger part. And Twin Towns repeats the finding: there, too, PALW alone was ahead of $L_\text{tri}$ on each seed. (That study has no arm with the learning rate of $f$; we only know that the size of the loss would push the same way.) What looks like the wisdom of a schedule is in good part a learning rate that is higher by the printed factor, in a run that was short enough to profit. The lesson reaches further than this toy: **a loss whose size changes during training cannot be compared with one whose size does not**, not even under AdamW. Hence `rescale=True` in all comparisons from here on.
+# It does, for the larger part. And Twin Towns repeats the finding: there, too, PALW alone was ahead of $L_\text{tri}$ on each seed. (That study has no arm with the learning rate of $f$; we only know that the size of the loss would push the same way.) What looks like the wisdom of a schedule is in good part a learning rate that is higher by the printed factor, in a run that was short enough to profit. The lesson reaches further than this toy: **a loss whose size changes during training cannot be compared with one whose size does not**, not even under AdamW. Hence `rescale=True` in all runs made for the rest of this chapter.
 
 # %% [markdown]
 # ## λ as a feedback loop
@@ -478,11 +483,11 @@ for axis, (name, seen) in zip(axes, accidents.items(), strict=True):
     assert (change["probe"] > -0.05) == (seen is harder)
 
 # %% [markdown]
-# What to see, above: recall collapses within a few steps and begins to recover at once; $\lambda$ notices slowly and is at its lowest long after the worst is over, when the encoder has been improving for a hundred steps. With $m = 0.9$ it would have been in time. Below: the batches' recall falls just so, and $\lambda$ follows it down, but the probe does not fall: **the encoder has unlearned nothing**. The data have more hard negatives, and this is the moment at which their weight is turned down. `recall` confounds progress with difficulty, and no momentum can mend that; a probe would.
+# What to see, above: recall collapses within a few steps and begins to recover at once; $\lambda$ notices slowly and is at its lowest long after the worst is over, when the encoder has been improving for two hundred steps. With $m = 0.9$ it would have been in time. Below: the batches' recall falls just so, and $\lambda$ follows it down, but the probe does not fall: **the encoder has unlearned nothing**. The data have more hard negatives, and this is the moment at which their weight is turned down. `recall` confounds progress with difficulty, and no momentum can mend that; a probe would.
 #
 # ### How closed is the loop?
 #
-# Now the gain. It is the difference that a full $\lambda$ makes to the late recall in the batch: stored runs of $L_\text{tri}$ with RDA at $\lambda = 1$ against $L_\text{tri}$ alone. And a test without any theory: what would $\lambda$ have been, had it *watched* a run of $L_\text{tri}$ without touching it? If the shadow and the real $\lambda$ agree, the loop is open for all practical purposes.
+# Now the gain. It is the difference that a full $\lambda$ makes to the late recall in the batch: stored runs of $L_\text{tri}$ with RDA at $\lambda = 1$ against $L_\text{tri}$ alone. (They are those of `main`, not divided by $1 + \lambda$. In $k$ that is a constant factor of about two, and AdamW cancels it; the real $\lambda$ below comes from a loss that *grew*, so its lead over the shadow may owe something to the step size of the last section.) And a test without any theory: what would $\lambda$ have been, had it *watched* a run of $L_\text{tri}$ without touching it? If the shadow and the real $\lambda$ agree, the loop is open for all practical purposes.
 
 
 # %%
@@ -507,7 +512,7 @@ for seed in SEEDS:
 #
 # ## Are the weighted gradients noisy early?
 #
-# That is the paper's reason for waiting **[A]**. It can be measured: at several moments of a run, take the gradient of 64 fresh batches, and divide the variance of a single batch's gradient by the squared length of their mean: **noise over signal**. Gradients are linear, so those of $L_\text{tri}$ and of $L_\text{tri} + L_\text{wtri}$ give the noise for any $\lambda$. (Chapter 03 does the like for static weights on an encoder of pictures.)
+# That is the paper's reason for waiting **[A]**. It can be measured: at several moments of a run, take the gradient of 64 fresh batches, and divide the variance of a single batch's gradient by the squared length of their mean: **noise over signal**, the reciprocal of chapter 03's signal-to-noise ratio in the same estimate (there from 8 batches): here *larger is noisier*. Gradients are linear, so those of $L_\text{tri}$ and of $L_\text{tri} + L_\text{wtri}$ give the noise for any $\lambda$. (Chapter 03 does the like for static weights on an encoder of pictures.)
 
 
 # %%
@@ -572,7 +577,7 @@ for moment, tri, row in zip(MOMENTS, noise[:, 0].mean(0), ratio.mean(0).T, stric
 #
 # ## When, or how much?
 #
-# A schedule changes two things at once: *when* the weighted term comes in, and *how much* of it there is over the run, its **dose**, the mean of $\lambda$. To separate them, the stored study `palw` has rising and flat schedules of nearly equal dose, in Twin Towns, 300 steps, three seeds, all divided by $1 + \lambda$ (but for `recall_plain`): `recall` and `step` rise to a mean of about one half, `half` *is* one half throughout. It was made by `dphr study palw`.
+# A schedule changes two things at once: *when* the weighted term comes in, and *how much* of it there is over the run, its **dose**: the share $\tfrac{\lambda}{1+\lambda}$ that it has in the total weight, averaged over the run. To separate them, the stored study `palw` has rising and flat schedules of similar dose, in Twin Towns, 300 steps, three seeds, all divided by $1 + \lambda$ (but for `recall_plain`): under `recall` and `step` $\lambda$ rises and has a mean of about one half, under `half` it *is* one half throughout. (The doses are then equal to within 8 %, not more: the share bends, so that a flat $\lambda$ gives a little more than a rising one of the same mean.) It was made by `dphr study palw`.
 #
 # Before you run the cell, write down which of the arms you expect to be told apart.
 
@@ -582,13 +587,15 @@ ARMS += ("constant", "recall_plain")
 stored = results.load("palw")
 kept = [s for s in SEEDS if all(("mini", arm, s) in stored for arm in ARMS)]
 r_at_1 = {arm: r_at_1_of(stored, arm, kept) for arm in ARMS}
-dose = {"triplet": 0.0}
+mean_of, dose = {"triplet": 0.0}, {"triplet": 0.0}
 for arm in ARMS[1:]:
-    lambdas = [stored["mini", arm, s]["curves"]["lambda"] for s in kept]
-    dose[arm] = np.mean(lambdas)
-print("arm           mean λ   R@1, mean of", len(kept))
+    lambdas = np.array([stored["mini", arm, s]["curves"]["lambda"] for s in kept])
+    mean_of[arm], dose[arm] = lambdas.mean(), (lambdas / (1 + lambdas)).mean()
+print("arm           mean λ    dose   R@1, mean of", len(kept))
 for arm in ARMS:
-    print(f"{arm:13}{dose[arm]:7.2f}{r_at_1[arm].mean():8.1f}")
+    print(f"{arm:13}{mean_of[arm]:7.2f}{dose[arm]:8.2f}{r_at_1[arm].mean():8.1f}")
+for arm in ("recall", "step", "similarity"):
+    assert abs(dose[arm] / dose["half"] - 1) < 0.085
 
 # %%
 QUESTIONS = {
@@ -606,13 +613,13 @@ for question, (one, other) in QUESTIONS.items():
     student = stats.t.ppf(0.975, len(kept) - 1)  # for a 95 % interval
     half_width = student * difference.std(ddof=1) / np.sqrt(len(kept))
     told = abs(difference.mean()) > half_width
-    verdicts[question] = "told apart" if told else "a tie"
+    verdicts[question] = "told apart" if told else "not told apart"
     mean = f"{difference.mean():+.1f} ± {half_width:.1f}"
     print(f"{question:29}{one} − {other}: {mean}, {verdicts[question]}")
 first, *others = verdicts.values()
-assert first == "told apart" and set(others) == {"a tie"}
+assert first == "told apart" and set(others) == {"not told apart"}
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "A row an arm, from no lambda to lambda one, with R@1 of each seed as a small mark and the mean as a large one. The plain triplet term stands alone far to the left; all other arms stand together some twenty points to its right, closed and open loops mixed."}}
+# %% tags=["hide-input"] mystnb={"image": {"alt": "A row an arm, from no dose to that of lambda one, with R@1 of each seed as a small mark and the mean as a large one. The plain triplet term stands alone far to the left; all other arms stand together some twenty points to its right, closed and open loops mixed."}}
 CLOSED = ("recall", "recall_m09", "recall_plain", "similarity")
 figure, axis = plt.subplots(figsize=(5.6, 3.8))
 order = sorted(ARMS, key=dose.get)
@@ -623,16 +630,15 @@ for row, arm in enumerate(order):
 axis.plot([], [], "o", color=BLUE, label="closed loop")
 axis.plot([], [], "s", color=RED, label="open loop")
 axis.set(yticks=range(len(order)), yticklabels=[f"{arm}, {dose[arm]:.2f}" for arm in order])
-axis.set(xlabel="R@1, drone → satellite", title="our reading of DPHR; after the name, its mean λ")
+axis.set(xlabel="R@1, drone → satellite", title="our reading of DPHR; after the name, its dose")
 axis.legend(frameon=False, loc="center left")
 axis.grid(axis="x", color="0.9")
-assert dose["constant"] == 1 and abs(dose["step"] - dose["half"]) < 0.02
-assert abs(dose["recall"] - dose["half"]) < 0.05
+assert dose["triplet"] == 0 and dose["constant"] == 0.5
 
 # %% [markdown]
-# What to see: one large step, and then a plateau. The weighted term is worth some twenty points of R@1 whatever the schedule. Between the schedules at equal total weight these seeds tell nothing apart: not rising from flat, not a closed loop from an open one, not waiting from not waiting. (The quicker average came nearest: about a point ahead of the slow one on each seed, in an interval that just holds 0; with seven questions, one such is no surprise.) Even the dose hardly matters between one half and one. In this world, at this length, **that the hard ones speak matters, and when they begin does not**.
+# What to see: one large step, and then a plateau. The weighted term is worth some twenty points of R@1 whatever the schedule. Between the schedules at equal total weight these seeds tell nothing apart: not rising from flat, not a closed loop from an open one, not waiting from not waiting. (The quicker average came nearest: about a point ahead of the slow one on each seed, in an interval that just holds 0; with seven questions, one such is no surprise.) Nor do they tell a dose of a third from one of a half. In this world, at this length, **that the hard ones speak matters; whether it matters when they begin, three seeds cannot see within about six points**.
 #
-# So the paper's complaint, that static weights stress difficult samples too early **[A]**, we could not reproduce in our reading of it: `constant`, where they speak from the first step, did no worse than the arms that wait. Three reasons to keep the question open. The intervals reach some five points to either side and may hide smaller effects. Our RDA waits by itself, as the player showed, which leaves PALW less to do. And labels here are clean: where some are wrong, the hardest negatives mislead most (chapter 03), and no arm of this study tried a restraint there.
+# So the paper's complaint, that static weights stress difficult samples too early **[A]**, we could not reproduce in our reading of it: `constant`, where they speak from the first step, came out level with `recall`, which waits. Three reasons to keep the question open. Most intervals reach four to six points to either side and may hide effects of that size. Our RDA waits by itself, as the player showed, which leaves PALW less to do. And labels here are clean: where some are wrong, the hardest negatives mislead most (chapter 03), and no arm of this study tried a restraint there.
 #
 # ## Summary
 
@@ -640,7 +646,7 @@ assert abs(dose["recall"] - dose["half"]) < 0.05
 Markdown(f"""
 * You **derived** the bias-corrected average: with momentum 0.99 it lags {0.99 / 0.01:.0f} steps behind a ramp and lets {np.sqrt(0.01 / 1.99):.0%} of the noise through; without the correction, λ at step 10 would have been a tenth of what it was.
 * You **followed** λ through two accidents. After a jump of the learning rate it was at its lowest {lowest["λ"]} steps later, when the worst was long over; under harder data it fell although the encoder had unlearned nothing. Its gain in Twin Towns was about a tenth.
-* You **separated** three things. *Size*: a growing loss gained {alone.mean():.1f} points under AdamW, {by_rate.mean():.1f} of which a learning rate explains. *How much* and *when*, in Twin Towns: λ = 1 throughout gained {(r_at_1["constant"] - r_at_1["triplet"]).mean():.0f} points of R@1 over none; waiting for recall gained {(r_at_1["recall"] - r_at_1["constant"]).mean():+.1f} over that ({verdicts["must one wait?"]}), and a closed loop {(r_at_1["recall"] - r_at_1["step"]).mean():+.1f} over an open one of equal dose ({verdicts["closed or open loop"]}).
+* You **separated** three things. *Size*: a growing loss gained {alone.mean():.1f} points under AdamW, {by_rate.mean():.1f} of which a learning rate explains. *How much* and *when*, in Twin Towns: λ = 1 throughout gained {(r_at_1["constant"] - r_at_1["triplet"]).mean():.0f} points of R@1 over none; waiting for recall gained {(r_at_1["recall"] - r_at_1["constant"]).mean():+.1f} over that ({verdicts["must one wait?"]}), and a closed loop {(r_at_1["recall"] - r_at_1["step"]).mean():+.1f} over an open one of similar dose ({verdicts["closed or open loop"]}).
 """)
 
 # %% [markdown]
