@@ -286,7 +286,7 @@ player(
 )
 
 # %% [markdown]
-# What to see: as $\beta$ grows the curves steepen in both panels. Right, they also move apart, by up to a hundred at $\beta = 16$ and ten thousand at 32. Left, they turn about the mean and stay together where the weight is: at $\beta = 16$ the four nearest negatives, which hold more than four fifths of it, weigh within a factor of 1.3 alike for the three positives. Far negatives, which hold little, differ by up to 2.6. In Jupyter or Colab, turn the knobs yourself:
+# What to see: as $\beta$ grows the curves steepen in both panels. Right, they also move apart, by up to a hundred at $\beta = 16$ and ten thousand at 32. Left, they turn about the mean and stay together where the weight is: at $\beta = 16$ the four nearest negatives, which hold more than four fifths of it, differ by at most a factor of 1.3 between the three positives. Far negatives, which hold little, differ by up to 2.6. In Jupyter or Colab, turn the knobs yourself:
 
 
 # %% tags=["hide-input", "nbval-ignore-output"]
@@ -448,12 +448,12 @@ for name, batch in {"as embedded": z, "as if trained": late}.items():
 # %% tags=["nbval-ignore-output"]
 d = pairwise_distance(*z)
 far, near = d.diagonal(), (d.sum(1) - d.diagonal()) / 59  # d+ and the mean d- of each query
-print("correlation of a query's weight with its d+, with its mean d-")
+print("correlation of a query's weight with its d+ and with its mean d-")
 for ratio in ("own", "batch_mean"):
     loss = DPHRLoss(signal="constant", normalise="batch", ratio=ratio)
     totals = loss.terms(*z)["weights"][0].sum(1)
     with_pos, with_neg = (np.corrcoef(totals, each)[0, 1] for each in (far, near))
-    print(f"{ratio:10} {with_pos:+.2f} {with_neg:+.2f}")
+    print(f"{ratio:10} {with_pos:+.2f} and {with_neg:+.2f}")
     assert (with_pos > 0.5) == (ratio == "own") and (with_neg < -0.5) == (ratio == "batch_mean")
 
 # %% [markdown]
@@ -650,7 +650,7 @@ print("half of beta undoes it")
 # %% tags=["hide-cell"]
 # The positive must be a factor common to the row: f(h(d_pos, d_neg)) = a(d_pos) b(d_neg). As f is
 # a function of d_pos / d_neg alone, log f is then linear in log d_pos - log d_neg = logit h (if f
-# is smooth: no second derivative is left). So f = c (h / (1 - h))^beta. Here beta = 3:
+# is smooth: its mixed derivative is 0). So f = c (h / (1 - h))^beta. Here beta = 3:
 d_neg = 0.2 + torch.rand(1, 10, generator=generator)
 for d_pos in (0.1, 0.7, 1.9):
     raw = (
