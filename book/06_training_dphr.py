@@ -45,14 +45,21 @@ import torch.nn.functional as F
 from IPython.display import Markdown
 
 from dphr_lab import results
+from dphr_lab.comparisons import against, paired, values
 from dphr_lab.datasets import TwinTowns
 from dphr_lab.evaluation import evaluate_dataset
 from dphr_lab.losses import DPHRLoss, TripletLoss
 from dphr_lab.models import Encoder, embed
-from dphr_lab.plotting import retrieval_strips, similarity_histogram, training_curves
+from dphr_lab.plotting import (
+    arms_over_seeds,
+    retrieval_strips,
+    similarity_histogram,
+    training_curves,
+)
 from dphr_lab.retrieval import query_outcomes, rank
 from dphr_lab.scenes import PRESETS
 from dphr_lab.settings import TWIN_TOWNS_MINI
+from dphr_lab.teaching import compare_guess
 from dphr_lab.training import fit
 
 torch.set_num_threads(2)
@@ -97,7 +104,7 @@ for letter, member in zip("ABC", members, strict=True):
 #
 # ## The loss, from its definition
 #
-# DPHR adds to a plain triplet term a second one, in which hard negatives weigh more, and lets that second term grow as training succeeds. That there are two levels, a *ratio-based* weight for each negative (RDA) and a *progress-driven* weight for the whole term (PALW), is in the abstract of {cite:t}`zheng2025dphr` **[A]**. That hardness is the ratio below, that an increasing map makes it a weight $\omega$, and that the weighted term is added with a factor $\lambda^t$, we read in public summaries **[S]**. The softplus, the map itself, the constants, the progress signal, and that both directions are averaged and no gradient flows through $\omega$ are our own choices **[O]**. So what follows is *our reading of DPHR*.
+# DPHR adds to a plain triplet term a second one, in which hard negatives weigh more, and lets that second term grow as training succeeds. That there are two levels, a weight by *relative* difficulty for each negative (RDA) and one for the whole term that follows training *progress* (PALW), is in the abstract of {cite:t}`zheng2025dphr` **[A]**. That relative difficulty is the ratio below, that an increasing map makes it a weight $\omega$, and that the weighted term is added with a factor $\lambda^t$ updated from a signal, we read in public summaries **[S]**. The softplus, the map itself, the constants, the progress signal, and that both directions are averaged and no gradient flows through $\omega$ are our own choices **[O]**. So what follows is *our reading of DPHR*.
 #
 # For query $i$ with positive at distance $d_i^+$ and negative $k$ at distance $d_{ik}$:
 #
@@ -148,7 +155,7 @@ assert by_package - plain > plain  # L_wtri >= L_tri
 print(f"L_tri {plain:.4f}   L_wtri {by_package - plain:.4f}   DPHR {by_package:.4f}")
 
 # %% [markdown]
-# $\lambda^t$ follows a progress signal **[S]**; which one is our choice **[O]**: the share of queries in the batch whose positive is strictly nearer than every negative, rescaled so that chance is 0, and averaged over steps with momentum 0.99. It starts near 0, so the hard negatives speak up only once the encoder finds the easy answers. Whether that restraint buys anything is a question for the study, not for this chapter; here we watch it.
+# $\lambda^t$ follows training progress **[A]**, by an update from a signal **[S]**; which one is our choice **[O]**: the share of queries in the batch whose positive is strictly nearer than every negative, rescaled so that chance is 0, and averaged over steps with momentum 0.99. It starts near 0, so the hard negatives speak up only once the encoder finds the easy answers. Whether that restraint buys anything is a question for the study, not for this chapter; here we watch it.
 #
 # ## Train
 #
@@ -167,10 +174,10 @@ print(f"{live['wall_s']:.0f} s of training, {live['images_per_s']:.0f} images a 
 # %% [markdown]
 # On two quiet cores this takes about a minute.
 #
-# A run folder holds the settings, one line of metrics a step, checkpoints, the encoder and a `result.json`. Stored runs of other losses, made by `python book/_tools/store_runs.py`, have the same format and travel with the package, so that this page can show them beside the run you just made. Each loss had the same encoder, data, steps and learning rate, and none was tuned by itself. That is not quite fair: steps, learning rate, augmentation and the world's weather were chosen with DPHR as the loss, on held-out training places of another world, and another loss may prefer others. Nor was the weather chosen blind: seven runs, two of them of the untrained encoder, under slightly harsher days (`weather=0.1`) had been scored on the test places of seeds 0 and 1 before it was set to 0, and were discarded. Nor were all losses equally new to such a world: DPHR's default $\beta = 16$ comes from a prototype on a world of this kind **[O]**.
+# A run folder holds the settings, one line of metrics a step, checkpoints, the encoder and a `result.json`. Stored runs of other losses, made by `dphr study run main`, have the same format and travel with the package, so that this page can show them beside the run you just made. Each loss had the same encoder, data, steps and learning rate, and none was tuned by itself. That is not quite fair: steps, learning rate, augmentation and the world's weather were chosen with DPHR as the loss, on held-out training places of another world, and another loss may prefer others. Nor was the weather chosen blind: seven runs, two of them of the untrained encoder, under slightly harsher days (`weather=0.1`) had been scored on the test places of seeds 0 and 1 before it was set to 0, and were discarded. Nor were all losses equally new to such a world: DPHR's default $\beta = 16$ was chosen on a world of this kind **[O]**.
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Three panels, one below the other, against the training step. The loss, on a logarithmic axis, falls for all runs, that of DPHR after a small rise near the start; lambda of DPHR rises from near zero to above 0.9; recall within the batch rises for all losses and flattens."}}
-stored = results.load("chapter06")
+stored = results.load("main")
 runs = {"DPHR, now": live["curves"]}
 runs |= {name: stored["mini", name, 0]["curves"] for name in ("triplet", "infonce")}
 
@@ -297,43 +304,101 @@ print(
 )
 
 # %% [markdown]
+# The world keeps a record of what differs, so there is a truth to hold the encoder to. Two twins differ by the recorded changes of both, so many square metres in all. If the encoder sees what really differs, twins that differ by more should be told apart more often.
+
+# %% tags=["nbval-ignore-output"]
+changed_m2 = {i: sum(c.area_m2 for c in place.changes) for i, place in places.items()}
+asked, twin = np.nonzero(related)  # every (query, image of a twin)
+wins = similarity.max(1, where=same, initial=-1)[asked] > similarity[asked, twin]
+area = np.array(
+    [
+        changed_m2[int(query.places[q])] + changed_m2[int(gallery.places[g])]
+        for q, g in zip(asked, twin, strict=True)
+    ]
+)
+third = np.digitize(area, np.quantile(area, [1 / 3, 2 / 3]))
+for k, name in enumerate(("least", "middle", "most")):
+    in_third = third == k
+    print(
+        f"{name:6} changed third, {area[in_third].mean():3.0f} m²: right {wins[in_third].mean():.0%}"
+    )
+assert wins[third == 2].mean() > wins[third == 0].mean() > 0.5  # a coin
+
+# %% [markdown]
+# What to see: the third of the pairs that differ most is told apart more often than the least changed third, as it should be if what is learned is the truth. But area is a crude measure of what can be seen from a drone: in the run shown, least and middle third hardly differ.
+#
 # ## How sure are we?
 #
-# One run is an anecdote. The stored study has three seeds; a seed changes the world, the initialisation and the order of the batches. First the level of each loss, then the differences *within* a seed, where both losses saw the same world.
+# One run is an anecdote. The stored study `main` has three seeds of every arm; a seed changes the world, the initialisation and the order of the batches. Beside the losses above it has each half of DPHR alone, and the control that decides about the *ratio* in RDA. Each is L_tri and something more:
+#
+# | arm | what is added to L_tri |
+# |---|---|
+# | `triplet` | nothing |
+# | `palw` | $\lambda^t$ times itself: $\omega = 1$ |
+# | `rda` | the weighted term, $\lambda = 1$ from the first step |
+# | `broken_ratio` | the same, but $h$ compares each negative with the batch's mean positive instead of its own |
+# | `dphr` | $\lambda^t$ times the weighted term |
+#
+# **Predict**, then run: by how many points of R@1 is DPHR ahead of L_tri, on average over the seeds?
 
 # %%
-losses = ("untrained", "triplet", "infonce", "dphr")
+guess = None  # in points, such as 5
+gain = paired(stored, "mini", "dphr", "triplet")
+compare_guess(guess, gain.interval.mean, " points")
+
+# %% [markdown]
+# First the level of each arm, then the differences *within* a seed, where both saw the same world, with 95 % intervals (Student's, over seeds). Where several arms are compared with one, p values carry Holm's correction for being several.
+
+# %%
+arms = ("untrained", "triplet", "palw", "infonce", "broken_ratio", "rda", "dphr")
 
 
-def column(loss, measure, direction="D2S"):
-    """A measure of the stored runs of a loss, (seeds,)."""
-    return np.array([stored["mini", loss, s]["report"][direction][measure] for s in range(3)])
+def column(arm, measure, direction="D2S"):
+    """A measure of the stored runs of an arm, (seeds,)."""
+    return np.array(list(values(stored, "mini", arm, measure, direction).values()))
 
 
 measures = ("r_at_1", "r_at_5", "ap", "family_r_at_1", "twin_choice", "twin_mistakes")
-print("mean of 3     R@1    R@5     AP  family  twin choice  twins of mistakes")
-for name in losses:
-    row = [column(name, measure).mean() for measure in measures]
-    widths = (7, 7, 7, 8, 13, 19)
-    print(f"{name:10}" + "".join(f"{v:{w}.1f}" for v, w in zip(row, widths, strict=True)))
+print("mean of 3      R@1    R@5     AP  family  twin choice  twins of mistakes")
+for arm in arms:
+    row = [column(arm, measure).mean() for measure in measures]
+    widths = (6, 7, 7, 8, 13, 19)
+    print(f"{arm:12}" + "".join(f"{v:{w}.1f}" for v, w in zip(row, widths, strict=True)))
 
 # %%
-print("DPHR minus …      by seed           mean ± 95 % half-width (Student)")
-for name in ("triplet", "infonce"):
-    difference = column("dphr", "r_at_1") - column(name, "r_at_1")
-    half = 4.303 * difference.std(ddof=1) / np.sqrt(3)
-    by_seed = "  ".join(f"{d:+5.1f}" for d in difference)
-    print(f"{name:12} {by_seed}      {difference.mean():+5.1f} ± {half:.1f}")
-    assert (difference.mean() - half > 0) == (name == "triplet")  # see below
+compared = {"triplet": arms[2:], "infonce": ("dphr",), "rda": ("dphr", "broken_ratio")}
+found = {
+    (d.arm, d.reference): d
+    for reference, others in compared.items()
+    for d in against(stored, "mini", reference, others)
+}
+for difference in found.values():
+    print(difference)
+
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "One row an arm, with a mark a seed and a dot for their mean, over R@1. triplet and palw lie near 40 percent; infonce, broken_ratio, rda and dphr lie close together near 60. A dotted line at 33 marks a guesser within the family."}}
+figure, axis = plt.subplots(figsize=(6.4, 3.2))
+arms_over_seeds(axis, {arm: column(arm, "r_at_1") for arm in arms[1:]}, chance=100 / 3)
+axis.set_xlabel("R@1, drone → satellite (%)")
+assert found["dphr", "triplet"].interval.mean > 0
+
+# %% [markdown]
+# What to see: two groups. All arms that push the near negatives harder, InfoNCE among them, stand some twenty points to the right of the two that do not, and among them three seeds can tell nothing apart.
+
+# %%
+separate = ("infonce", "broken_ratio", "rda", "dphr")
+assert all(min(found[arm, "triplet"].by_seed) > 10 for arm in separate)
+ties = [("dphr", "infonce"), ("dphr", "rda"), ("broken_ratio", "rda")]
+assert all(abs(found[t].interval.mean) < found[t].interval.half_width for t in ties)
+assert 0 < found["palw", "triplet"].interval.mean < 5
 
 # %% [markdown]
 # Where is the gain over L_tri: in finding the family, or in choosing its member? R@1 is the product of the two (chapter 01), so its logarithm is a sum, and each factor has its share of the gain.
 
 # %%
-for name in losses:
-    family_first = column(name, "family_r_at_1")
-    member = 100 * column(name, "r_at_1") / family_first
-    print(f"{name:10} family {family_first.mean():4.1f} %, then its member {member.mean():4.1f} %")
+for arm in arms:
+    family_first = column(arm, "family_r_at_1")
+    member = 100 * column(arm, "r_at_1") / family_first
+    print(f"{arm:12} family {family_first.mean():4.1f} %, then its member {member.mean():4.1f} %")
 
 
 def log_gain(measure):
@@ -341,16 +406,19 @@ def log_gain(measure):
 
 
 by_family = log_gain("family_r_at_1") / log_gain("r_at_1")
-print("share of the gain by the family, by seed:", by_family.round(2))
+print("share of DPHR's gain by the family, by seed:", by_family.round(2))
 assert np.all((by_family > 0.4) & (by_family < 0.6))
 
 # %% [markdown]
-# What these numbers allow us to say, and no more:
+# What these numbers allow us to say of *our reading of DPHR*, in this world, at this length and learning rate, and no more:
 #
-# * *DPHR against L_tri*: ahead on every seed, and the interval stays above zero. In this world, at this learning rate and length, the weighted term helped.
-# * *DPHR against InfoNCE*: the interval holds zero. Three seeds cannot tell the two apart; the level of both is far above the guesser's 33 %.
-# * *Why* is open. DPHR differs from L_tri in three things at once: hard negatives weigh more (RDA), the weight grows (PALW), and the loss as a whole is larger and sharper. InfoNCE is sharp by its temperature, and without any of DPHR's parts it comes as far. So "more weight on near negatives" would explain the table as well as "relative to its own positive" does. The arms that separate these (RDA alone, PALW alone, each query's own distance replaced by the batch mean) are in the package, and belong to a study with more seeds and a search of the learning rate for each loss.
+# * *Does RDA help?* Yes: `rda` is ahead of L_tri by more than ten points on every seed. After Holm's correction over five arms the p values of DPHR's, RDA's and the broken ratio's gains are 0.056 all the same (InfoNCE's, more alike over the seeds, 0.012): three seeds are few, and their gains differ by ten points.
+# * *Does its ratio matter?* It shows nothing here: the broken ratio does as well. {doc}`04_rda` says why this control, with weights normalised per query, could hardly have found anything else, and runs one that can.
+# * *Does PALW help?* As a schedule for RDA it is a tie: `dphr` against `rda`. Alone it adds a point or three to L_tri. That was expected to be nothing, since AdamW nearly cancels a slow rescaling of the loss; small as it is, it has the same sign on all seeds, and {doc}`05_palw` looks at what is left.
+# * *Against InfoNCE* the interval holds zero. InfoNCE is sharp by its temperature and has none of DPHR's parts, so "more weight on near negatives" explains the table as well as any finer story.
 # * *Where*: about half of the gain over L_tri is in finding the family and half in choosing its member. The fewer mistakes a loss makes, the larger is the share of twins among them, since strangers are cleared away first. The last step, telling twins apart, remains the hard one: no loss gets three members of four.
+#
+# A learning rate and a sharpness searched for each loss may move all of this; that has not been done.
 #
 # ## On your own data
 #
@@ -372,11 +440,11 @@ assert np.all((by_family > 0.4) & (by_family < 0.6))
 # ## Summary
 
 # %% tags=["hide-input"]
-mean = {name: column(name, "r_at_1").mean() for name in losses}
+mean = {arm: column(arm, "r_at_1").mean() for arm in arms}
 Markdown(f"""
 * You **wrote** our reading of the loss in fourteen lines; value and gradient agreed with the package, and β = 0 gave 2 L_tri.
-* You **trained** with it. Over three stored seeds, drone → satellite R@1 on {len(gallery)} satellites was {mean["dphr"]:.1f} % for DPHR, {mean["infonce"]:.1f} % for InfoNCE and {mean["triplet"]:.1f} % for L_tri, beside {mean["untrained"]:.1f} % untrained and 33 % for a guesser within the family; {column("dphr", "twin_mistakes").mean():.0f} % of DPHR's mistakes were twins.
-* You **judged** differences by seed: DPHR minus L_tri was between {(column("dphr", "r_at_1") - column("triplet", "r_at_1")).min():+.1f} and {(column("dphr", "r_at_1") - column("triplet", "r_at_1")).max():+.1f} points, DPHR minus InfoNCE between {(column("dphr", "r_at_1") - column("infonce", "r_at_1")).min():+.1f} and {(column("dphr", "r_at_1") - column("infonce", "r_at_1")).max():+.1f}.
+* You **trained** with it. Over three stored seeds, drone → satellite R@1 on {len(gallery)} satellites was {mean["dphr"]:.1f} % for DPHR, {mean["rda"]:.1f} % for RDA alone, {mean["infonce"]:.1f} % for InfoNCE, {mean["palw"]:.1f} % for PALW alone and {mean["triplet"]:.1f} % for L_tri, beside {mean["untrained"]:.1f} % untrained and 33 % for a guesser within the family; {column("dphr", "twin_mistakes").mean():.0f} % of DPHR's mistakes were twins.
+* You **judged** differences within seeds, in points of R@1: DPHR minus L_tri {found["dphr", "triplet"].interval}, minus InfoNCE {found["dphr", "infonce"].interval}, minus RDA alone {found["dphr", "rda"].interval}; and the broken ratio minus RDA {found["broken_ratio", "rda"].interval}.
 """)
 
 # %% [markdown]
