@@ -577,7 +577,7 @@ for moment, tri, row in zip(MOMENTS, noise[:, 0].mean(0), ratio.mean(0).T, stric
 #
 # ## When, or how much?
 #
-# A schedule changes two things at once: *when* the weighted term comes in, and *how much* of it there is over the run, its **dose**: the share $\tfrac{\lambda}{1+\lambda}$ that it has in the total weight, averaged over the run. To separate them, the stored study `palw` has rising and flat schedules of similar dose, in Twin Towns, 300 steps, three seeds, all divided by $1 + \lambda$ (but for `recall_plain`): under `recall` and `step` $\lambda$ rises and has a mean of about one half, under `half` it *is* one half throughout. (The doses are then equal to within 8 %, not more: the share bends, so that a flat $\lambda$ gives a little more than a rising one of the same mean.) It was made by `dphr study palw`.
+# A schedule changes two things at once: *when* the weighted term comes in, and *how much* of it there is over the run, its **dose**: the share $\tfrac{\lambda}{1+\lambda}$ that it has in the total weight, averaged over the run. To separate them, the stored study `palw` has rising and flat schedules of similar dose, in Twin Towns, 300 steps, three seeds, all divided by $1 + \lambda$ (but for `recall_plain`): under `recall` and `step` $\lambda$ rises and has a mean of about one half, under `half` it *is* one half throughout. (The doses are then equal to within 8 %, not more: the share bends, so that a flat $\lambda$ gives a little more than a rising one of the same mean.) It was made by `dphr study run palw`.
 #
 # Before you run the cell, write down which of the arms you expect to be told apart.
 

@@ -414,7 +414,7 @@ assert np.all((by_family > 0.4) & (by_family < 0.6))
 #
 # * *Does RDA help?* Yes: `rda` is ahead of L_tri by more than ten points on every seed. After Holm's correction over five arms the p values of DPHR's, RDA's and the broken ratio's gains are 0.056 all the same (InfoNCE's, more alike over the seeds, 0.012): three seeds are few, and their gains differ by ten points.
 # * *Does its ratio matter?* It shows nothing here: the broken ratio does as well. {doc}`04_rda` says why this control, with weights normalised per query, could hardly have found anything else, and runs one that can.
-# * *Does PALW help?* As a schedule for RDA it is a tie: `dphr` against `rda`. Alone it adds a point or three to L_tri. That was expected to be nothing, since AdamW nearly cancels a slow rescaling of the loss; small as it is, it has the same sign on all seeds, and {doc}`05_palw` looks at what is left.
+# * *Does PALW help?* As a schedule for RDA it is a tie: `dphr` against `rda`. Alone it adds a point or three to L_tri. AdamW cancels a constant rescaling of the loss, so nothing was expected; but this scale grows, and {doc}`05_palw` shows that a growing one acts much like a rising learning rate. Small as it is, the gain has the same sign on all seeds.
 # * *Against InfoNCE* the interval holds zero. InfoNCE is sharp by its temperature and has none of DPHR's parts, so "more weight on near negatives" explains the table as well as any finer story.
 # * *Where*: about half of the gain over L_tri is in finding the family and half in choosing its member. The fewer mistakes a loss makes, the larger is the share of twins among them, since strangers are cleared away first. The last step, telling twins apart, remains the hard one: no loss gets three members of four.
 #
