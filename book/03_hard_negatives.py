@@ -193,7 +193,7 @@ player(figure, draw, len(kept), alt)
 # \end{aligned}
 # $$
 #
-# The first because the derivative of softplus is the logistic function $\sigma$; the second because cross entropy has $\partial L / \partial s_k = p_k / \tau$, and $\partial s / \partial d = -d$. Both rise as the negative comes nearer (the second until $d = \sqrt{\tau}$). Autograd must agree:
+# The first because the derivative of softplus is the logistic function $\sigma$; the second because cross entropy has $\partial L / \partial s_k = p_k / \tau$, and $\partial s / \partial d = -d$. Both rise as the negative comes nearer (the second until $d_k = \sqrt{\tau / (1 - p_k)}$; relative to the other negatives, until $\sqrt{\tau}$). Autograd must agree:
 
 # %%
 d_pos, d_neg = torch.tensor([[0.6]]), torch.tensor([[0.3, 0.6, 0.9, 1.2, 1.4]])
@@ -227,7 +227,7 @@ for line, weights in by_hand.items():
     print(f"{line.__name__:13}", " ".join(f"{w:.3f}" for w in (weights / weights.sum())[0]))
 
 # %% [markdown]
-# So *every* smooth loss reweights. What RDA adds is not the idea of weighing hard negatives more, but one more factor: an increasing map **[S]**, in our reading an exponential **[O]**, of the hardness $h = d^+ / (d^+ + d_k)$ **[S]**. The useful question is *how much sharper* a loss is than another. First, the rest of the field, each loss of one query in a line or two:
+# So both usual losses reweight already. What RDA adds is not the idea of weighing hard negatives more, but one more factor: an increasing map **[S]**, in our reading an exponential **[O]**, of the hardness $h = d^+ / (d^+ + d_k)$ **[S]**. The useful question is *how much sharper* a loss is than another. First, the rest of the field, each loss of one query in a line or two:
 
 
 # %%
@@ -397,7 +397,7 @@ below.legend(frameon=False, loc="lower right")
 assert effective["L_tri", 200] < effective["L_tri", 0] / 3
 
 # %% [markdown]
-# What to see, above. A hinge would be a line at 0, mining the hardest one at infinity; all else lies between. $L_\text{tri}$ is never sharper than $\alpha = 10$, and *dull for negatives nearer than the positive*: a softplus is a straight line there. RDA's factor sharpens just that region. Softmax losses do the opposite: they are sharpest for *far* negatives, because a similarity hardly changes with the distance when two vectors nearly coincide; the very nearest even weigh less again ($\kappa < 0$).
+# What to see, above. A hinge would be a line at 0, mining the hardest one at infinity; all else lies between. $L_\text{tri}$ is never sharper than $\alpha = 10$, and *dull for negatives nearer than the positive*: a softplus is a straight line there. RDA's factor sharpens just that region. InfoNCE, HCL and multi-similarity do the opposite: they are sharpest for *far* negatives (circle peaks between), because a similarity hardly changes with the distance when two vectors nearly coincide; in InfoNCE and HCL the very nearest even weigh less again ($\kappa < 0$).
 #
 # Below: sharpness is not the whole story. $L_\text{tri}$ keeps its $\alpha$, and yet its effective negatives fall from about half of the batch to a handful, without any reweighting, as training spreads the strangers out. The same weights pick different negatives at different times: at first look-alikes by chance, in the end twins, as the printed multiples say. RDA gets there sooner and goes further.
 #
@@ -453,7 +453,7 @@ assert (pulls["hardest"] > 0).all() and (pulls["RDA, β 100"] > 0).all()
 assert all(pulls[name][0] < 0 for name in list(MINING)[2:])
 
 # %% [markdown]
-# What to see. The hardest negative pulls inwards at *every* scale, since its choice does not depend on the scale; RDA's sharp weights behave like it, because the ratio $h$ does not know the scale either. Nothing stops them short of zero. For the others the curve crosses zero: when all distances are small, softplus and hinge weigh all negatives alike, the average negative is farther than the positive, and the loss spreads again. The sharper the weights beside the plain term, the smaller the scale at which they come to rest. Semi-hard mining cannot shrink by construction (exercise 4).
+# What to see. The hardest negative pulls inwards at *every* scale, since its choice does not depend on the scale; RDA's sharp weights behave like it, because the ratio $h$ does not know the scale either. Nothing stops them short of zero. For the others the curve crosses zero: when all distances are small, softplus and hinge weigh all negatives alike, the average negative is farther than the positive, and the loss spreads again. With sharp weights beside the plain term the rest comes at a smaller scale, for the untrained *shape* of the distances. Semi-hard mining cannot shrink by construction (exercise 4).
 #
 # So the theory makes a bet: **hardest mining collapses, with a hinge or in its smooth form without one; a plain term beside it prevents that.** And a second one: an *already trained* encoder finds most positives of a batch nearer than the nearest negative, so the sign turns, and the same mining is safe. Now the experiment. Guess: after how many steps is the mean distance of hardest mining below 0.01?
 
@@ -480,7 +480,7 @@ assert from_scratch[-1, 1] < 0.02 and later[-1, 1] > 5 * from_scratch[-1, 1]
 assert starts["from scratch"] > starts["after 200 steps of L_tri"] + 0.05
 
 # %% [markdown]
-# Both bets are won here. From scratch everything is one point within about thirty steps: the loss then stands at exactly the margin, and its gradient vanishes. The trained encoder, mined in the same way, stays spread out. Three seeds of the larger world of chapter 06, 200 steps each, are stored (made by `dphr study run hard_negatives`). RDA stands here at $\beta = 100$, far from its default 16: as a smooth version of "the nearest only", which can stand alone ($\lambda = 100$) or beside $L_\text{tri}$ ($\lambda = 1$).
+# The hinge's part of the first bet and the second bet are won here, in one run each; the smooth form and the plain term beside it follow in the table below. From scratch everything is one point within about thirty steps: the loss then stands at exactly the margin, and its gradient vanishes. The trained encoder, mined in the same way, stays spread out. Three seeds of the larger world of chapter 06, 200 steps each, are stored (made by `dphr study run hard_negatives`). In the table "stranger" is each query's nearest one. RDA stands here at $\beta = 100$, far from its default 16: as a smooth version of "the nearest only", which can stand alone ($\lambda = 100$) or beside $L_\text{tri}$ ($\lambda = 1$).
 
 # %% tags=["hide-input"]
 stored = results.load("hard_negatives")
@@ -520,9 +520,9 @@ assert of_arm("sharp", "r_at_1").min() > of_arm("triplet", "r_at_1").max() + 10
 # %% [markdown]
 # Collapsed means at the floor of the distance, 0.002. What the table says:
 #
-# * **It collapses, on every seed, and early**; so do RDA's sharpest weights when they stand alone, *without any hinge*. The hinge is not the culprit: with all negatives it trains as well as the softplus. (On two seeds the cap of the sharp weights, though tiny, still orders places better than an untrained network.)
-# * **With $L_\text{tri}$ beside them the same sharp weights do not collapse**, and give the best encoders of the table, at more than twice the R@1 of $L_\text{tri}$. Nearest negatives mislead alone and teach in company.
-# * Semi-hard mining, one negative a query, is a little better than all negatives weighed alike.
+# * **It collapses, on every seed, and early**; so do RDA's sharpest weights when they stand alone, *without any hinge*. The hinge is not the culprit: with all negatives it does not collapse, and ends only a point or two of R@1 behind the softplus. (On two seeds the cap of the sharp weights, though tiny, still orders places better than an untrained network.)
+# * **With $L_\text{tri}$ beside them the same sharp weights do not collapse**, and give the best encoders of the table, at more than twice the R@1 of $L_\text{tri}$. Nearest negatives mislead alone and teach in company. The theory had them rest at a smaller scale than $L_\text{tri}$; after 200 steps both are spread alike, since training changes the shape of the distances. Its sign was right, its size was not.
+# * Semi-hard mining, one negative a query, is some points better than the two losses that use all negatives.
 #
 # This is one small network from scratch at one learning rate. A pretrained encoder starts elsewhere, as the second bet suggests: find out on which side of zero yours starts, before you mine.
 #
@@ -600,7 +600,7 @@ axis.legend(frameon=False)
 assert len(snr) == 3
 
 # %% [markdown]
-# What to see (one initialisation, eight batches). At the start $L_\text{tri}$ is clearest, static RDA and InfoNCE are noisier, RDA's sharpest form and the hardest noisiest. So the complaint is right *about the noise, early on*. By step 200 eight batches cannot tell these apart. And beware of the one that seems to shine: InfoNCE at step 50 has a large signal, and a likely reason is that $L_\text{tri}$'s encoder is not where InfoNCE wants it: all batches agree that everything should spread (its pull on the scale is printed beside that of $L_\text{tri}$). Agreement about the scale is signal, and teaches nothing about places. A ratio at a borrowed checkpoint mixes the two; exercise 6 asks for a fairer one.
+# What to see (one initialisation, eight batches). At the start $L_\text{tri}$ is clearest, static RDA and InfoNCE are noisier, RDA's sharpest form and the hardest noisiest. So in this run the complaint holds for the noise early on (chapter 05, in another world, finds it only between steps 10 and 30). By step 200 eight batches cannot tell the four triplet losses apart. And beware of the one that seems to shine: InfoNCE at step 50 has a large signal, and a likely reason is that $L_\text{tri}$'s encoder is not where InfoNCE wants it: all batches agree that everything should spread (its pull on the scale is printed beside that of $L_\text{tri}$). Agreement about the scale is signal, and teaches nothing about places. A ratio at a borrowed checkpoint mixes the two; exercise 6 asks for a fairer one.
 #
 # And the noise did no visible harm: the sharp arm of the table above, noisiest at first, ended far ahead. Whether *waiting* with them (PALW) helps is the question of chapter 05, and not settled by this figure.
 #
@@ -632,7 +632,7 @@ for arm in ("triplet", "rda"):
     assert abs(lost[arm, "r_at_1"].mean()) < 5
 
 # %% [markdown]
-# What to see. Neither loss falls: where twins were rare, both score about as well on a test full of them, or a little better. Perhaps what a batch loses in twins it gains in variety, since the same number of places then comes from nearly three times as many layouts. So this shift, large as it is, does not show the sensitivity that the abstract speaks of; another shift (the season, the camera, the share of wrong pairs, as above) may.
+# What to see. No fall shows: where twins were rare, both means are as good or a little better on a test full of them. For $L_\text{tri}$ all seeds agree. RDA's differ so much that a loss of five points of R@1 would not have been seen. Perhaps what a batch loses in twins it gains in variety, since the same number of places then comes from nearly three times as many layouts. So this shift, large as it is, does not show the sensitivity that the abstract speaks of; another shift (the season, the camera, the share of wrong pairs, as above) may.
 #
 # ## Turn the knobs
 #
@@ -671,7 +671,7 @@ noisy = of_arm("sharp_noise", "r_at_1").mean()
 Markdown(f"""
 * You **derived** the weights that losses have without being asked: L_tri went from {effective["L_tri", 0]:.0f} effective negatives of 59 to {effective["L_tri", 200]:.0f} within 200 steps, RDA's term from {effective["RDA term", 0]:.0f} to {effective["RDA term", 200]:.0f}; nearest negatives were twins for {is_twin[0]:.0%} of the queries at first and {is_twin[200]:.0%} at last.
 * You **predicted** collapse from the sign of a pull on the scale, and it came: hardest mining fell into one point within {collapsed} steps, and so did its smooth form without a hinge; beside L_tri equally sharp weights gave R@1 {sharp:.0f} % where L_tri alone gave {plain:.0f} %.
-* You **measured** a signal-to-noise ratio at step 0 of {snr[0]["L_tri"]:.1f} for L_tri, {snr[0]["L_tri + RDA"]:.1f} with static RDA and {snr[0]["hardest"]:.1f} for the hardest; and a tenth of wrong pairs took the sharp weights from {sharp:.0f} % to {noisy:.0f} %, while a training set in which twins are rare cost static RDA nothing ({-lost["rda", "r_at_1"].mean():+.1f} points).
+* You **measured** a signal-to-noise ratio at step 0 of {snr[0]["L_tri"]:.1f} for L_tri, {snr[0]["L_tri + RDA"]:.1f} with static RDA and {snr[0]["hardest"]:.1f} for the hardest; and a tenth of wrong pairs took the sharp weights from {sharp:.0f} % to {noisy:.0f} %, while a training set in which twins are rare cost static RDA nothing that three seeds could show ({-lost["rda", "r_at_1"].mean():+.1f} points).
 """)
 
 # %% [markdown]

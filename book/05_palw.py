@@ -73,7 +73,7 @@ BLUE, ORANGE, BLACK, RED = (PALETTE[c] for c in ("blue", "orange", "black", "ver
 #
 # * `recall`: the share of queries whose positive is nearer than *every* negative, rescaled so that chance reads 0;
 # * `triplet`: the share of triplets whose positive is nearer than *the* negative, rescaled so that chance reads 0;
-# * `similarity`: mean cosine of the positives minus that of the negatives;
+# * `similarity`: mean cosine of the positives minus that of the negatives (all three are cut to $[0, 1]$: below chance reads 0);
 # * `step` ($t / T$) and `constant` (1): open-loop controls, which rise or stay whatever happens.
 #
 # Many questions below need many runs with everything known, so most of this chapter lives in **a world of vectors**. A place is 16 numbers. Each view mixes them with 16 numbers of its own, its *nuisance*, and bends the result; twins are places that differ by little. No place ever comes twice, so there is nothing to memorise. What holds for rendered towns is read off stored runs.
@@ -249,7 +249,7 @@ print("λ passes one half at step", half, "uncorrected", int(np.argmax(uncorrect
 assert half[0.9] < half[0.99] < half[0.999]
 
 # %% [markdown]
-# What to see: 0.9 hugs the signal and keeps a little of its jitter; 0.99 passes one half some 65 steps later; 0.999 is, for all of this run, the plain mean since the start. Momentum is therefore less a filter than a *second clock*: it decides how late $\lambda$ is. The jitter itself is harmless. A jump of $\lambda$ by a standard error changes the mixture of two terms by a few hundredths, for one step.
+# What to see: 0.9 hugs the signal and keeps a little of its jitter; 0.99 passes one half some 65 steps later; 0.999 is, for all of this run, the plain mean since the start. Momentum is therefore less a filter than a *second clock*: it decides how late $\lambda$ is. The jitter itself is harmless. Even unaveraged, a jump of the signal by a standard error changes the mixture of two terms by a few hundredths.
 #
 # In Jupyter or Colab, try $m$ and the exponent $\gamma$ of $\lambda = \hat s^{\,\gamma}$ (in the built page the sliders move and the figure does not):
 
@@ -483,7 +483,7 @@ for axis, (name, seen) in zip(axes, accidents.items(), strict=True):
     assert (change["probe"] > -0.05) == (seen is harder)
 
 # %% [markdown]
-# What to see, above: recall collapses within a few steps and begins to recover at once; $\lambda$ notices slowly and is at its lowest long after the worst is over, when the encoder has been improving for two hundred steps. With $m = 0.9$ it would have been in time. Below: the batches' recall falls just so, and $\lambda$ follows it down, but the probe does not fall: **the encoder has unlearned nothing**. The data have more hard negatives, and this is the moment at which their weight is turned down. `recall` confounds progress with difficulty, and no momentum can mend that; a probe would.
+# What to see, above: recall collapses within a few steps and begins to recover at once; $\lambda$ notices slowly and is at its lowest long after the worst is over, when the encoder has been improving for two hundred steps. An average with $m = 0.9$ of the same batches turns far sooner (watched, not fed back). Below: the batches' recall falls just so, and $\lambda$ follows it down, but in this one run the probe does not fall: **nothing that it tests was unlearned**. The data have more hard negatives, and this is the moment at which their weight is turned down. `recall` confounds progress with difficulty, and no momentum can mend that; a probe would.
 #
 # ### How closed is the loop?
 #
@@ -573,7 +573,7 @@ for moment, tri, row in zip(MOMENTS, noise[:, 0].mean(0), ratio.mean(0).T, stric
     )
 
 # %% [markdown]
-# What to see: the noise itself grows tenfold while training succeeds, since a smaller signal is left. Against that, the weighted term matters little. Between steps 10 and 30 full weights are noisier than none by a tenth, *as the paper says*, and PALW's small $\lambda$ avoids just that. But at the very start and from step 100 on they are **cleaner**. (Our guess: once the easy triplets are solved, what is left of their gradient is scatter. The figure does not prove it.) Waiting gives some of that away. Do not carry the numbers over to pictures: on its encoder, chapter 03 finds static weights noisier at the very start, where ours are cleaner, and no difference later that eight batches could show. Noise is in any case only a means. The end is retrieval.
+# What to see: the noise itself grows tenfold while training succeeds, since a smaller signal is left. Against that, the weighted term matters little. Between steps 10 and 30 full weights are noisier than none by a tenth, *as the paper says*, and PALW's small $\lambda$ avoids just that. But at the very start and from step 100 on they are **cleaner**. (Our guess: once the easy triplets are solved, what is left of their gradient is scatter. The figure does not prove it.) Waiting gives that away at the very start, and next to nothing from step 100 on. Do not carry the numbers over to pictures: on its encoder, chapter 03 finds static weights noisier at steps 0 and 50 (at 0 ours are cleaner), and no clear difference at step 200. Noise is in any case only a means. The end is retrieval.
 #
 # ## When, or how much?
 #
@@ -645,7 +645,7 @@ assert dose["triplet"] == 0 and dose["constant"] == 0.5
 # %% tags=["hide-input", "nbval-ignore-output"]
 Markdown(f"""
 * You **derived** the bias-corrected average: with momentum 0.99 it lags {0.99 / 0.01:.0f} steps behind a ramp and lets {np.sqrt(0.01 / 1.99):.0%} of the noise through; without the correction, λ at step 10 would have been a tenth of what it was.
-* You **followed** λ through two accidents. After a jump of the learning rate it was at its lowest {lowest["λ"]} steps later, when the worst was long over; under harder data it fell although the encoder had unlearned nothing. Its gain in Twin Towns was about a tenth.
+* You **followed** λ through two accidents. After a jump of the learning rate it was at its lowest {lowest["λ"]} steps later, when the worst was long over; under harder data it fell although the probe had not fallen. Its gain in Twin Towns was about a tenth.
 * You **separated** three things. *Size*: a growing loss gained {alone.mean():.1f} points under AdamW, {by_rate.mean():.1f} of which a learning rate explains. *How much* and *when*, in Twin Towns: λ = 1 throughout gained {(r_at_1["constant"] - r_at_1["triplet"]).mean():.0f} points of R@1 over none; waiting for recall gained {(r_at_1["recall"] - r_at_1["constant"]).mean():+.1f} over that ({verdicts["must one wait?"]}), and a closed loop {(r_at_1["recall"] - r_at_1["step"]).mean():+.1f} over an open one of similar dose ({verdicts["closed or open loop"]}).
 """)
 

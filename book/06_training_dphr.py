@@ -289,7 +289,7 @@ assert 0 < of_positives - of_twins < 0.2 and of_twins > of_others + 0.4
 # %% [markdown]
 # What to see. Strangers are pushed far away; twins are not. The twins' histogram lies close to the positives', a little to its left: the encoder does tell twins apart, as the twin choice above says, but by little. Most of what is left to win is there. These are the hard negatives that the book is about.
 #
-# Do DPHR's weights point at them? Take twenty whole families as one batch, which random batches are not, and ask the loss how much weight a twin gets, as a multiple of an equal share.
+# Do DPHR's weights point at them? Take twenty whole families as one batch, which random batches are not, and ask the loss for $\omega$ (RDA's factor alone; chapter 03's multiples were of the whole push): how much does a twin get, as a multiple of an equal share?
 
 # %% tags=["nbval-ignore-output"]
 rows = np.arange(0, 60)  # twenty whole families
@@ -347,7 +347,7 @@ gain = paired(stored, "mini", "dphr", "triplet")
 compare_guess(guess, gain.interval.mean, " points")
 
 # %% [markdown]
-# First the level of each arm, then the differences *within* a seed, where both saw the same world, with 95 % intervals (Student's, over seeds). Where several arms are compared with one, p values carry Holm's correction for being several.
+# First the level of each arm, then the differences *within* a seed, where both saw the same world, with 95 % intervals (Student's, over seeds). Where several arms are compared with one, p values carry Holm's correction for being several. The intervals carry no such correction, so one may leave out zero while its p exceeds 0.05; we print both, and call such a case suggestive.
 
 # %%
 arms = ("untrained", "triplet", "palw", "infonce", "broken_ratio", "rda", "dphr")
@@ -382,7 +382,7 @@ axis.set_xlabel("R@1, drone → satellite (%)")
 assert found["dphr", "triplet"].interval.mean > 0
 
 # %% [markdown]
-# What to see: two groups. All arms that push the near negatives harder, InfoNCE among them, stand some twenty points to the right of the two that do not, and among them three seeds can tell nothing apart.
+# What to see: two groups. InfoNCE and the three arms with a weighted term stand some twenty points to the right of L_tri and PALW alone. In the three comparisons made within the right group, three seeds tell nothing apart.
 
 # %%
 separate = ("infonce", "broken_ratio", "rda", "dphr")
@@ -412,10 +412,10 @@ assert np.all((by_family > 0.4) & (by_family < 0.6))
 # %% [markdown]
 # What these numbers allow us to say of *our reading of DPHR*, in this world, at this length and learning rate, and no more:
 #
-# * *Does RDA help?* Yes: `rda` is ahead of L_tri by more than ten points on every seed. After Holm's correction over five arms the p values of DPHR's, RDA's and the broken ratio's gains are 0.056 all the same (InfoNCE's, more alike over the seeds, 0.012): three seeds are few, and their gains differ by ten points.
+# * *Does RDA help?* Very likely: `rda` is ahead of L_tri by more than ten points on every seed. After Holm's correction over five arms the p values of DPHR's, RDA's and the broken ratio's gains are 0.056 all the same (InfoNCE's, more alike over the seeds, 0.012): three seeds are few, and their gains differ by ten points.
 # * *Does its ratio matter?* It shows nothing here: the broken ratio does as well. {doc}`04_rda` says why this control, with weights normalised per query, could hardly have found anything else, and runs one that can.
-# * *Does PALW help?* As a schedule for RDA it is a tie: `dphr` against `rda`. Alone it adds a point or three to L_tri. AdamW cancels a constant rescaling of the loss, so nothing was expected; but this scale grows, and {doc}`05_palw` shows that a growing one acts much like a rising learning rate. Small as it is, the gain has the same sign on all seeds.
-# * *Against InfoNCE* the interval holds zero. InfoNCE is sharp by its temperature and has none of DPHR's parts, so "more weight on near negatives" explains the table as well as any finer story.
+# * *Does PALW help?* As a schedule for RDA it is a tie: `dphr` against `rda`. Alone it adds a point or three to L_tri. AdamW cancels a constant rescaling of the loss, so nothing was expected; but this scale grows, and {doc}`05_palw` shows, in a small world of vectors, that this acts in good part like a raised learning rate; in Twin Towns that was not tested. Small as it is, the gain has the same sign on all seeds.
+# * *Against InfoNCE* the interval holds zero. InfoNCE has none of DPHR's parts, so the parts are not needed for a gain of this size. Nor is "more weight on near negatives" the whole story: at its usual temperature, {doc}`03_hard_negatives` found InfoNCE no sharper than L_tri for near negatives. (Its temperature is learned here, and was not recorded.)
 # * *Where*: about half of the gain over L_tri is in finding the family and half in choosing its member. The fewer mistakes a loss makes, the larger is the share of twins among them, since strangers are cleared away first. The last step, telling twins apart, remains the hard one: no loss gets three members of four.
 #
 # A learning rate and a sharpness searched for each loss may move all of this; that has not been done.
@@ -453,7 +453,7 @@ Markdown(f"""
 # 1. *Predict.* All distances are doubled. What becomes of the hardness $h$, of the weights $\omega$ and of the pair losses $\ell$? Answer for each before you open the solution.
 # 2. *Prove.* If all negatives of a query are equally far, then $\omega = 1$, whatever the positive's distance.
 # 3. *Modify.* What is R@1 of the trained encoder when the gallery is cut to the query places? Which published numbers use that protocol?
-# 4. *Break.* Score the encoder on the drone pictures turned by a quarter. What did the augmentation teach it, and what not?
+# 4. *Break.* In training each satellite image is turned by a random multiple of 90°, its drone picture is not (a default that the printed settings leave out). Score the encoder on the *drone* pictures turned by 90°. What did the turns teach it, and what not?
 # 5. *Open.* In a batch of 64 random places of 1,440 a query seldom meets a twin. Design a sampler that changes this, and say which of the numbers above you expect to move, before you try.
 
 # %% [markdown]
