@@ -701,6 +701,7 @@ for seed in SEEDS:
 forgetful = scale / np.sqrt(average_scratch(scale**2, 0.95))
 print(f"f at most {forgetful.max():.2f} (was {factor.max():.2f})")
 print(f"gain {np.mean(gains):.1f} points (was {alone.mean():.1f})")
+assert np.mean(gains) < alone.mean()
 assert forgetful.max() - 1 < 0.6 * (factor.max() - 1)
 
 # %% [markdown]

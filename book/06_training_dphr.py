@@ -466,7 +466,7 @@ from dphr_lab.losses import rda_hardness, rda_weights
 # Unit vectors cannot be scaled (d <= 2): this is a property of h, not of a trained embedding.
 d_pos, d_neg = torch.tensor([0.5, 0.9]), torch.tensor([[0.6, 0.8], [0.7, 1.4]])
 h, doubled = (rda_hardness(s * d_pos[:, None], s * d_neg) for s in (1, 2))
-assert torch.equal(h, doubled)
+assert torch.equal(h, doubled) and torch.equal(rda_weights(h), rda_weights(doubled))
 pair = [F.softplus(10 * s * (d_pos[:, None] - d_neg)) for s in (1, 2)]
 assert not torch.allclose(*pair)
 
