@@ -21,6 +21,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import fields
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -396,8 +397,11 @@ class _Run:
         # a setting that is newer than the run had its default's meaning
         before["settings"] = Settings.from_dict(before["settings"]).to_dict()
         if before["data"]["world"] and record["data"]["world"]:
-            world = type(self.data.settings)(**before["data"]["world"]).to_dict()
-            before["data"]["world"] = json.loads(json.dumps(world))
+            defaults = {f.name: f.default for f in fields(self.data.settings)}
+            before["data"]["world"] = {
+                name: before["data"]["world"].get(name, defaults.get(name))
+                for name in {**record["data"]["world"], **before["data"]["world"]}
+            }
         different = [
             f"{name}: stored {before[part].get(name)!r}, given {value!r}"
             for part in ("settings", "data")

@@ -457,3 +457,19 @@ def test_settings_name_the_value_and_the_range(name, value, message):
 def test_stored_settings_of_another_version_are_named():
     with pytest.raises(ValueError, match="unknown bach"):
         Settings.from_dict({"bach": 3})
+
+
+def test_a_run_on_an_older_world_resumes_and_one_on_another_world_does_not(tmp_path):
+    from dphr_lab.scenes import PRESETS
+
+    data = ColouredPlaces()
+    data.settings = PRESETS["tiny"]
+    options, run = settings(steps=3), tmp_path / "run"
+    training.fit(options, data, run, progress=False)
+    stored = json.loads((run / "settings.json").read_text())
+    del stored["data"]["world"]["texture"]  # a field that the world of then did not have
+    (run / "settings.json").write_text(json.dumps(stored))
+    assert training.fit(options, data, run, resume=True, progress=False)["selected_step"] == 3
+    data.settings = PRESETS["mini"]
+    with pytest.raises(ValueError, match="started with other settings or data; world: stored"):
+        training.fit(options, data, run, resume=True, progress=False)
