@@ -115,10 +115,10 @@ def test_module_and_script_start_the_same(capsys):
 
 
 def test_names_agree_with_the_package():
-    assert tuple(scenes.PRESETS) == cli.PRESET_NAMES
-    assert set(cli.PRESET_OF_LAYOUT.values()) <= set(cli.PRESET_NAMES)
-    assert cli.HEIGHTS_M == SUES200_HEIGHTS_M == scenes.SUES_ALTITUDES_M
-    assert {f.name for f in fields(scenes.WorldSettings)} == {"name", *cli.WORLD_FLAGS}
+    assert tuple(scenes.PRESETS) == cli.flags.PRESET_NAMES
+    assert set(cli.scenes.PRESET_OF_LAYOUT.values()) <= set(cli.flags.PRESET_NAMES)
+    assert cli.flags.HEIGHTS_M == SUES200_HEIGHTS_M == scenes.SUES_ALTITUDES_M
+    assert {f.name for f in fields(scenes.WorldSettings)} == {"name", *cli.flags.WORLD_FLAGS}
 
 
 def test_every_setting_has_a_flag():
@@ -131,7 +131,7 @@ def test_every_setting_has_a_flag():
     args = cli.build_parser().parse_args(["train", "--out", "x", "--freeze-bn", *flags(SHORT)])
     assert args.freeze_bn is True
     known = cli.build_parser()._subparsers._group_actions[0].choices["train"]._option_string_actions
-    assert {cli._flag(f.name) for f in fields(Settings)} <= set(known)
+    assert {cli.flags.flag(f.name) for f in fields(Settings)} <= set(known)
 
 
 # -- the whole path, in both layouts ----------------------------------------------------------
@@ -412,6 +412,12 @@ def test_bugs_show_where_they_are(verify_raising, error):
 def test_a_foreseen_error_shows_where_it_arose_when_asked(verify_raising):
     with pytest.raises(ValueError, match="two words"):
         verify_raising(ValueError("two words"), "--traceback")
+
+
+def test_traceback_may_stand_before_or_after_the_command():
+    for arguments in (["--traceback", "verify", "x"], ["verify", "x", "--traceback"]):
+        assert cli.build_parser().parse_args(arguments).traceback
+    assert not cli.build_parser().parse_args(["verify", "x"]).traceback
 
 
 def test_the_error_of_training_has_the_name_that_is_known():

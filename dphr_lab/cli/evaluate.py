@@ -1,0 +1,116 @@
+"""`dphr evaluate`: score an encoder or features."""
+
+from pathlib import Path
+
+from dphr_lab.cli.flags import (
+    WORLD_FLAGS,
+    WrongUsage,
+    add_data_flags,
+    add_encoder_flags,
+    check_data_flags,
+    check_encoder_flags,
+    command,
+    flag,
+    open_data,
+    open_encoder,
+    print_reports,
+    stored_run,
+    write_reports,
+)
+
+
+def add(commands) -> None:
+    parser = command(
+        commands, "evaluate", run, "score an encoder, or anyone's features, on a test set"
+    )
+    which = add_encoder_flags(parser)
+    which.add_argument(
+        "--features",
+        type=Path,
+        nargs="+",
+        metavar="FILE",
+        help="embeddings instead of an encoder: a query .npz and a gallery .npz (keys: features "
+        "(N, D), places (N,), and if wanted families (N,)), or University1652-Baseline's "
+        "pytorch_result.mat",
+    )
+    parser.add_argument(
+        "--compare",
+        type=Path,
+        nargs="+",
+        metavar="FILE",
+        help="with --features: those of another model, same queries and gallery; prints the "
+        "difference with an interval",
+    )
+    add_data_flags(parser)
+    parser.add_argument(
+        "--direction",
+        choices=("D2S", "S2D", "both"),
+        help="drone → satellite (localisation), satellite → drone (navigation) (default: both)",
+    )
+    parser.add_argument(
+        "--gallery-mode",
+        choices=("full", "query_places", "both"),
+        help="rank the whole gallery, or its query places only, the other protocol in use "
+        "(default: full; with --features both)",
+    )
+    parser.add_argument(
+        "--flip-tta", action="store_true", help="add the mirrored image's embedding"
+    )
+    parser.add_argument(
+        "--json", "--out", type=Path, metavar="FILE", help="write the reports here, too"
+    )
+
+
+def run(args) -> int:
+    if args.features:
+        return _evaluate_features(args)
+    if args.compare:
+        raise WrongUsage("--compare goes with --features")
+    asked = args.data or args.world
+    stored = None if asked or not args.run_folder else stored_run(args.run_folder)
+    check_encoder_flags(args)
+    check_data_flags(args, stored)
+    encoder = open_encoder(args)
+    from dphr_lab.evaluation import DIRECTIONS, evaluate_modes
+
+    data = open_data(args, stored)
+    print(data.summary())
+    modes = _gallery_modes(args.gallery_mode or "full")
+    reports = {mode: {} for mode in modes}
+    for direction in DIRECTIONS if args.direction in (None, "both") else (args.direction,):
+        query, gallery = data.test(direction)
+        found = evaluate_modes(
+            encoder,
+            query,
+            gallery,
+            modes,
+            image_px=args.image_px,
+            flip_tta=args.flip_tta,
+            progress=True,
+        )
+        for mode, report in found.items():
+            reports[mode][direction] = report.to_dict()
+            print_reports({direction: report.to_dict()})
+    write_reports(args.json, reports)
+    return 0
+
+
+def _evaluate_features(args) -> int:
+    others = ("data", "world", "height", "direction", "pretrained", "image_px", "device")
+    for name in (*others, *(f"world_{n}" for n in WORLD_FLAGS)):
+        if getattr(args, name) is not None:
+            raise WrongUsage(f"{flag(name)} does not go with --features")
+    if args.flip_tta:
+        raise WrongUsage("--flip-tta does not go with --features, which are made already")
+
+    from dphr_lab.features import evaluate_files
+
+    modes = _gallery_modes(args.gallery_mode or "both")
+    scores = evaluate_files(args.features, args.compare, modes, lambda line: print(f"note: {line}"))
+    print(scores)
+    write_reports(args.json, scores.to_dict())
+    return 0
+
+
+def _gallery_modes(mode: str) -> tuple[str, ...]:
+    return ("full", "query_places") if mode == "both" else (mode,)

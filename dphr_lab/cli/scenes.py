@@ -1,0 +1,94 @@
+"""`dphr scenes`: render a world to disk."""
+
+from functools import partial
+from pathlib import Path
+
+from dphr_lab.cli.flags import (
+    PRESET_NAMES,
+    WORLD_FLAGS,
+    WrongUsage,
+    add_world_flags,
+    command,
+    flag,
+    of_flags,
+    positive,
+    world_settings,
+)
+
+PRESET_OF_LAYOUT = {"university1652": "mini", "sues200": "sues200"}  # what `scenes` starts from
+# fields that a world of photographs takes from the preset, and flags that it does not have
+SIZES = (
+    "train_places",
+    "test_places",
+    "distractor_places",
+    "family_size",
+    "image_px",
+    "drone_views",
+)
+NOT_OF_PHOTOS = ("twin_share", "twin_share_test", "texture")
+
+
+def add(commands) -> None:
+    parser = command(commands, "scenes", run, "render a Twin Towns world to disk")
+    parser.add_argument("--out", type=Path, metavar="ROOT", help="folder to write, new or empty")
+    parser.add_argument(
+        "--layout",
+        choices=tuple(PRESET_OF_LAYOUT),
+        default="university1652",
+        help="folders as in this data set (default: university1652)",
+    )
+    starts = ", ".join(f"{preset} for {layout}" for layout, preset in PRESET_OF_LAYOUT.items())
+    parser.add_argument(
+        "--preset", choices=PRESET_NAMES, help=f"sizes to start from (default: {starts})"
+    )
+    parser.add_argument(
+        "--photos", type=Path, metavar="FOLDER", help="instead: a world of these aerial tiles"
+    )
+    parser.add_argument(
+        "--gsd-m", type=float, metavar="X", help="with --photos: metres a pixel of the tiles"
+    )
+    parser.add_argument("--workers", type=positive, metavar="N", help="processes; none: all cores")
+    parser.add_argument(
+        "--estimate", action="store_true", help="print time and size, write nothing"
+    )
+    add_world_flags(parser.add_argument_group("changes to the preset"), prefix="")
+
+
+def run(args) -> int:
+    if args.out is None and not args.estimate:
+        raise WrongUsage("--out ROOT is needed, or --estimate")
+
+    from dphr_lab import scenes
+
+    sues200 = args.layout == "sues200"
+    if sues200 and args.distractor_places is None:
+        args.distractor_places = 0  # that layout has no place for them
+    preset = args.preset or PRESET_OF_LAYOUT[args.layout]
+    if (args.photos is None) != (args.gsd_m is None):
+        raise WrongUsage("--photos FOLDER and --gsd-m X go together")
+    if args.photos is None:
+        world = scenes.make_world(world_settings(args, prefix="", preset=preset))
+    else:
+        world = _photo_world(args, preset)
+        print(world.screening)
+    flights = len(scenes.SUES_ALTITUDES_M) if sues200 else 1
+    print(scenes.estimate_world(world, workers=args.workers, flights=flights))
+    if args.estimate:
+        return 0
+    write = scenes.write_sues200 if sues200 else scenes.write_university1652
+    write(world, args.out, workers=args.workers)
+    print(f"wrote {args.out}")
+    return 0
+
+
+def _photo_world(args, preset: str):
+    """The world of photographs that the flags ask for."""
+    from dphr_lab import photos
+    from dphr_lab.scenes import PRESETS
+
+    given = {name: getattr(args, name) for name in WORLD_FLAGS if getattr(args, name) is not None}
+    if useless := [name for name in NOT_OF_PHOTOS if name in given]:
+        raise WrongUsage(f"{flag(useless[0])} does not go with --photos")
+    sizes = {name: getattr(PRESETS[preset], name) for name in SIZES}
+    make = partial(photos.PhotoWorldSettings, str(args.photos), args.gsd_m)
+    return photos.make_photo_world(of_flags(make, sizes | given))
