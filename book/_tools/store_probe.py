@@ -3,7 +3,7 @@
 For each seed (0 and 1 when none is given): the untrained encoder, ImageNet's EfficientNet-Lite0
 and four losses under equal settings on the `mini` preset, all asked the same trials, on places
 that no world has. Each run is stored with its probe's report; what is stored already is skipped.
-About two minutes for the stimuli and six a seed on two quiet cores, at 800 steps.
+One thread a run, so that two seeds may be run side by side.
 """
 
 import argparse
@@ -41,7 +41,7 @@ def main(seeds: list[int], steps: int) -> None:
         stimuli = stimuli or make_stimuli(STIMULI)
         data = TwinTowns(replace(PRESETS["mini"], seed=seed))
         for path, changes in missing.items():
-            settings = TWIN_TOWNS_MINI.changed(seed=seed, threads=2, **changes)
+            settings = TWIN_TOWNS_MINI.changed(seed=seed, threads=1, **changes)
             with tempfile.TemporaryDirectory() as folder:
                 run = fit(settings, data, Path(folder) / "run")
                 encoder = Encoder.load(Path(folder) / "run")
