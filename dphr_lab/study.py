@@ -16,26 +16,32 @@ A study is a folder with a `study.toml`; each run's result.json goes beside it, 
     loss = "rda"
     loss_options = { beta = 32 }
 
-Stored runs are skipped and cut ones resumed, so a study can be made in pieces.
+Stored runs are skipped and cut ones resumed, so a study can be made in pieces. Arms may choose
+settings by trials on other seeds first (`dphr_lab.tuning`, `dphr study search`).
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
 import multiprocessing
 import os
 import shutil
 import sys
+import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from dphr_lab import environment, tuning
 from dphr_lab._files import replace_when_done, write_json
 from dphr_lab.results import run_name
 from dphr_lab.settings import TWIN_TOWNS_MINI, Settings
@@ -46,7 +52,12 @@ else:
     import tomli as tomllib
 
 GRID = "study.toml"
-_PARTS = {"about", "seeds", "worlds", "settings", "arms"}
+PRESETS = {  # name -> studies, in the order to run them
+    "quick": ("quick",),  # the whole chain in minutes, nothing to conclude from
+    "cpu": ("main", "budget", "twins", "axes", "rda", "palw"),
+    "gpu": ("gpu",),
+}
+_PARTS = {"about", "seeds", "worlds", "settings", "arms", "search"}
 _CURVE_POINTS = 100  # of a stored run: enough for a figure, small enough to travel
 
 
@@ -59,6 +70,8 @@ class Study:
     seeds: tuple[int, ...]
     worlds: Mapping[str, Mapping[str, Any]]  # name -> preset and changes
     arms: Mapping[str, Settings]  # name -> settings, but for the seed
+    search: tuning.Search | None = None  # how arms choose some of them
+    unsearched: frozenset[str] = frozenset()  # arms whose trials are not all made
 
     def runs(self) -> list[tuple[str, str, int]]:
         """(world, arm, seed) of every run: all arms of a seed's world, then the next world."""
@@ -96,20 +109,34 @@ def read_study(name_or_folder: str | Path) -> Study:
         table = tomllib.loads(path.read_text())
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"{path}: is not TOML ({error})") from None
-    if missing := sorted(_PARTS - {"settings"} - set(table)):
+    if missing := sorted(_PARTS - {"settings", "search"} - set(table)):
         raise ValueError(f"{path}: lacks {', '.join(missing)}; see the help of dphr study")
     if unknown := sorted(set(table) - _PARTS):
         raise ValueError(f"{path}: has unknown {', '.join(unknown)}; expected {sorted(_PARTS)}")
     base = {**TWIN_TOWNS_MINI.to_dict(), **table.get("settings", {})}
+    searches = {arm: c.pop("search") for arm, c in table["arms"].items() if "search" in c}
+    try:
+        search = tuning.read_search(table.get("search"), searches, table["worlds"], table["seeds"])
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+    best = tuning.chosen(search, tuning.read_trials(folder)) if search else {}
     arms = {}
     for arm, changes in table["arms"].items():
         if "-" in arm:
             raise ValueError(f"{path}: arm {arm!r} has a hyphen, which parts names; use '_'")
         try:
-            arms[arm] = Settings.from_dict({**base, **changes})
+            arms[arm] = tuning.changed(Settings.from_dict({**base, **changes}), best.get(arm, {}))
         except ValueError as error:
             raise ValueError(f"{path}: arm {arm!r}: {error}") from None
-    study = Study(folder, table["about"], tuple(table["seeds"]), table["worlds"], arms)
+    study = Study(
+        folder,
+        table["about"],
+        tuple(table["seeds"]),
+        table["worlds"],
+        arms,
+        search,
+        frozenset(searches) - frozenset(best),
+    )
     for world, table in study.worlds.items():
         if "photos" not in table:  # their folder need not be here to read what was stored
             _world_settings(study, world, 0)
@@ -124,14 +151,16 @@ def run_study(
     worlds: list[str] | None = None,
     jobs: int = 1,
     work: Path | str | None = None,
+    minutes: float | None = None,
     say: Callable[[str], None] = print,
 ) -> int:
     """Make the missing runs, of all or of the named seeds, arms and worlds; returns how many.
 
     `jobs` runs at a time, each in a process with `Settings.threads` (1 where a study does not say
-    and there are several). Run folders lie in `work` (default: runs/studies/<name>) until their
-    result is stored, so a run that was cut goes on from its checkpoint; rendered worlds are kept
-    in the user's cache. Raises ValueError for names that the study does not have.
+    and there are several); none begins after `minutes`. Run folders lie in `work` (default:
+    runs/studies/<name>) until their result is stored, so a run that was cut goes on from its
+    checkpoint; rendered worlds are kept in the user's cache. Raises ValueError for names that the
+    study does not have, and for arms whose settings are still to be searched.
     """
     for name, asked, known in (
         ("seeds", seeds, study.seeds),
@@ -150,34 +179,135 @@ def run_study(
         and (arms is None or arm in arms)
         and (worlds is None or world in worlds)
     ]
-    work = Path(work) if work is not None else Path("runs", "studies", study.folder.name)
-    say(f"{study.folder.name}: {len(study.runs())} runs, {len(todo)} to do now")
-    for number, (run, result) in enumerate(_results(study, todo, jobs, work), 1):
-        report = result["report"]["D2S"]
-        say(
-            f"{number}/{len(todo)} {run_name(*run)}: R@1 {report['r_at_1']:.1f}, "
-            f"{result['wall_s']:.0f} s"
+    if blind := [arm for _, arm, _ in todo if arm in study.unsearched]:
+        raise ValueError(
+            f"arms: {blind[0]} has trials that are not made; run dphr study search "
+            f"{study.folder.name} first"
         )
-    return len(todo)
-
-
-def _results(study: Study, todo, jobs: int, work: Path) -> Iterator[tuple[tuple, dict]]:
-    if jobs == 1:
-        for run in todo:
-            yield run, _one_run(study, run, work, threads=None)
-        return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, context) as pool:
-        # worlds first, one after the other, each by all cores: arms then share them
-        for world, seed in dict.fromkeys((world, seed) for world, _, seed in todo):
-            open_world(study, world, seed)
-            futures = {
-                pool.submit(_one_run, study, run, work, 1): run
+    work = Path(work) if work is not None else Path("runs", "studies", study.folder.name)
+    threads = None if jobs == 1 else 1
+    groups = [
+        (
+            partial(open_world, study, world, seed),
+            [
+                (run, _one_run, (study, run, work, threads))
                 for run in todo
                 if (run[0], run[2]) == (world, seed)
-            }
-            for future in as_completed(futures):
-                yield futures[future], future.result()
+            ],
+        )
+        for world, seed in dict.fromkeys((world, seed) for world, _, seed in todo)
+    ]
+    say(f"{study.folder.name}: {len(study.runs())} runs, {len(todo)} to do now")
+    made = 0
+    for run, result in _carried_out(groups, jobs, minutes):
+        made += 1
+        report = result["report"]["D2S"]
+        say(
+            f"{made}/{len(todo)} {run_name(*run)}: R@1 {report['r_at_1']:.1f}, "
+            f"{result['wall_s']:.0f} s"
+        )
+    if made < len(todo):
+        say(f"{len(todo) - made} left: the same command goes on with them")
+    return made
+
+
+def search_study(
+    study: Study,
+    *,
+    arms: list[str] | None = None,
+    jobs: int = 1,
+    minutes: float | None = None,
+    say: Callable[[str], None] = print,
+) -> int:
+    """Make the missing trials of `tuning`, each stored at once; returns how many.
+
+    `arms`, `jobs` and `minutes` as in `run_study`. Raises ValueError for a study without a search
+    and for arms that do not search.
+    """
+    search = study.search
+    if search is None:
+        raise ValueError(f"{study.folder.name} has no [search]: its arms' settings are given")
+    if unknown := sorted(set(arms or ()) - set(search.candidates)):
+        raise ValueError(f"arms: {unknown[0]} does not search; {', '.join(search.candidates)} do")
+    stored = tuning.read_trials(study.folder)
+    before = {(t["arm"], json.dumps(t["changes"]), t["seed"]) for t in stored["trials"]}
+    todo = [
+        (arm, number, seed)
+        for arm, number, seed in search.trials()
+        if (arms is None or arm in arms)
+        and (arm, json.dumps(search.candidates[arm][number]), seed) not in before
+    ]
+    say(f"{study.folder.name}: {len(search.trials())} trials, {len(todo)} to do now")
+    threads = None if jobs == 1 else 1
+    groups = [
+        (
+            partial(open_world, study, search.world, seed),
+            [(trial, _one_trial, (study, trial, threads)) for trial in todo if trial[2] == seed],
+        )
+        for seed in search.seeds
+    ]
+    made = 0
+    for _, trial in _carried_out([group for group in groups if group[1]], jobs, minutes):
+        made += 1
+        stored["trials"].append(trial)
+        stored |= {"versions": environment.versions(), "hardware": environment.hardware()}
+        write_json(study.folder / tuning.TRIALS, stored)
+        say(
+            f"{made}/{len(todo)} {trial['arm']} {trial['changes']} seed {trial['seed']}: "
+            f"R@1 {trial['val_r_at_1']:.1f} on held-out places, {trial['wall_s']:.0f} s"
+        )
+    return made
+
+
+def _carried_out(groups, jobs: int, minutes: float | None) -> Iterator[tuple[Any, Any]]:
+    """(key, result) of every task; no task begins after `minutes`.
+
+    A group is (prepare, [(key, do, arguments)]): `prepare` is called once, by all cores, before
+    the group's tasks share them: it renders the world that they read.
+    """
+    deadline = math.inf if minutes is None else time.monotonic() + 60 * minutes
+    if jobs == 1:
+        for key, do, arguments in (task for _, tasks in groups for task in tasks):
+            if time.monotonic() >= deadline:
+                return
+            yield key, do(*arguments)
+        return
+    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
+        for prepare, tasks in groups:
+            if time.monotonic() >= deadline:
+                return
+            prepare()
+            waiting, under_way = list(tasks), {}
+            while waiting or under_way:
+                while waiting and len(under_way) < jobs and time.monotonic() < deadline:
+                    key, do, arguments = waiting.pop(0)
+                    under_way[pool.submit(do, *arguments)] = key
+                if not under_way:
+                    return
+                for future in wait(under_way, return_when=FIRST_COMPLETED).done:
+                    yield under_way.pop(future), future.result()
+
+
+def _with_threads(settings: Settings, threads: int | None) -> Settings:
+    return settings.changed(threads=threads) if settings.threads is None else settings
+
+
+def _one_trial(study: Study, trial: tuple[str, int, int], threads: int | None) -> dict[str, Any]:
+    """Train one trial; its record for trials.json."""
+    from dphr_lab.training import NonFiniteLossError, fit
+
+    arm, number, seed = trial
+    changes = dict(study.search.candidates[arm][number])
+    settings = study.arms[arm].changed(**study.search.settings, seed=seed)
+    settings = _with_threads(tuning.changed(settings, changes), threads)
+    data = open_world(study, study.search.world, seed)
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            result = fit(settings, data, Path(folder, "run"), evaluate_test=False, progress=False)
+            score, wall_s = result["curves"]["val_r_at_1"][-1], result["wall_s"]
+        except NonFiniteLossError:  # a rate too high is a result of its trial
+            score, wall_s = 0.0, 0.0
+    return {"arm": arm, "changes": changes, "seed": seed, "val_r_at_1": score, "wall_s": wall_s}
 
 
 def _one_run(study: Study, run: tuple[str, str, int], work: Path, threads: int | None) -> dict:
@@ -185,9 +315,7 @@ def _one_run(study: Study, run: tuple[str, str, int], work: Path, threads: int |
     from dphr_lab.training import fit, newest_checkpoint
 
     world, arm, seed = run
-    settings = study.arms[arm].changed(seed=seed)
-    if settings.threads is None:
-        settings = settings.changed(threads=threads)
+    settings = _with_threads(study.arms[arm].changed(seed=seed), threads)
     data = open_world(study, world, seed)
     folder = work / run_name(*run).removesuffix(".json")
     try:

@@ -177,7 +177,7 @@ def test_curves_are_thinned_to_their_ends_and_validations_stay():
 @pytest.mark.parametrize("name", stored_studies())
 def test_stored_runs_are_those_that_their_grid_asks_for(name):
     asked = read_study(name)
-    stored = {results.parse_name(path.name) for path in asked.folder.glob("*.json")}
+    stored = {results.parse_name(path.name) for path in asked.folder.glob("*-s*.json")}
     assert stored <= set(asked.runs())
     for (world, arm, seed), result in ((r, results.load(name)[r]) for r in sorted(stored)):
         found = Settings.from_dict(result["settings"]).changed(threads=None)

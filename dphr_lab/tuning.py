@@ -1,0 +1,162 @@
+"""Equal budgets: every arm of a study chooses its settings by the same number of trials.
+
+In a study.toml:
+
+    [search]
+    world = "mini"                  # one of the study's worlds
+    seeds = [100]                   # not among the study's own: they are not used again
+    trials = 12                     # of every arm that searches, no more and no fewer
+    settings = { steps = 300, val_places = 300 }   # of trials only
+    [arms.rda]
+    loss = "rda"
+    search = { learning_rate = [1e-3, 3e-3, 6e-3], beta = [2, 8, 32, 128] }
+
+A trial is one combination of an arm's lists (a name is a field of `settings.Settings`, or else a
+keyword of the loss) and is scored by R@1 on the held-out *training* places, drone → satellite, at
+its last step; test places are never read. `trials.json` beside the study.toml holds every trial;
+the combination with the highest mean over the seeds is what the arm runs with.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from itertools import product
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+from dphr_lab.settings import Settings
+
+TRIALS = "trials.json"
+_PARTS = {"world", "seeds", "trials", "settings"}
+_SETTINGS = {f.name for f in fields(Settings)}
+
+
+@dataclass(frozen=True)
+class Search:
+    """What a study's [search] and its arms' `search` ask for."""
+
+    world: str
+    seeds: tuple[int, ...]
+    settings: Mapping[str, Any]  # of trials, over the arm's
+    candidates: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
+    # ^ arm -> every combination of its lists, in order
+
+    def trials(self) -> list[tuple[str, int, int]]:
+        """(arm, number of its candidate, seed) of every trial."""
+        return [
+            (arm, number, seed)
+            for arm, found in self.candidates.items()
+            for number in range(len(found))
+            for seed in self.seeds
+        ]
+
+
+def read_search(
+    table: Mapping[str, Any] | None,
+    arms: Mapping[str, Mapping[str, Any]],
+    worlds: Sequence[str],
+    seeds: Sequence[int],
+) -> Search | None:
+    """The search of a study.toml's tables; `arms` maps arms to their `search`.
+
+    Raises ValueError for a search that gives arms unequal budgets or uses the study's own seeds.
+    """
+    if not table:
+        if arms:
+            raise ValueError(f"arm {next(iter(arms))!r} has a search, and there is no [search]")
+        return None
+    if unknown := sorted(set(table) - _PARTS):
+        raise ValueError(f"search: has unknown {', '.join(unknown)}; expected {sorted(_PARTS)}")
+    if missing := sorted(_PARTS - {"settings"} - set(table)):
+        raise ValueError(f"search: lacks {', '.join(missing)}")
+    if table["world"] not in worlds:
+        raise ValueError(f"search: has world {table['world']!r}; expected one of {sorted(worlds)}")
+    if again := sorted(set(table["seeds"]) & set(seeds)):
+        raise ValueError(
+            f"search: uses seed {again[0]}, which the study runs; a choice must not be made on the "
+            "seeds that it is judged by"
+        )
+    candidates = {}
+    for arm, lists in arms.items():
+        candidates[arm] = [dict(zip(lists, one, strict=True)) for one in product(*lists.values())]
+        if len(candidates[arm]) != table["trials"]:
+            raise ValueError(
+                f"search: arm {arm!r} has {len(candidates[arm])} combinations; every arm gets "
+                f"{table['trials']}"
+            )
+    settings = table.get("settings", {})
+    return Search(table["world"], tuple(table["seeds"]), settings, candidates)
+
+
+def changed(settings: Settings, values: Mapping[str, Any]) -> Settings:
+    """Settings with some fields, or keywords of their loss, replaced."""
+    own = {name: value for name, value in values.items() if name in _SETTINGS}
+    options = {name: value for name, value in values.items() if name not in _SETTINGS}
+    return settings.changed(**{"loss_options": {**settings.loss_options, **options}, **own})
+
+
+def read_trials(folder: Path) -> dict[str, Any]:
+    """What a study's trials.json holds: {"trials": [...], "versions", "hardware"}."""
+    path = folder / TRIALS
+    return json.loads(path.read_text()) if path.exists() else {"trials": []}
+
+
+def scores(search: Search, stored: Mapping[str, Any]) -> dict[str, list[tuple[dict, list[float]]]]:
+    """arm -> [(candidate, its R@1 by seed)], in the order of the candidates; trials made so far.
+
+    A stored trial that the search does not ask for (any more) is left out.
+    """
+    by_trial = {
+        (t["arm"], json.dumps(t["changes"], sort_keys=True), t["seed"]): t["val_r_at_1"]
+        for t in stored["trials"]
+    }
+    found = {}
+    for arm, candidates in search.candidates.items():
+        found[arm] = []
+        for one in candidates:
+            keys = [(arm, json.dumps(one, sort_keys=True), seed) for seed in search.seeds]
+            found[arm].append((dict(one), [by_trial[k] for k in keys if k in by_trial]))
+    return found
+
+
+def chosen(search: Search, stored: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """arm -> the candidate of the highest mean, of the arms whose trials are all made.
+
+    Of equals, the first.
+    """
+    return {
+        arm: max(trials, key=lambda trial: mean(trial[1]))[0]
+        for arm, trials in scores(search, stored).items()
+        if all(len(by_seed) == len(search.seeds) for _, by_seed in trials)
+    }
+
+
+def search_report(search: Search, stored: Mapping[str, Any]) -> str:
+    """Markdown: each arm's best and worst trial, what it chose, and whether at a list's end.
+
+    A choice at the end of a list says that the list may have been too short.
+    """
+    best = chosen(search, stored)
+    lines = [
+        "| arm | chosen | R@1 held out | worst trial | at the end of a list |",
+        "|---" * 5 + "|",
+    ]
+    for arm, trials in scores(search, stored).items():
+        done = [mean(by_seed) for _, by_seed in trials if by_seed]
+        if arm not in best:
+            lines.append(f"| {arm} | {len(done)} of {len(trials)} trials made | | | |")
+            continue
+        lists = {name: sorted({one[name] for one, _ in trials}) for name in best[arm]}
+        ends = [
+            n
+            for n, v in best[arm].items()
+            if len(lists[n]) > 1 and v in lists[n][:: len(lists[n]) - 1]
+        ]
+        values = ", ".join(f"{name} {value:g}" for name, value in best[arm].items())
+        lines.append(
+            f"| {arm} | {values} | {max(done):.1f} | {min(done):.1f} | {', '.join(ends)} |"
+        )
+    return "\n".join(lines)
