@@ -19,7 +19,7 @@ LOSSES = {
     "circle": "circle loss (of pytorch-metric-learning)",
 }
 OPTIMIZERS = ("adamw", "sgd")
-SAMPLERS = ("random", "families")
+SAMPLERS = ("random", "nearest", "families")
 MIXED_PRECISION = ("no", "bf16", "fp16")
 SELECT = ("best", "last")
 
@@ -60,7 +60,11 @@ class Settings:
     val_places: int | None = _option(
         None, "training places held out for validation, whole families; none: a tenth of them"
     )
-    sampler: str = _option("random", "which places meet in a batch: 'random' or whole 'families'")
+    sampler: str = _option(
+        "random",
+        "which places meet in a batch: 'random', 'nearest' to one another for the encoder when the "
+        "epoch begins, or whole 'families'",
+    )
     workers: int = _option(0, "data-loader processes; 0: read in the training process")
 
     # faults put into the training pairs, to see what they do

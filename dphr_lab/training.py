@@ -37,10 +37,12 @@ from dphr_lab._files import replace_when_done, write_json
 from dphr_lab.datasets import (
     NO_AUGMENTATION,
     Augmentation,
+    Batch,
     CrossViewDataset,
     PairBatches,
     PairSet,
 )
+from dphr_lab.datasets.batches import read_batch
 from dphr_lab.datasets.faults import with_split_places, with_wrong_pairs
 from dphr_lab.evaluation import evaluate_dataset, place_distances, score
 from dphr_lab.gather import gather_rows
@@ -170,7 +172,7 @@ class _Run:
         self.pairs = with_split_places(self.pairs, settings.split_places, settings.seed)
         self.pairs = with_wrong_pairs(self.pairs, settings.wrong_pairs, settings.seed)
         self.augmentation = _augmentation(settings)
-        batches = self.batches(0)  # a batch that the data cannot fill is said before any writing
+        self.z_places: np.ndarray | None = None  # of the "nearest" sampler, at the epoch's start
         self.encoder = Encoder(
             settings.backbone,
             embed_dim=settings.embed_dim,
@@ -190,33 +192,55 @@ class _Run:
         )
         self.model, self.optimizer = self.accelerator.prepare(self.encoder, optimizer)
         self._warn_of_batch_norm()
-        self.step = self.epoch = self.batch_of_epoch = 0
+        self.step = 0
         self.best = {"step": None, "val_r_at_1": -1.0}
         self.wall_s = 0.0
+        if not resume:  # a batch that the data cannot fill is said before any writing
+            self._begin_epoch(0)
+        self._open_folder(resume)
         if self.progress:
+            batches = self.epoch_batches
             print(
-                f"{len(batches) * settings.batch} pairs an epoch in {len(batches)} batches of "
+                f"{batches.plan.size} pairs an epoch in {len(batches)} batches of "
                 f"{settings.batch} places; {batches.left_out} pairs left out"
             )
-        self._open_folder(resume)
 
     # -- the steps -----------------------------------------------------------------------------
 
-    def batches(self, epoch: int) -> PairBatches:
-        """The batches of an epoch, this process's slice of each."""
-        return PairBatches(epoch=epoch, **self._batch_options())
+    def batches(self, epoch: int, sampler: str | None = None) -> PairBatches:
+        """The batches of an epoch by the run's sampler or another, this process's slice of each."""
+        return PairBatches(
+            self.pairs,
+            self.settings.batch,
+            self.settings.image_px,
+            self.settings.seed,
+            epoch,
+            self.augmentation,
+            self.rank,
+            self.world,
+            sampler or self.settings.sampler,
+            self.z_places,
+        )
 
-    def _batch_options(self) -> dict[str, Any]:
-        return {
-            "pairs": self.pairs,
-            "batch": self.settings.batch,
-            "image_px": self.settings.image_px,
-            "seed": self.settings.seed,
-            "augmentation": self.augmentation,
-            "sampler": self.settings.sampler,
-            "rank": self.rank,
-            "world_size": self.world,
-        }
+    def _begin_epoch(self, epoch: int) -> None:
+        self.epoch, self.batch_of_epoch = epoch, 0
+        self.z_places = None
+        if self.settings.sampler == "nearest":
+            self.z_places = self._embed_places()
+        self.epoch_batches = self.batches(epoch)
+
+    def _embed_places(self) -> np.ndarray:
+        """(places, D): each training place's satellite images as the encoder has them now."""
+        from accelerate.utils import broadcast_object_list
+
+        found = [None]
+        if self.main:  # one process's rounding for all, else their plans could differ
+            satellite = self.pairs.satellite
+            rows = torch.from_numpy(np.searchsorted(self.pairs.place_ids, satellite.places))
+            z = embed(self.encoder, satellite)
+            total = torch.zeros(len(self.pairs), z.shape[1]).index_add_(0, rows, z)
+            found = [torch.nn.functional.normalize(total).numpy()]
+        return broadcast_object_list(found)[0]
 
     def train(self) -> None:
         """Steps until the last, with validations and checkpoints on the way."""
@@ -227,14 +251,14 @@ class _Run:
             _stop_after_step() as stop,
             tqdm(total=settings.steps, initial=self.step, disable=not self.progress) as bar,
         ):
-            for (_, _, length), batch in zip(self._positions(), self._loader(), strict=True):
+            for batch in self._loader():
                 line = self._one_step(batch)
                 bar.update()
                 bar.set_postfix({k: f"{line[k]:.3g}" for k in SHOWN if k in line})
                 last = self.step == settings.steps
-                end_of_epoch = self.batch_of_epoch == length
+                end_of_epoch = self.batch_of_epoch == len(self.epoch_batches)
                 if end_of_epoch:
-                    self.epoch, self.batch_of_epoch = self.epoch + 1, 0
+                    self._begin_epoch(self.epoch + 1)
                 every = settings.validate_every
                 if last or (end_of_epoch if every is None else self.step % every == 0):
                     self._validate()
@@ -245,16 +269,6 @@ class _Run:
                     saved = self._save_checkpoint()
                 if stopped and not last:
                     raise KeyboardInterrupt(f"stopped after step {self.step}; saved {saved}")
-
-    def _positions(self) -> Iterator[tuple[int, int, int]]:
-        """(epoch, batch, batches of that epoch) of every step that is still to be done."""
-        step, epoch, first = self.step, self.epoch, self.batch_of_epoch
-        while step < self.settings.steps:
-            length = len(self.batches(epoch))
-            for batch in range(first, min(length, first + self.settings.steps - step)):
-                yield epoch, batch, length
-                step += 1
-            epoch, first = epoch + 1, 0
 
     def _one_step(self, batch) -> dict[str, float]:
         began, rate = time.perf_counter(), learning_rate(self.step, self.settings)
@@ -338,19 +352,32 @@ class _Run:
 
         return z[0::2], z[1::2], second_pass
 
-    def _loader(self) -> DataLoader:
-        """The batches of `_positions`: one loader a run, so that its workers start once."""
+    def _loader(self) -> Iterator[Batch]:
+        """The batches of all steps that are still to be done, epoch by epoch.
+
+        An epoch is planned when it begins, by the encoder of that moment (`_begin_epoch`), so
+        workers read ahead to its end and no further; they are started once.
+        """
         workers = self.settings.workers
-        return DataLoader(
-            _BatchesOfRun(self._batch_options()),
+        coming: list[tuple[int, np.ndarray]] = []
+        loader = DataLoader(
+            _BatchesOfRun(self.pairs, self.settings, self.augmentation),
             batch_size=None,  # one item is one batch
-            sampler=self._positions(),
+            sampler=coming,
             num_workers=workers,
+            persistent_workers=workers > 0,
             multiprocessing_context="spawn" if workers else None,
             worker_init_fn=_ignore_interrupts if workers else None,
             pin_memory=self.accelerator.device.type == "cuda",
             generator=torch.Generator(),  # its own: making a loader must not draw from torch's
         )
+        while self.step < self.settings.steps:
+            first = self.batch_of_epoch
+            last = min(len(self.epoch_batches), first + self.settings.steps - self.step)
+            coming[:] = [
+                (self.epoch, self.epoch_batches.index(batch)) for batch in range(first, last)
+            ]
+            yield from loader
 
     def _on_any_process(self, flag: bool) -> bool:
         if self.world == 1:
@@ -421,6 +448,8 @@ class _Run:
         states = self._gather_random_states()
         if self.main:
             tensors = {f"loss.{k}": v for k, v in self.loss.state_dict().items()} | states
+            if self.z_places is not None:
+                tensors["z_places"] = torch.from_numpy(self.z_places)
             optimizer = self.optimizer.state_dict()
             for index, values in optimizer["state"].items():
                 tensors |= {f"optimizer.{index}.{k}": v for k, v in values.items()}
@@ -477,6 +506,8 @@ class _Run:
             torch.cuda.set_rng_state(random_states["cuda"])
         for name in ("step", "epoch", "batch_of_epoch", "best", "wall_s"):
             setattr(self, name, position[name])
+        self.z_places = tensors["z_places"].numpy() if "z_places" in tensors else None
+        self.epoch_batches = self.batches(self.epoch)
         if self.main:
             kept = [line for line in read_metrics(self.folder) if line["step"] <= self.step]
             with replace_when_done(self.folder / "metrics.jsonl") as aside:
@@ -540,16 +571,15 @@ class _Run:
 
 
 class _BatchesOfRun:
-    """Every batch of a run by (epoch, batch, …); keeps the plan of the epoch it was last asked."""
+    """Every batch of a run by (epoch, pair indices): what a loader's worker has to know."""
 
-    def __init__(self, options: Mapping[str, Any]):
-        self.options, self.current = options, None
+    def __init__(self, pairs: PairSet, settings: Settings, augmentation: Augmentation):
+        self.pairs, self.augmentation = pairs, augmentation
+        self.image_px, self.seed = settings.image_px, settings.seed
 
-    def __getitem__(self, position: tuple[int, ...]):
-        epoch, batch = position[:2]
-        if self.current is None or self.current.epoch != epoch:
-            self.current = PairBatches(epoch=epoch, **self.options)
-        return self.current[batch]
+    def __getitem__(self, position: tuple[int, np.ndarray]) -> Batch:
+        epoch, index = position
+        return read_batch(self.pairs, index, self.image_px, self.augmentation, self.seed, epoch)
 
 
 def newest_checkpoint(run_folder: Path | str) -> Path:

@@ -22,7 +22,7 @@ from dphr_lab.datasets import (
     draw,
     plan_batches,
 )
-from dphr_lab.datasets.batches import family_order
+from dphr_lab.datasets.batches import family_order, neighbour_order
 
 EVERYTHING = Augmentation(flip=0.5, jitter=1, jpeg=1, blur=1, erase=1)
 
@@ -107,6 +107,70 @@ def test_the_family_sampler_fills_batches_with_twins():
         PairBatches(pairs, **options | {"epoch": e}, sampler="families") for e in (0, 1)
     )
     assert len(first) == 37 and (first.plan[0] != other.plan[0]).any()
+
+
+def on_a_circle(count):
+    """(count, 2): unit vectors, each next to its two neighbours by number."""
+    angle = 2 * np.pi * np.arange(count) / count
+    return np.stack([np.cos(angle), np.sin(angle)], axis=1)
+
+
+@settings(max_examples=60, deadline=None)
+@given(COUNTS, st.integers(1, 12), st.integers(0, 1000))
+def test_neighbours_use_each_pair_once_and_each_place_once_a_turn(counts, batch, seed):
+    places = make_pairs(counts, px=2).pair_places
+    order = neighbour_order(places, on_a_circle(len(counts)), batch, np.random.default_rng(seed))
+    assert sorted(order) == list(range(len(places)))
+    for step in range(len(order) // batch):
+        together = places[order[step * batch : (step + 1) * batch]]
+        if len(counts) % batch == 0 and step < len(counts) // batch:
+            assert len(set(together)) == batch
+
+
+def test_the_nearest_sampler_fills_batches_with_neighbours():
+    """Sixty places on a circle, by twelve: the first of a turn are an arc, all are used once."""
+    pairs = make_pairs([(3, 1)] * 60, px=2)
+    assert pairs.families is None  # which it does not ask for
+    options = {"batch": 12, "image_px": 2, "seed": 0, "augmentation": NO_AUGMENTATION}
+    z = on_a_circle(60)
+
+    def plan(sampler, epoch=0, z_places=z):
+        batches = PairBatches(pairs, **options, epoch=epoch, sampler=sampler, z_places=z_places)
+        return pairs.pair_places[batches.plan]
+
+    def spread(rows):
+        """Mean distance between the places of a batch."""
+        return np.mean([np.linalg.norm(z[row][:, None] - z[row], axis=2).mean() for row in rows])
+
+    near, random = plan("nearest"), plan("random", z_places=None)
+    assert near.shape == (15, 12) and all(len(set(row)) == 12 for row in near)
+    for turn in np.split(near, 3):
+        assert sorted(turn.ravel()) == list(range(60))
+        first = np.sort(turn[0])
+        assert max(np.diff(np.append(first, first[0] + 60))) == 60 - 11  # twelve side by side
+    assert spread(near) < 0.6 * spread(random)
+    assert np.array_equal(near, plan("nearest")) and (near != plan("nearest", epoch=1)).any()
+
+
+def test_the_nearest_sampler_knows_places_by_their_embedding_not_their_number():
+    """Labels that are no row numbers, embeddings that join 7 to 900 and 8 to 901."""
+    places = np.array([7, 8, 900, 901])
+    pairs = PairSet(
+        *(ArrayImages(v, np.zeros((4, 2, 2, 3), np.uint8), places) for v in ("drone", "satellite"))
+    )
+    z = np.array([[1.0, 0], [0, 1], [0.9, 0.1], [0.1, 0.9]])
+    batches = PairBatches(pairs, 2, 2, 0, 0, NO_AUGMENTATION, sampler="nearest", z_places=z)
+    found = {tuple(sorted(pairs.pair_places[row])) for row in batches.plan}
+    assert found == {(7, 900), (8, 901)}
+
+
+def test_the_nearest_sampler_needs_an_embedding_of_each_place():
+    pairs = make_pairs([(2, 1)] * 4)
+    for z, rows in ((None, "None"), (on_a_circle(3), "3")):
+        with pytest.raises(
+            ValueError, match=f"z_places has {rows} rows; give one for each of .* 4"
+        ):
+            PairBatches(pairs, 2, 8, 0, 0, NO_AUGMENTATION, sampler="nearest", z_places=z)
 
 
 def test_the_family_sampler_needs_families_and_samplers_have_names():

@@ -25,7 +25,7 @@ from dphr_lab.losses import (
     TripletLoss,
     WeightedInfoNCE,
 )
-from dphr_lab.models import Encoder
+from dphr_lab.models import Encoder, embed
 from dphr_lab.settings import LOSSES, Settings
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -243,6 +243,29 @@ def test_no_place_of_a_batch_is_repeated_and_no_held_out_place_is_trained_on(dat
             assert not held & set(places)
 
 
+def test_the_nearest_sampler_plans_each_epoch_by_the_encoder_of_that_moment(data, tmp_path):
+    options = settings(sampler="nearest", batch=10, steps=4)  # one epoch
+    run = training._Run(options, data, tmp_path / "run", resume=False, progress=False)
+
+    def embedded():
+        return embed(run.encoder, run.pairs.satellite).numpy()  # one satellite image a place
+
+    np.testing.assert_allclose(run.z_places, embedded(), atol=1e-6)
+    before, plan = run.z_places, run.epoch_batches.plan
+    run.train()
+    assert run.epoch == 1
+    np.testing.assert_allclose(run.z_places, embedded(), atol=1e-6)
+    assert np.abs(run.z_places - before).max() > 1e-3
+    assert run.epoch_batches.plan.tolist() != plan.tolist()
+
+
+def test_places_with_several_satellite_images_count_by_their_mean(data, tmp_path):
+    options = settings(sampler="nearest", split_places=0.3)
+    run = training._Run(options, data, tmp_path / "run", resume=False, progress=False)
+    assert run.z_places.shape[0] == len(run.pairs) == 26  # a place labelled as two is two
+    np.testing.assert_allclose(np.linalg.norm(run.z_places, axis=1), 1, atol=1e-6)
+
+
 @contextmanager
 def after_step(step: int, act):
     """Within it, `act()` is called once the metrics of `step` are written."""
@@ -272,9 +295,11 @@ def stopped_and_resumed(options, data, run: Path, stop_after: int) -> Path:
     return run
 
 
-@pytest.mark.parametrize("stop_after", [5, 4], ids=["within an epoch", "at an epoch's end"])
-def test_a_stopped_run_goes_on_bit_exactly(data, tmp_path, stop_after):
-    options = settings(loss="dphr")
+@pytest.mark.parametrize("sampler", ["random", "nearest"])
+@pytest.mark.parametrize("stop_after", [7, 4], ids=["within an epoch", "at an epoch's end"])
+def test_a_stopped_run_goes_on_bit_exactly(data, tmp_path, stop_after, sampler):
+    batch = 10 if sampler == "nearest" else 8  # its epochs have four batches, too
+    options = settings(loss="dphr", sampler=sampler, batch=batch)
     training.fit(options, data, tmp_path / "whole", progress=False)
     stopped = stopped_and_resumed(options, data, tmp_path / "stopped", stop_after)
     assert_same_run(tmp_path / "whole", stopped)
@@ -379,9 +404,10 @@ def test_loss_parameters_are_trained_without_weight_decay(data, tmp_path):
 
 
 def test_workers_change_nothing(data, tmp_path):
+    options = settings(steps=6, sampler="nearest")  # into a second epoch, planned after the first
     for workers in (0, 2):
         run = tmp_path / str(workers)
-        training.fit(settings(steps=3, workers=workers), data, run, progress=False)
+        training.fit(options.changed(workers=workers), data, run, progress=False)
     a, b = tensors_of(tmp_path / "0"), tensors_of(tmp_path / "2")
     assert not [name for name in a if not torch.equal(a[name], b[name])]
 
@@ -408,7 +434,10 @@ def test_a_tenth_of_the_places_is_held_out_unless_said_otherwise(data):
 
 
 def test_two_processes_train_as_one(tmp_path):
-    """torchrun on the CPU (gloo): the losses and the encoder of one process, to rounding."""
+    """torchrun on the CPU (gloo): the losses and the encoder of one process, to rounding.
+
+    Also where the encoder decides which places meet.
+    """
     script = tmp_path / "train.py"
     script.write_text(
         textwrap.dedent(
@@ -417,7 +446,7 @@ def test_two_processes_train_as_one(tmp_path):
             from test_training import ColouredPlaces, settings
             from dphr_lab import training
 
-            options = settings(loss="dphr", steps=5, batch=7)  # 7 rows: 4 and 3
+            options = settings(loss="dphr", steps=5, batch=7, sampler="nearest")  # 4 and 3 rows
             training.fit(options, ColouredPlaces(), sys.argv[1], progress=False)
             """
         )

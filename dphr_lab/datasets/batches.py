@@ -59,13 +59,42 @@ def family_order(
     with one of its pairs, drawn too; then all of them again until no pair is left.
     """
     drawn = rng.permutation(len(pair_places))
-    by_place = np.argsort(pair_places[drawn], kind="stable")
-    _, counts = np.unique(pair_places, return_counts=True)
-    turn = np.empty(len(drawn), dtype=np.int64)  # how many pairs of the place came before
-    turn[by_place] = np.arange(len(drawn)) - np.repeat(np.cumsum(counts) - counts, counts)
+    turn = _turns(pair_places[drawn])
     _, family = np.unique(pair_families[drawn], return_inverse=True)
     key = rng.random((turn.max(initial=-1) + 1, family.max(initial=-1) + 1))
     return drawn[np.lexsort((key[turn, family], turn))]
+
+
+def neighbour_order(
+    pair_places: np.ndarray, z_places: np.ndarray, batch: int, rng: np.random.Generator
+) -> np.ndarray:
+    """An order of all pairs that, cut into batches, gives batches of places that look alike.
+
+    `pair_places` (P,) rows of `z_places` (n, D), normalised -> (P,) indices. A place is drawn and
+    the `batch` - 1 most similar of those that wait come with it, until too few wait; then all
+    places again with their next pair. Those that were left over stand at the end.
+    """
+    drawn = rng.permutation(len(pair_places))
+    turn = _turns(pair_places[drawn])
+    together, left_over = [], []
+    for now in range(turn.max(initial=-1) + 1):
+        waiting = drawn[turn == now]  # one pair of each place that has one left
+        while len(waiting) >= batch:
+            z = z_places[pair_places[waiting]]
+            nearest = np.argsort(-(z @ z[0]), kind="stable")[:batch]
+            together.append(waiting[nearest])
+            waiting = np.delete(waiting, nearest)
+        left_over.append(waiting)
+    return np.concatenate([*together, *left_over])
+
+
+def _turns(places: np.ndarray) -> np.ndarray:
+    """(P,) how many pairs of the same place come before each pair."""
+    by_place = np.argsort(places, kind="stable")
+    _, counts = np.unique(places, return_counts=True)
+    turn = np.empty(len(places), dtype=np.int64)
+    turn[by_place] = np.arange(len(places)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return turn
 
 
 class PairBatches:
@@ -81,10 +110,13 @@ class PairBatches:
     left_out  number of pairs not used in this epoch
 
     `sampler` "random" draws places one by one; "families" puts whole families of twins into a
-    batch, but for the one that its end cuts.
+    batch, but for the one that its end cuts; "nearest" puts a drawn place and those most similar to
+    it by `z_places` (places, D) into a batch, as Sample4Geo's dynamic similarity sampling does with
+    groups of places. It asks for no families; where there are some, twins meet as far as the
+    embeddings tell them from strangers.
 
-    Raises ValueError when there are fewer places than `batch`, for another sampler, or for
-    "families" where families are not known.
+    Raises ValueError when there are fewer places than `batch`, for another sampler, for "families"
+    where families are not known, or for "nearest" without an embedding of each place.
     """
 
     def __init__(
@@ -98,6 +130,7 @@ class PairBatches:
         rank: int = 0,
         world_size: int = 1,
         sampler: str = "random",
+        z_places: np.ndarray | None = None,
     ):
         if batch < 1 or image_px < 1:
             raise ValueError(f"batch and image_px must be 1 or more, found {batch} and {image_px}")
@@ -117,17 +150,28 @@ class PairBatches:
         self.seed = seed
         self.epoch = epoch
         self.augmentation = augmentation
-        order = self._order(sampler, generator("shuffle", seed, epoch))
+        order = self._order(sampler, batch, z_places, generator("shuffle", seed, epoch))
         self.plan = plan_batches(pairs.pair_places, batch, order)
         self.left_out = len(pairs.pairs) - self.plan.size
         # Where rank r's slice begins: rounding down keeps the sizes within one of each other.
         self._slice = slice(rank * batch // world_size, (rank + 1) * batch // world_size)
 
-    def _order(self, sampler: str, rng: np.random.Generator) -> np.ndarray:
+    def _order(self, sampler: str, batch: int, z_places, rng: np.random.Generator) -> np.ndarray:
         if sampler == "random":
             return rng.permutation(len(self.pairs.pairs))
+        if sampler == "nearest":
+            found = None if z_places is None else len(z_places)
+            if found != len(self.pairs):
+                raise ValueError(
+                    f"sampler is 'nearest', and z_places has {found} rows; give one for each of "
+                    f"the {len(self.pairs)} `pairs.place_ids`"
+                )
+            rows = np.searchsorted(self.pairs.place_ids, self.pairs.pair_places)
+            return neighbour_order(rows, z_places, batch, rng)
         if sampler != "families":
-            raise ValueError(f"sampler must be 'random' or 'families', found {sampler!r}")
+            raise ValueError(
+                f"sampler must be 'random', 'nearest' or 'families', found {sampler!r}"
+            )
         families = self.pairs.drone.families
         if families is None:
             raise ValueError(
@@ -139,19 +183,36 @@ class PairBatches:
     def __len__(self) -> int:
         return len(self.plan)
 
-    def __getitem__(self, step: int) -> Batch:
-        import torch
-
+    def index(self, step: int) -> np.ndarray:
+        """(b,) int64: the rows of `pairs.pairs` in this process's slice of a batch."""
         if not 0 <= step < len(self):
             raise IndexError(f"step must be from 0 to {len(self) - 1}, found {step}")
-        index = self.plan[step, self._slice]
-        rows = self.pairs.pairs[index]
-        drone = self.pairs.drone.read(rows[:, 0], self.image_px)
-        satellite = self.pairs.satellite.read(rows[:, 1], self.image_px)
-        draws = draw(self.augmentation, self.seed, self.epoch, index)
-        return Batch(
-            apply(drone, draws.drone),
-            apply(satellite, draws.satellite),
-            torch.from_numpy(self.pairs.pair_places[index]),
-            torch.from_numpy(index.copy()),
+        return self.plan[step, self._slice]
+
+    def __getitem__(self, step: int) -> Batch:
+        return read_batch(
+            self.pairs, self.index(step), self.image_px, self.augmentation, self.seed, self.epoch
         )
+
+
+def read_batch(
+    pairs: PairSet,
+    index: np.ndarray,
+    image_px: int,
+    augmentation: Augmentation,
+    seed: int,
+    epoch: int,
+) -> Batch:
+    """The pairs `index` (b,) of `pairs.pairs`, augmented as `seed` and `epoch` draw it for each."""
+    import torch
+
+    rows = pairs.pairs[index]
+    drone = pairs.drone.read(rows[:, 0], image_px)
+    satellite = pairs.satellite.read(rows[:, 1], image_px)
+    draws = draw(augmentation, seed, epoch, index)
+    return Batch(
+        apply(drone, draws.drone),
+        apply(satellite, draws.satellite),
+        torch.from_numpy(pairs.pair_places[index]),
+        torch.from_numpy(index.copy()),
+    )
