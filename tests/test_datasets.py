@@ -129,6 +129,24 @@ def test_reduced_decoding_changes_little(tmp_path):
     assert np.abs(read_image(tmp_path / "a.jpg", 64) - full).mean() < 1.0
 
 
+@pytest.mark.parametrize("size", [(512, 512), (512, 300), (90, 60), (300, 512)])
+@pytest.mark.parametrize("image_px", [224, 384])
+def test_resizing_is_that_of_pillow(tmp_path, size, image_px):
+    """By two grey levels, in few values; size is (width, height)."""
+    rng = np.random.default_rng(2)
+    coarse = Image.fromarray(rng.integers(0, 256, (12, 12, 3), dtype=np.uint8))
+    images = {"smooth": coarse.resize(size, Image.Resampling.BICUBIC)}
+    if size[0] >= size[1]:  # upright noise: see `images._squash`
+        noise = rng.integers(0, 256, (*size[::-1], 3), dtype=np.uint8)
+        images["noise"] = Image.fromarray(noise)
+    for name, image in images.items():
+        image.save(tmp_path / f"{name}.png")
+        theirs = np.asarray(image.resize((image_px, image_px), Image.Resampling.BICUBIC))
+        difference = np.abs(read_image(tmp_path / f"{name}.png", image_px).astype(int) - theirs)
+        assert difference.max() <= 2, name
+        assert difference.mean() < 0.1, name
+
+
 def test_files_and_arrays_read_alike(tmp_path):
     rng = np.random.default_rng(1)
     # Mid tones: Pillow clips after each of its two passes, which shows at black and white only.

@@ -69,9 +69,25 @@ def read_image(path: Path | str, image_px: int | None = None) -> np.ndarray:
             f"{path}: cannot be decoded as an image ({error}); replace or remove the file "
             "(`dphr verify --deep` lists all such files)"
         ) from error
-    if image_px is not None and rgb.size != (image_px, image_px):
-        rgb = rgb.resize((image_px, image_px), Image.Resampling.BICUBIC)
-    return np.asarray(rgb)
+    if image_px is None or rgb.size == (image_px, image_px):
+        return np.array(rgb)
+    return _squash(np.array(rgb), image_px)
+
+
+def _squash(pixels: np.ndarray, image_px: int) -> np.ndarray:
+    """uint8 (h, w, 3) as (image_px, image_px, 3): bicubic, antialiased, as Pillow resizes.
+
+    torch computes Pillow's resize with vector instructions, about four times as fast, and rounds a
+    little differently: by two grey levels at most. By more only where both of the passes, of which
+    Pillow may do the vertical one first, overshoot black or white: noise in upright images.
+    """
+    import torch
+
+    batch = torch.from_numpy(pixels).permute(2, 0, 1)[None]  # (h, w, 3) -> (1, 3, h, w)
+    resized = torch.nn.functional.interpolate(
+        batch, size=(image_px, image_px), mode="bicubic", antialias=True
+    )
+    return resized[0].permute(1, 2, 0).numpy()
 
 
 def resize(images: torch.Tensor, image_px: int) -> torch.Tensor:
