@@ -74,6 +74,7 @@ class Settings:
     # the optimiser
     optimizer: str = _option("adamw", "'adamw', or 'sgd' (momentum 0.9)")
     steps: int = _option(800, "optimiser steps; 0 evaluates the untrained encoder")
+    epochs: float | None = _option(None, "passes over the training pairs, in place of steps")
     learning_rate: float = _option(3e-3, "the rate at the end of warm-up")
     weight_decay: float = _option(0.01, "of the encoder; the loss's own parameters have none")
     warmup: float = _option(0.1, "share of the steps with a rising rate; then a cosine to 0")
@@ -112,7 +113,7 @@ class Settings:
         _check("learning_rate", self.learning_rate, self.learning_rate > 0, "above 0")
         _check("weight_decay", self.weight_decay, self.weight_decay >= 0, "0 or more")
         positive = ("threads", "validate_every", "checkpoint_every", "embed_dim", "clip_norm")
-        for name in (*positive, "micro_batch"):
+        for name in (*positive, "micro_batch", "epochs"):
             value = getattr(self, name)
             _check(name, value, value is None or value > 0, "above 0")
 

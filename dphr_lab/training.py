@@ -120,6 +120,7 @@ def fit(
     resume: bool = False,
     evaluate_test: bool = True,
     progress: bool = True,
+    origin: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Train an encoder on the pairs of `data` and return what `result.json` holds.
 
@@ -128,6 +129,9 @@ def fit(
     if there is one and `evaluate_test`. With `resume` the run in `run_folder` goes on from its
     newest checkpoint, and ends as the uninterrupted run would have: bit for bit on the same CPU,
     versions, thread and process count (a GPU's kernels may sum in another order each time).
+
+    `origin` says where the settings come from, such as {"recipe": {"name": …, "overridden": …}},
+    and is stored with the run; a resumed run has the one that it was started with.
 
     Ctrl-C stops after the step under way, with a checkpoint. Raises `ValueError` for settings
     that do not suit the data or the run to resume, `FileExistsError` for a folder that holds
@@ -138,7 +142,9 @@ def fit(
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
     torch.manual_seed(settings.seed)
-    run = _Run(settings, data, Path(run_folder), resume=resume, progress=progress)
+    run = _Run(
+        settings, data, Path(run_folder), resume=resume, progress=progress, origin=origin or {}
+    )
     run.train()
     return run.finish(evaluate_test)
 
@@ -157,12 +163,22 @@ def describe_data(data: CrossViewDataset) -> dict[str, Any]:
 class _Run:
     """One training run: what it is made of, its steps, and its files."""
 
-    def __init__(self, settings: Settings, data, folder: Path, *, resume: bool, progress: bool):
+    def __init__(
+        self,
+        settings: Settings,
+        data,
+        folder: Path,
+        *,
+        resume: bool,
+        progress: bool,
+        origin: Mapping[str, Any] | None = None,
+    ):
         from accelerate import Accelerator
         from accelerate.state import AcceleratorState
 
         AcceleratorState._reset_state()  # else a second run here could not change its precision
         self.settings, self.data, self.folder = settings, data, folder
+        self.origin = dict(origin or {})
         self.accelerator = Accelerator(mixed_precision=settings.mixed_precision)
         self.world = self.accelerator.num_processes
         self.rank = self.accelerator.process_index
@@ -173,6 +189,8 @@ class _Run:
         self.pairs = with_wrong_pairs(self.pairs, settings.wrong_pairs, settings.seed)
         self.augmentation = _augmentation(settings)
         self.z_places: np.ndarray | None = None  # of the "nearest" sampler, at the epoch's start
+        if settings.epochs is not None:
+            settings = self.settings = settings.changed(steps=self._steps_of(settings.epochs))
         self.encoder = Encoder(
             settings.backbone,
             embed_dim=settings.embed_dim,
@@ -221,6 +239,14 @@ class _Run:
             sampler or self.settings.sampler,
             self.z_places,
         )
+
+    def _steps_of(self, epochs: float) -> int:
+        """Steps of so many passes over the training pairs, the last of which may be a part."""
+        # what the encoder will decide is counted as drawn: that differs by few batches, if any
+        sampler = "random" if self.settings.sampler == "nearest" else self.settings.sampler
+        lengths = [len(self.batches(epoch, sampler)) for epoch in range(math.ceil(epochs))]
+        part = 1 - (math.ceil(epochs) - epochs)
+        return sum(lengths[:-1]) + max(1, round(part * lengths[-1]))
 
     def _begin_epoch(self, epoch: int) -> None:
         self.epoch, self.batch_of_epoch = epoch, 0
@@ -417,10 +443,11 @@ class _Run:
                 )
             self.accelerator.wait_for_everyone()
             if self.main:
-                write_json(stored, record | {"environment": _environment()})
+                write_json(stored, record | {"origin": self.origin, "environment": _environment()})
             return
         checkpoint = newest_checkpoint(self.folder)
         before = json.loads(stored.read_text())
+        self.origin = before.get("origin", {})
         # a setting that is newer than the run had its default's meaning
         before["settings"] = Settings.from_dict(before["settings"]).to_dict()
         if before["data"]["world"] and record["data"]["world"]:
@@ -556,6 +583,7 @@ class _Run:
             result = {
                 "format": RESULT_FORMAT,
                 "settings": self.settings.to_dict(),
+                **self.origin,
                 "data": data,
                 **_environment(),
                 "wall_s": round(self.wall_s, 2),

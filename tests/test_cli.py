@@ -15,7 +15,7 @@ from dphr_lab.datasets.layouts import SUES200_HEIGHTS_M
 from dphr_lab.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[1]
-COMMANDS = ("scenes", "verify", "train", "evaluate", "search", "probe", "study")
+COMMANDS = ("scenes", "verify", "recipes", "train", "evaluate", "search", "probe", "study")
 HEAVY = ("torch", "torchvision", "timm", "accelerate", "matplotlib", "cv2", "numpy", "PIL")
 SMALL_WORLD = {"image-px": 32, "train-places": 6, "test-places": 3, "drone-views": 2}
 SHORT = {"image-px": 32, "batch": 3, "val-places": 0, "steps": 2, "threads": 1}
@@ -259,6 +259,14 @@ def test_verify_counts_one_height_or_all(towns, capsys):
         ("train --out x --world tiny --world-image-px 4", "image_px is 4"),
         ("train --out x --world tiny --height 150", "--height is for SUES-200"),
         ("train --out x --data y --loss-options beta", "found 'beta'; expected NAME=VALUE"),
+        (
+            "train --out x --data y --recipe soup",
+            "recipe: found 'soup'; expected one of sample4geo",
+        ),
+        ("train --out x --data y --recipe dphr-sues200", "one model a height: --height is needed"),
+        ("train --out x --data y --steps 3 --epochs 1", "--steps and --epochs exclude one another"),
+        ("train --resume x --recipe twin-towns", "--resume takes settings and data from the run"),
+        ("recipes soup", "recipe: found 'soup'; expected one of sample4geo"),
         ("train --resume x --steps 10", "--resume takes settings and data from the run"),
         ("train --resume x --data y", "--resume takes settings and data from the run"),
         ("evaluate --data y", "--run --backbone --features is required"),

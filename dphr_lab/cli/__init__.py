@@ -1,4 +1,4 @@
-"""The `dphr` command: scenes, verify, train, evaluate, search, probe, study.
+"""The `dphr` command: scenes, verify, prepare, recipes, train, evaluate, search, probe, study.
 
 Only the standard library is imported here, so that `--help` answers at once; each command
 imports what it needs. Exit codes: 0 done, 1 a fault in data or files, 2 wrong usage, 130 stopped
@@ -11,10 +11,10 @@ import sys
 from collections.abc import Sequence
 
 from dphr_lab import __version__
-from dphr_lab.cli import evaluate, probe, scenes, search, study, train, verify
+from dphr_lab.cli import evaluate, prepare, probe, recipes, scenes, search, study, train, verify
 from dphr_lab.cli.flags import WrongUsage, add_traceback_flag
 
-COMMANDS = (scenes, verify, train, evaluate, search, probe, study)
+COMMANDS = (scenes, verify, prepare, recipes, train, evaluate, search, probe, study)
 # Faults of data, files and machine, which get one message; all else is a bug and shows where.
 FORESEEN = (ValueError, OSError, ModuleNotFoundError, MemoryError)
 FORESEEN_NAMES = ("NonFiniteLossError", "OutOfMemoryError")  # by name: torch is not loaded here

@@ -1,0 +1,99 @@
+"""Recipes: what they hold, where it comes from, and how flags go over them."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from dphr_lab.recipes import OF_THE_MACHINE, RECIPES, find_recipe, list_recipes
+from dphr_lab.settings import TWIN_TOWNS_MINI, Settings
+
+NAMES = list(RECIPES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_value_has_a_source_and_a_grade_and_is_shown(name):
+    recipe = RECIPES[name]
+    shown = recipe.describe()
+    assert name in list_recipes() and recipe.about in list_recipes()
+    assert len({choice.name for choice in recipe.choices}) == len(recipe.choices)
+    for choice in recipe.choices:
+        assert choice.grade in ("[A]", "[S]", "[O]") and len(choice.source) > 3
+        assert shown.count(f"  {choice.name} ") == 1
+    settings = recipe.settings()
+    assert recipe.overridden(settings) == {}
+    again = Settings.from_dict(json.loads(json.dumps(settings.to_dict())))
+    assert recipe.overridden(again) == {}  # as it is read back
+
+
+def test_the_baseline_is_the_protocols():
+    settings = RECIPES["sample4geo-university1652"].settings(n_pairs=37_854)
+    assert settings.backbone == "convnext_base.fb_in22k_ft_in1k_384"
+    assert (settings.image_px, settings.batch, settings.epochs) == (384, 128, 1)
+    assert settings.steps == 295
+    assert (settings.learning_rate, settings.weight_decay, settings.warmup) == (1e-3, 0.01, 0.1)
+    assert settings.loss == "infonce" and settings.loss_options["label_smoothing"] == 0.1
+
+
+def test_dphr_differs_from_its_baseline_in_the_loss_only():
+    for data in ("university1652", "sues200"):
+        ours, theirs = (RECIPES[f"{kind}-{data}"].settings() for kind in ("dphr", "sample4geo"))
+        assert replace(ours, loss="infonce", loss_options=theirs.loss_options) == theirs
+        assert ours.loss == "dphr_infonce"
+
+
+def test_recipes_leave_the_loss_at_its_defaults():
+    """They write them down, so that a changed default changes no recipe unseen."""
+    import inspect
+
+    from dphr_lab.losses import DPHRLoss, SymmetricInfoNCE
+    from dphr_lab.training import make_loss
+
+    for recipe in RECIPES.values():
+        settings = recipe.settings()
+        kind = SymmetricInfoNCE if settings.loss == "infonce" else DPHRLoss
+        defaults = inspect.signature(kind).parameters
+        for name, value in settings.loss_options.items():
+            assert defaults[name].default == value, (recipe.name, name)
+        assert isinstance(make_loss(settings), kind)
+
+
+def test_twin_towns_trains_as_chapter_06():
+    settings = RECIPES["twin-towns"].settings()
+    assert settings.changed(loss_options={}) == TWIN_TOWNS_MINI
+
+
+def test_given_values_go_over_the_recipe():
+    recipe = RECIPES["dphr-university1652"]
+    settings = recipe.settings(
+        batch=16, micro_batch=4, augmentation={"blur": 0.5}, loss_options={"beta": 8}, seed=3
+    )
+    assert settings.augmentation == recipe.settings().augmentation | {"blur": 0.5}
+    assert settings.loss_options == recipe.settings().loss_options | {"beta": 8}
+    assert recipe.overridden(settings) == {
+        "batch": {"recipe": 128, "run": 16},
+        "augmentation.blur": {"recipe": 0.15, "run": 0.5},
+        "loss_options.beta": {"recipe": 16.0, "run": 8},
+    }
+    assert not set(OF_THE_MACHINE) & {choice.name for choice in recipe.choices}
+    shown = recipe.describe(settings)
+    assert "given; the recipe has 128" in shown and "micro_batch 4" in shown
+
+
+def test_steps_replace_epochs_and_another_loss_brings_its_own_options():
+    recipe = RECIPES["dphr-university1652"]
+    settings = recipe.settings(steps=4, loss="triplet")
+    assert (settings.steps, settings.epochs, settings.loss_options) == (4, None, {})
+    changed = recipe.overridden(settings)
+    assert changed["steps"] == {"recipe": None, "run": 4}
+    assert changed["epochs"] == {"recipe": 1, "run": None}
+    assert changed["loss_options.beta"] == {"recipe": 16.0, "run": None}
+    assert recipe.settings(augmentation=None).augmentation is None
+    assert recipe.settings(n_pairs=1000, epochs=2, batch=64).steps == 30
+
+
+def test_a_value_out_of_range_and_an_unknown_recipe_are_named():
+    with pytest.raises(ValueError, match="batch: found 1"):
+        RECIPES["twin-towns"].settings(batch=1)
+    with pytest.raises(ValueError, match="found 'soup'; expected one of sample4geo-university1652"):
+        find_recipe("soup")
