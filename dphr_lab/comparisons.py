@@ -49,6 +49,32 @@ class Difference:
         )
 
 
+@dataclass(frozen=True)
+class Equivalence:
+    """Whether an arm lies within `margin` points of a reference: two one-sided t tests."""
+
+    difference: Difference
+    margin: float  # points, above 0
+    range_90: tuple[float, float]  # of the mean difference; inside ± margin: equivalent, if alone
+    p: float  # the larger of the two tests', of a difference at the margin; Holm as above
+
+    @property
+    def verdict(self) -> str:
+        """At 5 %: equivalent within the margin, else "different" from 0, else "undecided"."""
+        if self.p < 0.05:
+            return f"equivalent within ±{self.margin:g}"
+        return "different" if self.difference.p < 0.05 else "undecided"
+
+    def __str__(self) -> str:
+        low, high = self.range_90
+        difference = self.difference
+        return (
+            f"{difference.arm} − {difference.reference}: {difference.interval.mean:+.1f}, 90 % "
+            f"from {low:+.1f} to {high:+.1f}, {len(difference.by_seed)} seeds: **{self.verdict}** "
+            f"(p {self.p:.3f} for equivalence, {difference.p:.3f} for a difference)"
+        )
+
+
 def student_interval(values: Sequence[float], confidence: float = 0.95) -> StudentInterval:
     """Mean of independent values and the half-width of Student's interval."""
     count = len(values)
@@ -108,6 +134,32 @@ def against(
     return [replace(d, p=p) for d, p in zip(found, corrected, strict=True)]
 
 
+def equivalence(difference: Difference, margin: float) -> Equivalence:
+    """Two one-sided t tests (Schuirmann 1987) of a mean difference within ± `margin` points.
+
+    That a difference is not significant does not make two arms equal; this can. Raises ValueError
+    for a margin that is not above 0.
+    """
+    if not margin > 0:
+        raise ValueError(f"margin is {margin}; expected points above 0")
+    by_seed, middle = difference.by_seed, difference.interval.mean
+    if len(set(by_seed)) == 1:  # certain, either way
+        return Equivalence(difference, margin, (middle, middle), float(abs(middle) >= margin))
+    above = stats.ttest_1samp(by_seed, -margin, alternative="greater").pvalue
+    below = stats.ttest_1samp(by_seed, margin, alternative="less").pvalue
+    reach = student_interval(by_seed, 0.9).half_width
+    return Equivalence(
+        difference, margin, (middle - reach, middle + reach), float(max(above, below))
+    )
+
+
+def equivalences(differences: Sequence[Difference], margin: float) -> list[Equivalence]:
+    """`equivalence` of each of a family of differences, p corrected by Holm over them."""
+    found = [equivalence(difference, margin) for difference in differences]
+    corrected = holm([each.p for each in found])
+    return [replace(each, p=p) for each, p in zip(found, corrected, strict=True)]
+
+
 def holm(p_values: Sequence[float]) -> list[float]:
     """p values corrected for being several (Holm 1979), in the order given."""
     order = sorted(range(len(p_values)), key=lambda i: p_values[i])
@@ -118,11 +170,17 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return corrected
 
 
-def study_report(study: str | Path, reference: str) -> str:
+def study_report(
+    study: str | Path,
+    reference: str,
+    margin: float | None = None,
+    only: Sequence[str] | None = None,
+) -> str:
     """Markdown of a stored study or a folder of runs, drone → satellite.
 
     Each world's levels, and each arm's R@1 less that of `reference`, paired by seed; levels only
-    for arms that share fewer than two seeds with it.
+    for arms that share fewer than two seeds with it. With a `margin` also whether they are
+    equivalent within it. `only` names the arms to compare; none: all of them.
     """
     runs = results.load(study)
     lines = []
@@ -133,10 +191,19 @@ def study_report(study: str | Path, reference: str) -> str:
             lines += [f"no run of {reference} here", ""]
             continue
         seeds = {arm: values(runs, world, arm).keys() for arm in arms}
-        several = [a for a in arms if a != reference and len(seeds[a] & seeds[reference]) > 1]
+        several = [
+            arm
+            for arm in arms
+            if arm != reference and len(seeds[arm] & seeds[reference]) > 1
+            and (only is None or arm in only)
+        ]  # fmt: skip
         if several:
             lines += [f"R@1 minus that of {reference}: mean ± 95 % half-width (Student, paired by "
                       "seed), p after Holm", ""]  # fmt: skip
-            lines += [f"* {difference}" for difference in against(runs, world, reference, several)]
-            lines += [""]
+            differences = against(runs, world, reference, several)
+            lines += [f"* {difference}" for difference in differences] + [""]
+            if margin is not None:
+                lines += [f"Equivalent within ±{margin:g} points of R@1? Two one-sided t tests, "
+                          "paired by seed, p after Holm", ""]  # fmt: skip
+                lines += [f"* {each}" for each in equivalences(differences, margin)] + [""]
     return "\n".join(lines)

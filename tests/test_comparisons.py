@@ -8,7 +8,16 @@ import pytest
 pytest.importorskip("scipy")
 
 from dphr_lab import comparisons, results
-from dphr_lab.comparisons import against, holm, paired, student_interval, values
+from dphr_lab.comparisons import (
+    Difference,
+    against,
+    equivalence,
+    equivalences,
+    holm,
+    paired,
+    student_interval,
+    values,
+)
 
 
 def runs_of(table, world="mini"):
@@ -65,6 +74,82 @@ def test_holm_keeps_false_alarms_rare_where_nothing_differs():
         runs = runs_of({arm: rng.normal(50, 3, 5).tolist() for arm in "rabcdef"})
         alarms += any(d.p < 0.05 for d in against(runs, "mini", "r", "abcdef"))
     assert alarms / 300 < 0.09
+
+
+def difference_of(by_seed, p=1.0):
+    return Difference("a", "b", tuple(by_seed), student_interval(list(by_seed)), p)
+
+
+def test_two_one_sided_tests_by_hand():
+    """Mean 0.5, standard error 0.5 of 4: t of 5 and of 3 with 3 degrees; the larger p counts."""
+    found = equivalence(difference_of([-0.5, 0.0, 0.75, 1.75]), 2)
+    se = np.std([-0.5, 0, 0.75, 1.75], ddof=1) / 2
+    assert found.p == pytest.approx(student_tail(1.5 / se, 3), abs=1e-6)
+    reach = 2.353363 * se  # 95th percentile of t with 3 degrees
+    assert found.range_90 == pytest.approx((0.5 - reach, 0.5 + reach), abs=1e-5)
+
+
+def student_tail(t, degrees):
+    """P(T > t) by a sum over the density, no library's."""
+    step = 5e-4
+    x = t + step * (np.arange(2_000_000) + 0.5)
+    density = (1 + x**2 / degrees) ** (-(degrees + 1) / 2)
+    scale = math.gamma((degrees + 1) / 2) / math.gamma(degrees / 2) / math.sqrt(degrees * math.pi)
+    return scale * step * density.sum()
+
+
+@pytest.mark.parametrize("by_seed", [[0.1, -0.3, 0.4, 2.5, 1.0], [3.0, 2.0, 2.5], [9.0, -9.0]])
+def test_equivalent_is_the_90_percent_range_inside_the_margin(by_seed):
+    found = equivalence(difference_of(by_seed), 2)
+    low, high = found.range_90
+    assert (found.p < 0.05) == (low > -2 and high < 2)
+
+
+def share_equivalent(mean, spread, seeds, draws=400):
+    rng = np.random.default_rng(0)
+    found = [
+        equivalence(difference_of(rng.normal(mean, spread, seeds)), 2).p < 0.05
+        for _ in range(draws)
+    ]
+    return np.mean(found)
+
+
+def test_equivalence_is_claimed_as_often_as_its_power_says():
+    """Known spread s, n seeds, no difference: about 2 Φ(2 √n / s − t) − 1 of the studies."""
+    assert share_equivalent(0, 2, 20) > 0.97  # 0.99
+    assert share_equivalent(0, 4, 20) == pytest.approx(0.39, abs=0.08)
+    assert share_equivalent(0, 5, 5) < 0.02  # five seeds that scatter by 5 cannot show it
+
+
+def test_a_difference_as_large_as_the_margin_is_seldom_called_equivalent():
+    assert share_equivalent(2, 2, 20) < 0.09  # 0.05
+    assert share_equivalent(4, 2, 20) == 0
+
+
+def test_the_three_verdicts():
+    near, far, wide = [0.2, -0.1, 0.1, 0.0], [5.0, 5.5, 4.8, 5.2], [9.0, -8.0, 3.0, -3.0]
+    runs = runs_of({"r": [50] * 4} | {
+        arm: [50 + d for d in column] for arm, column in zip("nfw", (near, far, wide), strict=True)
+    })  # fmt: skip
+    found = equivalences(against(runs, "mini", "r", "nfw"), 2)
+    assert [each.verdict for each in found] == ["equivalent within ±2", "different", "undecided"]
+    assert "n − r: +0.1, 90 % from -0.1 to +0.2, 4 seeds: **equivalent within ±2** (p 0.0" in (
+        str(found[0])
+    )
+    assert found[0].p > equivalence(found[0].difference, 2).p  # Holm over three
+    assert equivalence(paired(runs, "mini", "r", "r"), 2).verdict == "equivalent within ±2"
+    assert equivalence(difference_of([3.0, 3.0], p=0.0), 2).verdict == "different"
+    with pytest.raises(ValueError, match="margin is 0; expected points above 0"):
+        equivalence(found[0].difference, 0)
+
+
+def test_a_report_tests_equivalence_where_a_margin_is_given():
+    plain = comparisons.study_report("main", "rda", only=["broken_ratio"])
+    assert "Equivalent" not in plain and "* broken_ratio − rda" in plain
+    assert "* dphr − rda" not in plain
+    report = comparisons.study_report("main", "rda", margin=2, only=["broken_ratio"])
+    assert report.startswith(plain.rstrip("\n")) and "Equivalent within ±2 points" in report
+    assert report.count("* broken_ratio − rda") == 2
 
 
 def test_a_report_of_a_stored_study_names_every_arm():

@@ -22,8 +22,8 @@ def add(commands) -> None:
         choices=PRESETS,
         help="instead of one study: several, one after the other, searched where they ask for it",
     )
+    parser.add_argument("--arms", nargs="+", metavar="NAME", help="only these arms")
     group = parser.add_argument_group("search and run")
-    group.add_argument("--arms", nargs="+", metavar="NAME", help="only these arms")
     group.add_argument(
         "--jobs", type=positive, metavar="N", default=1, help="runs at a time (default: 1)"
     )
@@ -40,6 +40,12 @@ def add(commands) -> None:
     group = parser.add_argument_group("report")
     group.add_argument(
         "--reference", metavar="NAME", default="triplet", help="the arm to compare the others with"
+    )
+    group.add_argument(
+        "--margin",
+        type=float,
+        metavar="POINTS",
+        help="test also whether arms are equivalent: R@1 within so many points of the reference's",
     )
 
 
@@ -61,7 +67,7 @@ def run(args) -> int:
     deadline = None if args.minutes is None else time.monotonic() + 60 * args.minutes
     for name in names:
         if args.what == "report":
-            _report(studies.read_study(name), args.reference)
+            _report(studies.read_study(name), args)
         else:
             _make(studies.read_study(name), args, deadline)
     return 0
@@ -84,7 +90,7 @@ def _make(study, args, deadline: float | None) -> None:
         studies.run_study(study, **chosen, minutes=left())
 
 
-def _report(study, reference: str) -> None:
+def _report(study, args) -> None:
     from dphr_lab import results, tuning
     from dphr_lab.comparisons import study_report
 
@@ -94,4 +100,4 @@ def _report(study, reference: str) -> None:
     if len(study.missing()) == len(study.runs()) and study.folder.name not in results.studies():
         print("no run is stored yet")
     else:
-        print(study_report(study.folder, reference))
+        print(study_report(study.folder, args.reference, args.margin, args.arms))
