@@ -1,10 +1,14 @@
-"""Writing files so that nothing half-written ever stands under the final name."""
+"""Writing files so that nothing half-written ever stands under the final name, and reading JSON."""
 
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+UNFINISHED = ".unfinished"  # folder inside another that is being filled
 
 
 @contextmanager
@@ -20,6 +24,10 @@ def replace_when_done(path: Path | str) -> Iterator[Path]:
     try:
         yield aside
         os.replace(aside, path)
+    except OSError as error:
+        if error.filename in (None, str(aside), aside):  # a full disk names no file, others this
+            error.filename, error.filename2 = str(path), None
+        raise
     finally:
         aside.unlink(missing_ok=True)
 
@@ -28,3 +36,40 @@ def write_json(path: Path | str, value: object) -> None:
     """Write `value` as indented JSON with a final newline, aside and renamed."""
     with replace_when_done(path) as aside:
         aside.write_text(json.dumps(value, indent=1) + "\n")
+
+
+@contextmanager
+def fill_when_done(folder: Path | str) -> Iterator[Path]:
+    """Yield a hidden folder inside `folder`; its entries move up on success, it goes on error.
+
+    `folder` is made when missing, and removed again on error. What a killed process left of an
+    earlier call is removed first. A new or empty folder is expected; the caller checks for it.
+    """
+    folder = Path(folder)
+    new, aside = not folder.exists(), folder / UNFINISHED
+    if aside.exists():
+        shutil.rmtree(aside)
+    aside.mkdir(parents=True)
+    try:
+        yield aside
+        for entry in sorted(aside.iterdir(), key=lambda entry: (entry.is_file(), entry.name)):
+            entry.rename(folder / entry.name)  # files last: they describe what the folders hold
+        new = False
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+        if new:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def read_json(path: Path | str, what: str) -> Any:
+    """The object in a JSON file; raises ValueError naming the file for what is no JSON object.
+
+    `what` says in the message what was expected, such as "the settings of a run".
+    """
+    try:
+        found = json.loads(Path(path).read_bytes())
+    except ValueError as error:  # no JSON, or no text
+        raise ValueError(f"{path}: not {what} ({type(error).__name__}: {error})") from None
+    if not isinstance(found, dict):
+        raise ValueError(f"{path}: not {what} (found {type(found).__name__}, expected an object)")
+    return found

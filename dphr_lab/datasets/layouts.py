@@ -108,7 +108,8 @@ class CrossViewDataset:
         return all(self._has(role, view) for role in ("query", "gallery") for view in VIEWS)
 
     def _has(self, role: str, view: str) -> bool:
-        return any((part.role, part.view) == (role, view) for part in self.parts.values())
+        parts = (p for p in self.parts.values() if (p.role, p.view) == (role, view))
+        return any(any(part.files.values()) for part in parts)
 
     @cached_property
     def place_names(self) -> dict[int, str]:
@@ -435,14 +436,22 @@ def _subfolders(folder: Path) -> list[str]:
     if not folder.is_dir():
         return []
     with os.scandir(folder) as entries:
-        return sorted(e.name for e in entries if e.is_dir() and not e.name.startswith("."))
+        return sorted(e.name for e in entries if not e.name.startswith(".") and _is_folder(e))
 
 
 def _image_files(folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []
     with os.scandir(folder) as entries:
-        return sorted(Path(e.path) for e in entries if is_image_name(e.name) and e.is_file())
+        # a link to nothing counts: passed over, its image would be missed by nobody
+        return sorted(Path(e.path) for e in entries if is_image_name(e.name) and not _is_folder(e))
+
+
+def _is_folder(entry: os.DirEntry) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # links in a circle
+        return False
 
 
 def _sizes(images: ImageSet) -> str:

@@ -132,7 +132,14 @@ def verify(
     for data in datasets:
         at_height = "" if data.height_m is None else f" {data.height_m} m"
         rows += _rows(data, at_height)
-        for check in (_bad_names, _empty_used, _one_view_only, _unanswerable, _in_both_halves):
+        for check in (
+            _bad_names,
+            _empty_used,
+            _half_without_a_view,
+            _one_view_only,
+            _unanswerable,
+            _in_both_halves,
+        ):
             faults += check(data, at_height)
         for check in (_empty_unused, _distractors, _missing_parts, _gallery_off_published):
             notices += check(data, at_height)
@@ -189,6 +196,8 @@ def _bad_names(data: CrossViewDataset, at_height: str) -> Iterator[str]:
 def _empty_used(data: CrossViewDataset, at_height: str) -> Iterator[str]:
     for part in data.parts.values():
         empty = _empty(part)
+        if not part.place_folders and part.role != "unused":
+            yield f"{part.name}{at_height}: no place folder in {part.folder}"
         if empty and part.role != "unused":
             yield (
                 f"{part.name}{at_height}: no image for {_count(len(empty), 'place')}: "
@@ -207,6 +216,22 @@ def _empty_unused(data: CrossViewDataset, at_height: str) -> Iterator[str]:
 
 def _empty(part: Part) -> list[str]:
     return [name for name, files in part.files.items() if not files]
+
+
+def _half_without_a_view(data: CrossViewDataset, at_height: str) -> Iterator[str]:
+    """A half that is there and of no use, since all of it shows one view."""
+    train, query, gallery = (
+        {view for view in VIEWS if _places(data, role, view) is not None}
+        for role in ("train", "query", "gallery")
+    )
+    if len(train) == 1:
+        yield f"train{at_height} holds {train.pop()} images only; training needs both views"
+    directions = (VIEWS, VIEWS[::-1])
+    if query | gallery and not any(q in query and g in gallery for q, g in directions):
+        yield (
+            f"test{at_height} holds no view to ask with and the other to search in; it takes "
+            "drone queries and a satellite gallery, or the reverse"
+        )
 
 
 def _one_view_only(data: CrossViewDataset, at_height: str) -> Iterator[str]:
@@ -323,8 +348,9 @@ def _deep(datasets: list[CrossViewDataset], progress: bool) -> tuple[list[str], 
 
             results = tqdm(results, total=len(seen), desc="decoding", unit="image")
         for path, (digest, error) in zip(seen, results, strict=True):
-            by_digest[digest].append(path)
-            if error:
+            if not error:
+                by_digest[digest].append(path)
+            else:
                 used = any(part.role != "unused" for part, _ in seen[path])
                 (faults if used else notices).append(error)
     for paths in by_digest.values():
@@ -336,12 +362,10 @@ def _deep(datasets: list[CrossViewDataset], progress: bool) -> tuple[list[str], 
 def _decode(path: Path) -> tuple[bytes, str | None]:
     """Digest of the file's bytes, and what is wrong with it."""
     try:
-        digest = hashlib.blake2b(path.read_bytes(), digest_size=16).digest()
         read_image(path)
+        return hashlib.blake2b(path.read_bytes(), digest_size=16).digest(), None
     except (OSError, ValueError) as error:
-        message = str(error).split("; replace or remove")[0]
-        return str(path).encode() if isinstance(error, OSError) else digest, message
-    return digest, None
+        return b"", str(error).split("; replace or remove")[0]
 
 
 def _same_bytes(paths, seen, root: Path, notices: list[str], faults: list[str]) -> None:

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from dphr_lab import __version__
-from dphr_lab._files import replace_when_done
+from dphr_lab._files import UNFINISHED, fill_when_done
 from dphr_lab.scenes.cameras import Pose, sues_orbit, university_orbit
 from dphr_lab.scenes.render import decode
 from dphr_lab.scenes.worlds import Place, Shot, World, mapped, photograph_place
@@ -20,15 +20,12 @@ SUES_ALTITUDES_M = (150, 200, 250, 300)
 
 
 def _check_empty(root: Path):
-    if root.exists() and (not root.is_dir() or any(root.iterdir())):
+    if root.exists() and not root.is_dir():
+        raise NotADirectoryError(f"root {root} is a file; give a new or empty folder.")
+    if root.exists() and any(entry.name != UNFINISHED for entry in root.iterdir()):
         raise ValueError(
             f"root {root} is not empty; give a new or empty folder, so that nothing is mixed."
         )
-
-
-def _store(path: Path, data: bytes):
-    with replace_when_done(path) as aside:
-        aside.write_bytes(data)
 
 
 def _png(jpeg: bytes) -> bytes:
@@ -69,7 +66,9 @@ def _write_place(job: tuple) -> dict:
     paths = _university_paths(place, shots) if name is None else _sues_paths(place, name, shots)
     records = {}
     for path, shot in paths:
-        _store(Path(root) / path, _png(shot.jpeg) if path.endswith(".png") else shot.jpeg)
+        file = Path(root) / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(_png(shot.jpeg) if path.endswith(".png") else shot.jpeg)
         records[path] = {
             "pose": None if shot.pose is None else asdict(shot.pose),
             "conditions": asdict(shot.conditions),
@@ -88,25 +87,26 @@ def _write(
 ) -> Path:
     root = Path(root)
     _check_empty(root)
-    root.mkdir(parents=True, exist_ok=True)
-    jobs = [(p, orbits, str(root), names(p) if names else None) for p in world.places]
-    images: dict[str, dict] = {}
-    with mapped(_write_place, jobs, workers, progress, "writing") as written:
-        for records in written:
-            images.update(records)
-    metadata = {
-        "layout": layout,
-        "settings": world.settings.to_dict(),
-        "versions": {
-            "dphr_lab": __version__,
-            "numpy": np.__version__,
-            "opencv": cv2.__version__,
-            "python": platform.python_version(),
-        },
-        "places": {(names(p) if names else f"{p.id:04d}"): p.describe() for p in world.places},
-        "images": images,
-    }
-    _store(root / "metadata.json", (json.dumps(metadata, separators=(",", ":")) + "\n").encode())
+    with fill_when_done(root) as aside:
+        jobs = [(p, orbits, str(aside), names(p) if names else None) for p in world.places]
+        images: dict[str, dict] = {}
+        with mapped(_write_place, jobs, workers, progress, "writing") as written:
+            for records in written:
+                images.update(records)
+        metadata = {
+            "layout": layout,
+            "settings": world.settings.to_dict(),
+            "versions": {
+                "dphr_lab": __version__,
+                "numpy": np.__version__,
+                "opencv": cv2.__version__,
+                "python": platform.python_version(),
+            },
+            "places": {(names(p) if names else f"{p.id:04d}"): p.describe() for p in world.places},
+            "images": images,
+        }
+        text = json.dumps(metadata, separators=(",", ":")) + "\n"
+        (aside / "metadata.json").write_text(text)
     return root
 
 
@@ -118,7 +118,8 @@ def write_university1652(
     `train/{satellite,drone}/<id>` and `test/{query,gallery}_{satellite,drone}/<id>`; the gallery
     holds the queried places and the distractors. There are no street or google views. Beside
     them `metadata.json`: settings, versions, places (by folder name) and images (by path).
-    Raises ValueError when the folder is not empty.
+    Files appear under their names when all are written. Raises ValueError when the folder is not
+    empty, NotADirectoryError for a file.
     """
     orbits = (tuple(university_orbit(world.settings.drone_views)),)
     return _write(world, root, "university1652", orbits, None, workers, progress)

@@ -1,7 +1,9 @@
 """Worlds: settings, presets, places, and rendering them all in memory."""
 
+import math
 import multiprocessing
 import os
+import signal
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -68,8 +70,8 @@ def check_settings(settings) -> None:
         raise ValueError(
             f"family_size is {settings.family_size}; expected 1 (no twins) or more, 3 by default."
         )
-    if settings.twin_strength < 0:
-        raise ValueError(f"twin_strength is {settings.twin_strength}; it cannot be negative.")
+    if not 0 <= settings.twin_strength < math.inf:
+        raise ValueError(f"twin_strength is {settings.twin_strength}; expected 0 or more.")
     if not 0 <= settings.weather <= 1:
         raise ValueError(f"weather is {settings.weather}; expected 0 (fair) to 1 (any day).")
     if settings.image_px < 16:
@@ -240,6 +242,7 @@ def _decoded(job) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _start_worker():
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; this one's parent decides
     cv2.setNumThreads(1)
 
 
@@ -277,14 +280,15 @@ def mapped(function, jobs: list, workers: int | None, progress: bool, label: str
             yield iter(tqdm(map(function, jobs), **bar))
         return
     context = multiprocessing.get_context("spawn")
-    chunk = max(1, min(24, len(jobs) // (4 * count)))
+    chunk = max(1, min(4, len(jobs) // (4 * count)))  # few: Ctrl-C waits for those begun
     pool = ProcessPoolExecutor(count, context, _start_worker)
     try:
         yield iter(tqdm(pool.map(function, jobs, chunksize=chunk), **bar))
     except BrokenProcessPool as error:
-        raise RuntimeError(
-            "a rendering process ended early. Processes are spawned: a script must guard its "
-            'entry with `if __name__ == "__main__":`; where that cannot be, use workers=1.'
+        raise ChildProcessError(
+            "a rendering process ended early: killed, as for want of memory (try fewer workers), "
+            "or never begun. Processes are spawned: a script must guard its entry with "
+            '`if __name__ == "__main__":`; where that cannot be, use workers=1.'
         ) from error
     finally:
         pool.shutdown(cancel_futures=True)
