@@ -1,20 +1,10 @@
 """Training in one process or several, with bit-exact resume on a CPU.
 
-`fit` runs on Hugging Face accelerate. A run lives in a folder:
-
-    settings.json        the settings and the data they were used on
-    metrics.jsonl        one line a step, and one a validation
-    checkpoints/         step-000050/ …: everything needed to go on
-    best/                the encoder of the best validation so far
-    encoder.*            the selected encoder, for `models.Encoder.load(run)`
-    curves.png           loss, lambda and recall over the steps
-    result.json          {settings, data, versions, hardware, wall_s, curves, report, …}
+`fit` runs on Hugging Face accelerate. A run lives in a folder, which `run_folder` describes.
 """
 
-import inspect
 import json
 import math
-import shutil
 import signal
 import threading
 import time
@@ -27,89 +17,41 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import safetensors.torch
 import torch
-from torch import nn
 from torch.utils.data import DataLoader
 
-from dphr_lab import environment
+from dphr_lab import checkpoints, environment
 from dphr_lab._files import replace_when_done, write_json
-from dphr_lab.datasets import (
-    NO_AUGMENTATION,
-    Augmentation,
-    Batch,
-    CrossViewDataset,
-    PairBatches,
-    PairSet,
-)
+from dphr_lab.datasets import Augmentation, Batch, CrossViewDataset, PairBatches, PairSet
 from dphr_lab.datasets.batches import read_batch
 from dphr_lab.datasets.faults import with_split_places, with_wrong_pairs
 from dphr_lab.evaluation import evaluate_dataset, place_distances, score
 from dphr_lab.gather import gather_rows
-from dphr_lab.losses import (
-    DPHRLoss,
-    MetricLearningLoss,
-    MinedTripletLoss,
-    SymmetricInfoNCE,
-    TripletLoss,
-    WeightedInfoNCE,
-)
+from dphr_lab.losses import DPHRLoss
 from dphr_lab.microbatch import MicroBatches, freeze_batch_norm, normalises_over_batch
 from dphr_lab.models import Encoder, embed
+from dphr_lab.objectives import learning_rate, make_augmentation, make_loss
+from dphr_lab.run_folder import (
+    METRICS,
+    RESULT,
+    SETTINGS,
+    clear_start,
+    curves,
+    holds_run,
+    keep_metrics,
+    newest_checkpoint,
+    read_metrics,
+    replaced_folder,
+)
 from dphr_lab.settings import Settings
 
 RESULT_FORMAT = 1  # raised when a reader of result.json would have to change
-CHECKPOINTS_KEPT = 2
+POSITION = ("step", "epoch", "batch_of_epoch", "best", "wall_s")  # of a run, in a checkpoint
 SHOWN = ("loss", "lambda", "recall", "images_per_s")  # beside the progress bar
 
 
 class NonFiniteLossError(RuntimeError):
     """The loss became NaN or infinite; the message names the step, the places and a checkpoint."""
-
-
-# name in `settings.LOSSES` -> class and what its name implies; `loss_options` go over it
-_LOSS_CLASSES = {
-    "triplet": (TripletLoss, {}),
-    "rda": (DPHRLoss, {"signal": "constant"}),
-    "palw": (DPHRLoss, {"weight_map": None}),
-    "dphr": (DPHRLoss, {}),
-    "dphr_infonce": (DPHRLoss, {"base": SymmetricInfoNCE}),
-    "infonce": (SymmetricInfoNCE, {}),
-    "hcl": (WeightedInfoNCE, {"weighting": "hcl"}),
-    "hardest": (MinedTripletLoss, {"mining": "hardest"}),
-    "semi_hard": (MinedTripletLoss, {"mining": "semi_hard"}),
-}
-_OF_METRIC_LEARNING = {"multi_similarity": "MultiSimilarityLoss", "circle": "CircleLoss"}
-
-
-def make_loss(settings: Settings) -> nn.Module:
-    """The loss that `settings.loss` names, with `settings.loss_options` as keywords.
-
-    "rda" is DPHR at a constant lambda, "palw" is DPHR with weights of one. Raises `ValueError`
-    for an option that the loss does not know.
-    """
-    options = dict(settings.loss_options)
-    if settings.loss in _OF_METRIC_LEARNING:
-        from pytorch_metric_learning import losses
-
-        kind = getattr(losses, _OF_METRIC_LEARNING[settings.loss])
-        return MetricLearningLoss(_with_keywords(kind, options, "loss_options"))
-    kind, implied = _LOSS_CLASSES[settings.loss]
-    options = {name: v() if isinstance(v, type) else v for name, v in implied.items()} | options
-    if options.get("signal") == "step":
-        options = {"total_steps": settings.steps} | options
-    if "across_processes" in inspect.signature(kind).parameters and options.get("detach", True):
-        options = {"across_processes": True} | options
-    return _with_keywords(kind, options, "loss_options")
-
-
-def learning_rate(step: int, settings: Settings) -> float:
-    """Rate of optimiser step `step` (0-based): linear warm-up, then a cosine to 0."""
-    warm = round(settings.warmup * settings.steps)
-    if step < warm:
-        return settings.learning_rate * (step + 1) / warm
-    share = (step - warm) / max(1, settings.steps - warm)
-    return settings.learning_rate * (1 + math.cos(math.pi * share)) / 2
 
 
 def fit(
@@ -187,7 +129,7 @@ class _Run:
         self.pairs, self.held_out = _hold_out(data.train, settings)
         self.pairs = with_split_places(self.pairs, settings.split_places, settings.seed)
         self.pairs = with_wrong_pairs(self.pairs, settings.wrong_pairs, settings.seed)
-        self.augmentation = _augmentation(settings)
+        self.augmentation = make_augmentation(settings)
         self.z_places: np.ndarray | None = None  # of the "nearest" sampler, at the epoch's start
         if settings.epochs is not None:
             settings = self.settings = settings.changed(steps=self._steps_of(settings.epochs))
@@ -213,8 +155,6 @@ class _Run:
         self.step = 0
         self.best = {"step": None, "val_r_at_1": -1.0}
         self.wall_s = 0.0
-        if not resume:  # a batch that the data cannot fill is said before any writing
-            self._begin_epoch(0)
         self._open_folder(resume)
         if self.progress:
             batches = self.epoch_batches
@@ -424,42 +364,53 @@ class _Run:
             self._append_metrics(best | {f"val_{name}": d for name, d in distances.items()})
             if best["val_r_at_1"] > self.best["val_r_at_1"]:
                 self.best = best
-                with _replaced_folder(self.folder / "best") as aside:
+                with replaced_folder(self.folder / "best") as aside:
                     self.encoder.save(aside)
         self.accelerator.wait_for_everyone()
 
     # -- the files -----------------------------------------------------------------------------
 
     def _open_folder(self, resume: bool) -> None:
-        """Start a run folder, or put this run where the newest checkpoint left it."""
-        stored = self.folder / "settings.json"
+        """Start a run folder, or put this run where the newest checkpoint left it.
+
+        A start that was cut before its first checkpoint is no run: it is begun anew.
+        """
+        stored = self.folder / SETTINGS
         record = {"settings": self.settings.to_dict(), "data": describe_data(self.data)}
         record = json.loads(json.dumps(record))  # as it will be read back
-        if not resume:
-            if stored.exists():
-                raise FileExistsError(
-                    f"run_folder: found another run in {self.folder}; "
-                    "resume it (resume=True, --resume) or choose an empty folder"
-                )
-            self.accelerator.wait_for_everyone()
-            if self.main:
-                write_json(stored, record | {"origin": self.origin, "environment": _environment()})
+        if resume:
+            if not stored.exists():
+                newest_checkpoint(self.folder)  # says that there is none
+            self._check_same(json.loads(stored.read_text()), record)
+        elif holds_run(self.folder):
+            raise FileExistsError(
+                f"run_folder: found another run in {self.folder}; "
+                "resume it (resume=True, --resume) or choose an empty folder"
+            )
+        self.accelerator.wait_for_everyone()
+        if resume and holds_run(self.folder):
+            self._load_checkpoint(newest_checkpoint(self.folder))
             return
-        checkpoint = newest_checkpoint(self.folder)
-        before = json.loads(stored.read_text())
+        self._begin_epoch(0)  # a batch that the data cannot fill is said before any writing
+        if self.main:
+            clear_start(self.folder)
+            write_json(stored, record | {"origin": self.origin, "environment": _environment()})
+
+    def _check_same(self, before: dict[str, Any], now: dict[str, Any]) -> None:
+        """Raise `ValueError` unless the stored run has these settings and this data."""
         self.origin = before.get("origin", {})
         # a setting that is newer than the run had its default's meaning
         before["settings"] = Settings.from_dict(before["settings"]).to_dict()
-        if before["data"]["world"] and record["data"]["world"]:
+        if before["data"]["world"] and now["data"]["world"]:
             defaults = {f.name: f.default for f in fields(self.data.settings)}
             before["data"]["world"] = {
                 name: before["data"]["world"].get(name, defaults.get(name))
-                for name in {**record["data"]["world"], **before["data"]["world"]}
+                for name in {**now["data"]["world"], **before["data"]["world"]}
             }
         different = [
             f"{name}: stored {before[part].get(name)!r}, given {value!r}"
             for part in ("settings", "data")
-            for name, value in record[part].items()
+            for name, value in now[part].items()
             if name != "root" and before[part].get(name) != value  # folders may be moved
         ]
         if different:
@@ -467,43 +418,25 @@ class _Run:
                 f"resume: the run in {self.folder} was started with other settings or data; "
                 f"{'; '.join(different)}; resume with the stored ones or start another run"
             )
-        self._load_checkpoint(checkpoint)
 
     def _save_checkpoint(self, name: str | None = None) -> Path:
         """Model, optimiser, loss, random states and position; written aside, then renamed."""
         folder = self.folder / "checkpoints" / (name or f"step-{self.step:06d}")
-        states = self._gather_random_states()
+        further = self._gather_random_states()
         if self.main:
-            tensors = {f"loss.{k}": v for k, v in self.loss.state_dict().items()} | states
             if self.z_places is not None:
-                tensors["z_places"] = torch.from_numpy(self.z_places)
-            optimizer = self.optimizer.state_dict()
-            for index, values in optimizer["state"].items():
-                tensors |= {f"optimizer.{index}.{k}": v for k, v in values.items()}
-            position = {
-                "step": self.step,
-                "epoch": self.epoch,
-                "batch_of_epoch": self.batch_of_epoch,
-                "best": self.best,
-                "wall_s": self.wall_s,
+                further["z_places"] = torch.from_numpy(self.z_places)
+            position = {name: getattr(self, name) for name in POSITION} | {
                 "scaler": None if self._scaler is None else self._scaler.state_dict(),
                 "processes": self.world,
                 "environment": _environment(),
             }
-            with _replaced_folder(folder) as aside:
-                self.encoder.save(aside)
-                safetensors.torch.save_file(
-                    {k: v.detach().cpu().contiguous() for k, v in tensors.items()},
-                    aside / "state.safetensors",
-                )
-                write_json(aside / "position.json", position)
-            for old in _checkpoints(self.folder)[:-CHECKPOINTS_KEPT]:
-                shutil.rmtree(old)
+            checkpoints.save(folder, self.encoder, self.loss, self.optimizer, further, position)
         self.accelerator.wait_for_everyone()
         return folder
 
     def _load_checkpoint(self, folder: Path) -> None:
-        position = json.loads((folder / "position.json").read_text())
+        position = checkpoints.read_position(folder)
         if position["processes"] != self.world:
             raise ValueError(
                 f"resume: {folder} was saved by {position['processes']} processes, found "
@@ -516,29 +449,18 @@ class _Run:
                 f"will not end bit for bit as it would have: {before} then, {now} now",
                 stacklevel=2,
             )
-        tensors = safetensors.torch.load_file(folder / "state.safetensors")
-        self.encoder.load_state_dict(Encoder.load(folder).state_dict())
-        self.loss.load_state_dict(_under(tensors, "loss."))
-        state = self.optimizer.state_dict()
-        state["state"] = {}
-        for key, value in _under(tensors, "optimizer.").items():
-            index, name = key.split(".", 1)
-            state["state"].setdefault(int(index), {})[name] = value
-        self.optimizer.load_state_dict(state)
+        further = checkpoints.load(folder, self.encoder, self.loss, self.optimizer)
+        torch.set_rng_state(further[f"random.{self.rank}.cpu"])
+        if torch.cuda.is_available() and f"random.{self.rank}.cuda" in further:
+            torch.cuda.set_rng_state(further[f"random.{self.rank}.cuda"])
         if self._scaler is not None:
             self._scaler.load_state_dict(position["scaler"])
-        random_states = _under(tensors, f"random.{self.rank}.")
-        torch.set_rng_state(random_states["cpu"])
-        if "cuda" in random_states and torch.cuda.is_available():
-            torch.cuda.set_rng_state(random_states["cuda"])
-        for name in ("step", "epoch", "batch_of_epoch", "best", "wall_s"):
+        for name in POSITION:
             setattr(self, name, position[name])
-        self.z_places = tensors["z_places"].numpy() if "z_places" in tensors else None
+        self.z_places = further["z_places"].numpy() if "z_places" in further else None
         self.epoch_batches = self.batches(self.epoch)
         if self.main:
-            kept = [line for line in read_metrics(self.folder) if line["step"] <= self.step]
-            with replace_when_done(self.folder / "metrics.jsonl") as aside:
-                aside.write_text("".join(json.dumps(line) + "\n" for line in kept))
+            keep_metrics(self.folder, self.step)
 
     @property
     def _scaler(self):
@@ -557,7 +479,7 @@ class _Run:
 
     def _append_metrics(self, line: Mapping[str, Any]) -> None:
         if self.main:
-            with open(self.folder / "metrics.jsonl", "a") as file:
+            with open(self.folder / METRICS, "a") as file:
                 file.write(json.dumps(line) + "\n")
 
     def _images_per_s(self) -> float | None:
@@ -592,7 +514,7 @@ class _Run:
                 "curves": curves(read_metrics(self.folder)),
                 "report": {direction: r.to_dict() for direction, r in report.items()},
             }
-            write_json(self.folder / "result.json", result)
+            write_json(self.folder / RESULT, result)
             _draw_curves(result["curves"], self.folder / "curves.png")
         self.accelerator.wait_for_everyone()
         return result
@@ -608,46 +530,6 @@ class _BatchesOfRun:
     def __getitem__(self, position: tuple[int, np.ndarray]) -> Batch:
         epoch, index = position
         return read_batch(self.pairs, index, self.image_px, self.augmentation, self.seed, epoch)
-
-
-def newest_checkpoint(run_folder: Path | str) -> Path:
-    """The newest step checkpoint of a run; raises `FileNotFoundError` when there is none."""
-    found = _checkpoints(Path(run_folder))
-    if not found:
-        raise FileNotFoundError(
-            f"run_folder: found no checkpoint in {Path(run_folder) / 'checkpoints'}; "
-            "start the run anew in another folder, without resume"
-        )
-    return found[-1]
-
-
-def read_metrics(run_folder: Path | str) -> list[dict[str, Any]]:
-    """The lines of a run's metrics.jsonl; a last line cut by a crash is left out."""
-    path = Path(run_folder) / "metrics.jsonl"
-    text = path.read_text() if path.exists() else ""
-    return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
-
-
-def curves(metrics: list[Mapping[str, Any]]) -> dict[str, list[float]]:
-    """Columns for `result.json` and `plotting.training_curves` from the lines of a run.
-
-    "step", "loss", "recall" (in the batch, 0 to 1), "lambda" (DPHR only) have one value a step;
-    "val_step", "val_r_at_1" (percent) and the distances "val_d_pos", "val_d_twin",
-    "val_d_stranger" (`evaluation.place_distances`) one a validation.
-    """
-    steps = [line for line in metrics if "loss" in line]
-    checks = [line for line in metrics if "val_r_at_1" in line]
-    columns = {
-        name: [round(line[name], 6) for line in steps]
-        for name in ("step", "loss", "recall", "lambda")
-        if steps and name in steps[0]
-    }
-    columns["val_step"] = [line["step"] for line in checks]
-    columns["val_r_at_1"] = [round(line["val_r_at_1"], 4) for line in checks]
-    for name in ("val_d_pos", "val_d_twin", "val_d_stranger"):
-        if checks and name in checks[0]:
-            columns[name] = [round(line[name], 4) for line in checks]
-    return columns
 
 
 def _hold_out(pairs: PairSet, settings: Settings) -> tuple[PairSet, PairSet]:
@@ -666,30 +548,6 @@ def _hold_out(pairs: PairSet, settings: Settings) -> tuple[PairSet, PairSet]:
 def _ignore_interrupts(worker: int) -> None:
     """A terminal sends Ctrl-C to loader workers too; the training process decides for them."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def _checkpoints(run_folder: Path) -> list[Path]:
-    return sorted((run_folder / "checkpoints").glob("step-*"))
-
-
-def _under(tensors: Mapping[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
-    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-
-
-def _augmentation(settings: Settings) -> Augmentation:
-    if settings.augmentation is None:
-        return NO_AUGMENTATION
-    return _with_keywords(Augmentation, settings.augmentation, "augmentation")
-
-
-def _with_keywords(kind: type, options: Mapping[str, Any], name: str) -> Any:
-    known = inspect.signature(kind).parameters
-    unknown = sorted(set(options) - set(known))
-    if unknown:
-        raise ValueError(
-            f"{name}: found {', '.join(unknown)}; {kind.__name__} takes {', '.join(known)}"
-        )
-    return kind(**options)
 
 
 @torch.no_grad()
@@ -718,24 +576,6 @@ def _draw_curves(columns: Mapping[str, list[float]], path: Path) -> None:
     training_curves(figure.subplots(1, len(shown)), {"this run": columns}, shown)
     with replace_when_done(path) as aside:
         figure.savefig(aside, dpi=120)
-
-
-@contextmanager
-def _replaced_folder(folder: Path) -> Iterator[Path]:
-    """Yield a new folder beside `folder`; put it in its place on success, remove it on error."""
-    aside = folder.with_name(f".{folder.name}.part")
-    shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir(parents=True)
-    try:
-        yield aside
-        old = folder.with_name(f".{folder.name}.old")
-        shutil.rmtree(old, ignore_errors=True)
-        if folder.exists():
-            folder.rename(old)
-        aside.rename(folder)
-        shutil.rmtree(old, ignore_errors=True)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """PhotoTowns: tiles by planted faults, edits by their records, views by closed form."""
 
+import argparse
 import json
 import subprocess
 import sys
@@ -449,6 +450,19 @@ def test_a_run_trains_on_it_and_stores_no_path(tiles, tmp_path):
     stored = (tmp_path / "run" / "result.json").read_text()
     assert str(tiles.parent) not in stored and tiles.name in stored
     assert describe_data(data)["root"] == str(tiles.resolve())
+
+
+def test_a_run_on_it_finds_its_world_again(tiles, monkeypatch):
+    from dphr_lab import photos
+    from dphr_lab.cli import flags
+    from dphr_lab.training import describe_data
+
+    monkeypatch.setattr(photos, "imagenet", thumbnails)
+    data = PhotoTowns(small(tiles), thumbnails, workers=1, progress=False)
+    args = argparse.Namespace(world=None, data=None, height=None)
+    again = flags.open_data(args, {"data": json.loads(json.dumps(describe_data(data)))})
+    assert (again.settings, again.name) == (data.settings, "PhotoTowns")
+    np.testing.assert_array_equal(again.train.drone.images, data.train.drone.images)
 
 
 def test_the_command_writes_a_world_of_photographs(tiles, tmp_path, capsys, monkeypatch):

@@ -334,6 +334,41 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint(data, tmp_path, monkeypat
     assert_same_run(tmp_path / "whole", tmp_path / "killed")
 
 
+def test_a_start_without_a_checkpoint_blocks_nothing(data, tmp_path):
+    options, run = settings(steps=4), tmp_path / "run"
+    training.fit(options, data, tmp_path / "whole", progress=False)
+
+    def die():
+        raise MemoryError
+
+    def failed(resume):
+        with after_step(2, die), pytest.raises(MemoryError):
+            training.fit(options, data, run, resume=resume, progress=False)
+        assert not (run / "checkpoints").exists()
+
+    failed(resume=False)
+    failed(resume=True)  # from its beginning: there is no checkpoint
+    (run / "notes.txt").write_text("mine")
+    training.fit(options, data, run, progress=False)  # and the same command begins anew
+    assert_same_run(tmp_path / "whole", run)
+    assert (run / "notes.txt").read_text() == "mine"
+
+
+def test_epochs_give_the_steps(data, tmp_path):
+    def planned(epochs):
+        options = settings(epochs=epochs, augmentation=None)
+        return training._Run(options, data, tmp_path / str(epochs), resume=False, progress=False)
+
+    lengths = [len(planned(1).batches(epoch)) for epoch in range(2)]
+    assert lengths == [4, 5]
+    steps = {epochs: planned(epochs).settings.steps for epochs in (1, 2, 1.4, 0.1)}
+    assert steps == {1: 4, 2: 9, 1.4: 6, 0.1: 1}
+    result = training.fit(settings(epochs=1), data, tmp_path / "run", progress=False)
+    assert result["curves"]["step"] == [1, 2, 3, 4]
+    assert (result["settings"]["epochs"], result["settings"]["steps"]) == (1, 4)
+    training.fit(settings(epochs=1), data, tmp_path / "run", resume=True, progress=False)
+
+
 def test_resume_refuses_other_settings_and_empty_folders(data, tmp_path):
     run = tmp_path / "run"
     training.fit(settings(), data, run, progress=False)

@@ -14,9 +14,9 @@ from dphr_lab.cli.flags import (
     open_data,
     open_encoder,
     print_reports,
-    stored_run,
     write_reports,
 )
+from dphr_lab.run_folder import stored_run
 
 
 def add(commands) -> None:

@@ -90,9 +90,7 @@ def open_data(args, stored: dict[str, Any] | None):
         return open_dataset(args.data, height=args.height)
     record = stored["data"]
     if record["world"] is not None:
-        from dphr_lab.scenes import WorldSettings
-
-        return _render(WorldSettings(**record["world"]))
+        return _render(_world_of(record))
     if record["root"] is None:
         raise ValueError(
             f"the run was made on data in memory ({record['name']}), which is not stored with it; "
@@ -101,9 +99,20 @@ def open_data(args, stored: dict[str, Any] | None):
     return open_dataset(record["root"], height=args.height or record["height_m"])
 
 
+def _world_of(record: dict[str, Any]):
+    """The settings of the world that a run was made on; one of photographs names its folder."""
+    if "folder" in record["world"]:
+        from dphr_lab.photos import PhotoWorldSettings
+
+        return PhotoWorldSettings(**record["world"] | {"folder": record["root"]})
+    from dphr_lab.scenes import WorldSettings
+
+    return WorldSettings(**record["world"])
+
+
 def _render(settings):
     """A world in memory, with a line on its size before the wait."""
-    from dphr_lab.datasets import TwinTowns
+    from dphr_lab.datasets import PhotoTowns, TwinTowns
 
     places = settings.train_places + settings.test_places + settings.distractor_places
     images = places * (1 + settings.drone_views)
@@ -112,7 +121,7 @@ def _render(settings):
         f"rendering {settings.name!r}: {images:,} images of {settings.image_px} px, "
         f"{megabytes:,.0f} MB of memory"
     )
-    return TwinTowns(settings)
+    return (PhotoTowns if hasattr(settings, "folder") else TwinTowns)(settings)
 
 
 def add_encoder_flags(parser):
@@ -161,22 +170,6 @@ def _check_finished(run_folder: Path) -> None:
             f"run folder: the run in {run_folder} was stopped before its end; go on with "
             f"dphr train --resume {run_folder}, or give one of its checkpoint folders"
         )
-
-
-def stored_run(folder: Path) -> dict[str, Any]:
-    """The settings.json of a run folder: {"settings": ..., "data": ...}."""
-    path = folder / "settings.json"
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"run folder: found no settings.json in {folder}; give a folder that dphr train made"
-        )
-    try:
-        stored = json.loads(path.read_text())
-        return {"settings": stored["settings"], "data": stored["data"]}
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(
-            f"{path}: not the settings of a run ({type(error).__name__}: {error})"
-        ) from None
 
 
 def world_settings(args, prefix: str, preset: str):

@@ -18,9 +18,9 @@ from dphr_lab.cli.flags import (
     open_data,
     pair,
     print_reports,
-    stored_run,
 )
 from dphr_lab.recipes import find_recipe
+from dphr_lab.run_folder import holds_run, stored_run
 from dphr_lab.settings import LOSSES, Settings
 
 
@@ -107,7 +107,7 @@ def run(args) -> int:
     else:
         if not args.recipe:
             settings = of_flags(Settings, given)
-        if (args.out / "settings.json").exists():  # said by `fit`, too, after the data is there
+        if holds_run(args.out):  # said by `fit`, too, after the data is there
             raise FileExistsError(
                 f"--out: found another run in {args.out}; go on with it "
                 f"(dphr train --resume {args.out}) or give another folder"
