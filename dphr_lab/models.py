@@ -8,7 +8,6 @@ Taught in: book/01, book/06.
 
 import difflib
 import importlib
-import json
 import pickle
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,9 +21,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from dphr_lab import __version__
-from dphr_lab._files import replace_when_done, write_json
+from dphr_lab._files import read_json, replace_when_done, write_json
+from dphr_lab.settings import POOLS
 
-POOLS = ("avg", "gem")
 SETTINGS_FILE = "encoder.json"
 WEIGHTS_FILE = "encoder.safetensors"
 
@@ -142,9 +141,7 @@ class Encoder(nn.Module):
     def save(self, folder: Path | str) -> None:
         """Write `encoder.safetensors` and `encoder.json` into `folder`, made when missing."""
         folder = Path(folder)
-        state = {name: value.detach().cpu() for name, value in self.state_dict().items()}
-        with replace_when_done(folder / WEIGHTS_FILE) as aside:
-            save_file({name: value.contiguous() for name, value in state.items()}, aside)
+        save_tensors(self.state_dict(), folder / WEIGHTS_FILE)
         write_json(folder / SETTINGS_FILE, self.settings() | {"dphr_lab": __version__})
 
     def settings(self) -> dict:
@@ -160,8 +157,9 @@ class Encoder(nn.Module):
     def load(cls, folder: Path | str) -> "Encoder":
         """The encoder that `save` wrote into `folder`, on the CPU, in evaluation mode.
 
-        Raises FileNotFoundError when a file is missing, and ValueError, with the names of missing
-        and unexpected weights, when the weights are not those of the backbone in the JSON.
+        Raises FileNotFoundError when a file is missing, and ValueError when a file is damaged or
+        asks for what this version does not have, when the weights are not those of the backbone
+        in the JSON (naming missing and unexpected ones), and when they are not finite.
         """
         folder = Path(folder)
         for name in (SETTINGS_FILE, WEIGHTS_FILE):
@@ -171,14 +169,23 @@ class Encoder(nn.Module):
                     f"{folder / name} is missing: a folder written by Encoder.save holds "
                     f"{SETTINGS_FILE} and {WEIGHTS_FILE}; found {there}"
                 )
-        settings = json.loads((folder / SETTINGS_FILE).read_text())
-        settings.pop("dphr_lab", None)
+        settings = read_json(folder / SETTINGS_FILE, "the settings of an encoder")
+        version = settings.pop("dphr_lab", "unknown")
         try:
             encoder = cls(**settings)
-        except TypeError as error:
-            raise ValueError(f"{folder / SETTINGS_FILE} holds other settings: {error}") from error
+        except (TypeError, ValueError, AttributeError) as error:
+            raise ValueError(
+                f"{folder / SETTINGS_FILE} holds other settings than can be built here ({error}); "
+                f"it was written by dphr_lab {version}, this is {__version__}"
+            ) from error
         path = folder / WEIGHTS_FILE
-        _load_exactly(encoder, _read_state(path), str(path), settings["backbone"])
+        state = _read_state(path)
+        _load_exactly(encoder, state, str(path), settings["backbone"])
+        if wrong := [name for name, value in state.items() if not value.isfinite().all()]:
+            raise ValueError(
+                f"{path}: {len(wrong)} of its weights are NaN or infinite, such as {wrong[0]}: the "
+                "training diverged; take an earlier checkpoint, or train with a smaller rate"
+            )
         return encoder.eval()
 
     def _check_images(self, images: Tensor) -> None:
@@ -299,6 +306,15 @@ def _from_hub(backbone: str, **size) -> nn.Module:
         ) from error
 
 
+def save_tensors(tensors: dict[str, Tensor], path: Path | str) -> None:
+    """Write tensors by name as safetensors, aside and renamed; raises OSError naming `path`."""
+    with replace_when_done(path) as aside:
+        try:
+            save_file({name: t.detach().cpu().contiguous() for name, t in tensors.items()}, aside)
+        except SafetensorError as error:  # of the disk: what is written here is always of a kind
+            raise OSError(f"{path}: cannot be written ({error}); is the disk full?") from error
+
+
 def _read_state(path: Path) -> dict[str, Tensor]:
     """A state dict from safetensors, or from a .pth file without running its pickled code."""
     try:
@@ -308,7 +324,7 @@ def _read_state(path: Path) -> dict[str, Tensor]:
     except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError) as error:
         raise ValueError(
             f"{path} cannot be read as a state dict: it is damaged, or a pickle of more than "
-            f"tensors, which is not run here ({type(error).__name__})"
+            f"tensors, which is not run here ({type(error).__name__}); fetch or save it again"
         ) from error
     for wrapper in ("state_dict", "model"):
         if isinstance(state, dict) and isinstance(state.get(wrapper), dict):

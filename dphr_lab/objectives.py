@@ -71,11 +71,14 @@ def make_augmentation(settings: Settings) -> Augmentation:
 
 
 def with_keywords(kind: type, options: Mapping[str, Any], name: str) -> Any:
-    """`kind(**options)`; raises `ValueError`, which begins with `name`, for an unknown keyword."""
+    """`kind(**options)`; raises `ValueError`, which begins with `name`, for what it cannot take."""
     known = inspect.signature(kind).parameters
     unknown = sorted(set(options) - set(known))
     if unknown:
         raise ValueError(
             f"{name}: found {', '.join(unknown)}; {kind.__name__} takes {', '.join(known)}"
         )
-    return kind(**options)
+    try:
+        return kind(**options)
+    except TypeError as error:  # a word for a number, and the like
+        raise ValueError(f"{name}: found {dict(options)}; {error}") from None

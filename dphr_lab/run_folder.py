@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from dphr_lab._files import replace_when_done
+from dphr_lab._files import read_json, replace_when_done
 
 SETTINGS, METRICS, RESULT = "settings.json", "metrics.jsonl", "result.json"
 
@@ -29,20 +29,22 @@ def stored_run(folder: Path) -> dict[str, Any]:
 
     Raises `FileNotFoundError` where there is no run, `ValueError` for a file that is none.
     """
+    what = "the settings of a run"
     path = folder / SETTINGS
     if not path.is_file():
         raise FileNotFoundError(
             f"run folder: found no {SETTINGS} in {folder}; give a folder that dphr train made"
         )
-    try:
-        stored = json.loads(path.read_text())
-        return {name: stored[name] for name in ("settings", "data")} | {
-            "origin": stored.get("origin", {})
-        }
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(
-            f"{path}: not the settings of a run ({type(error).__name__}: {error})"
-        ) from None
+    stored = {"origin": {}} | read_json(path, what)
+    for part in ("settings", "data", "origin"):
+        if not isinstance(stored.get(part), dict):
+            raise ValueError(f"{path}: not {what} (found {stored.get(part)!r} for {part})")
+    for name, kind in {"name": str, "root": str, "height_m": int, "world": dict}.items():
+        value = stored["data"].get(name)
+        if not (isinstance(value, kind) or (value is None and name != "name")):
+            raise ValueError(f"{path}: not {what} (found {value!r} for data: {name})")
+    data = {"root": None, "height_m": None, "world": None} | stored["data"]
+    return {"settings": stored["settings"], "data": data, "origin": stored["origin"]}
 
 
 def checkpoints(folder: Path) -> list[Path]:
@@ -78,15 +80,39 @@ def clear_start(folder: Path) -> None:
 
 
 def read_metrics(folder: Path | str) -> list[dict[str, Any]]:
-    """The lines of a run's metrics.jsonl; a last line cut by a crash is left out."""
+    """The lines of a run's metrics.jsonl; a last line cut by a crash is left out.
+
+    Raises `ValueError` naming another line that is no JSON object.
+    """
     path = Path(folder) / METRICS
     text = path.read_text() if path.exists() else ""
-    return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
+    lines = []
+    for number, line in enumerate(text.splitlines(keepends=True), 1):
+        if not line.endswith("\n"):
+            break
+        try:
+            lines.append(dict(json.loads(line)))
+        except (ValueError, TypeError) as error:
+            raise ValueError(
+                f"{path}, line {number}: not a line of a run's metrics ({error}); remove it"
+            ) from None
+    return lines
+
+
+def append_metrics(folder: Path, line: Mapping[str, Any]) -> None:
+    """Add a line to a run's metrics.jsonl."""
+    path = folder / METRICS
+    try:
+        with open(path, "a") as file:
+            file.write(json.dumps(line) + "\n")
+    except OSError as error:
+        error.filename = str(path)  # which a full disk does not name
+        raise
 
 
 def keep_metrics(folder: Path, last_step: int) -> None:
     """Drop the lines after `last_step`, and one cut by a crash."""
-    kept = [line for line in read_metrics(folder) if line["step"] <= last_step]
+    kept = [line for line in read_metrics(folder) if line.get("step", 0) <= last_step]
     with replace_when_done(folder / METRICS) as aside:
         aside.write_text("".join(json.dumps(line) + "\n" for line in kept))
 
@@ -111,6 +137,28 @@ def curves(metrics: list[Mapping[str, Any]]) -> dict[str, list[float]]:
         if checks and name in checks[0]:
             columns[name] = [round(line[name], 4) for line in checks]
     return columns
+
+
+def described(result: Mapping[str, Any]) -> str:
+    """What a result's row must say: trained on what, stopped and selected how."""
+    trained, refit = result["trained_on"], result.get("refit")
+    if refit:
+        how = (
+            f"refit of {refit['of']} on all {trained['places']:,} training places, for the "
+            f"{refit['steps_chosen']:,} of {refit['steps_of_that_run']:,} steps that it chose on "
+            "held-out places"
+        )
+        return how if refit["held_out_places"] else f"{how} (it held out none: all its steps)"
+    return (
+        f"trained on {trained['places']:,} places, {trained['held_out_places']:,} more held out; "
+        f"encoder of step {result['selected_step']:,}, selected on {result['selected_on']}"
+    )
+
+
+def selected_on_test(folder: Path) -> bool:
+    """Whether the encoder of a run folder was chosen by test results."""
+    path = folder / SETTINGS
+    return path.is_file() and stored_run(folder)["settings"].get("select") == "test"
 
 
 @contextmanager

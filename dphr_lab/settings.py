@@ -1,8 +1,12 @@
 """The settings of a training run. Standard library only, so that `dphr --help` is quick."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Any
+from numbers import Integral, Real
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, get_args, get_origin, get_type_hints
 
 # name -> what it is; `training.make_loss` builds each
 LOSSES = {
@@ -21,7 +25,8 @@ LOSSES = {
 OPTIMIZERS = ("adamw", "sgd")
 SAMPLERS = ("random", "nearest", "families")
 MIXED_PRECISION = ("no", "bf16", "fp16")
-SELECT = ("best", "last")
+SELECT = ("best", "last", "test")
+POOLS = ("avg", "gem")  # of models.Encoder
 
 
 def _option(default: Any, meaning: str) -> Any:
@@ -85,10 +90,13 @@ class Settings:
     seed: int = _option(0, "decides initialisation, hold-out, batches and augmentation")
     threads: int | None = _option(None, "torch threads; none: the machine's setting")
     validate_every: int | None = _option(None, "steps; none: at the end of each epoch")
-    select: str = _option("best", "the encoder kept: 'best' on the held-out places, or 'last'")
+    select: str = _option(
+        "best", "the encoder kept: 'best' on held-out places, 'last', or best on the 'test' set"
+    )
     checkpoint_every: int = _option(50, "steps between checkpoints, besides each epoch's end")
 
     def __post_init__(self):
+        check_types(self)
         _check("loss", self.loss, self.loss in LOSSES, f"one of {', '.join(LOSSES)}")
         _check(
             "mixed_precision",
@@ -103,6 +111,8 @@ class Settings:
             value = getattr(self, name)
             _check(name, value, 0 <= value <= 1, "a share between 0 and 1")
         _check("select", self.select, self.select in SELECT, f"one of {', '.join(SELECT)}")
+        _check("pool", self.pool, self.pool in POOLS, f"one of {', '.join(POOLS)}")
+        _check("seed", self.seed, self.seed >= 0, "0 or more")
         _check("batch", self.batch, self.batch >= 2, "at least 2: one pair has no negative")
         _check("steps", self.steps, self.steps >= 0, "0 or more")
         _check("image_px", self.image_px, self.image_px >= 8, "8 or more pixels")
@@ -136,6 +146,37 @@ class Settings:
     def changed(self, **values: Any) -> "Settings":
         """A copy with some values replaced."""
         return replace(self, **values)
+
+
+_KINDS = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a finite number",
+    str: "text",
+    Path: "a path",
+    NoneType: "none",
+    Mapping[str, Any]: "names with values",
+}
+
+
+def check_types(settings: Any) -> None:
+    """Raise `ValueError` for a field of a dataclass that is not of its type, or not finite.
+
+    Files and flags give settings, and Python itself does not look.
+    """
+    for name, hint in get_type_hints(type(settings)).items():
+        kinds = get_args(hint) if isinstance(hint, UnionType) else (hint,)
+        right = any(_is_of(kind, getattr(settings, name)) for kind in kinds)
+        _check(name, getattr(settings, name), right, " or ".join(map(_KINDS.get, kinds)))
+
+
+def _is_of(kind: Any, value: object) -> bool:
+    """Whether a value, as a file or a caller gave it, is of a field's type."""
+    if kind is float:
+        return _is_of(int, value) or (isinstance(value, Real) and math.isfinite(value))
+    if isinstance(value, bool) or kind is bool:
+        return isinstance(value, bool) and kind is bool
+    return isinstance(value, {int: Integral}.get(kind, get_origin(kind) or kind))
 
 
 def _check(name: str, found: object, right: bool, expected: str) -> None:

@@ -57,7 +57,15 @@ PRESETS = {  # name -> studies, in the order to run them
     "cpu": ("main", "budget", "twins", "axes", "rda", "palw"),
     "gpu": ("gpu",),
 }
-_PARTS = {"about", "seeds", "worlds", "settings", "arms", "search"}
+_PARTS = {  # of a study.toml; the last two may be left out
+    "about": str,
+    "seeds": list,
+    "worlds": dict,
+    "arms": dict,
+    "settings": dict,
+    "search": dict,
+}
+_KINDS = {str: "text", list: "a list", dict: "a table"}
 _CURVE_POINTS = 100  # of a stored run: enough for a figure, small enough to travel
 
 
@@ -106,13 +114,21 @@ def read_study(name_or_folder: str | Path) -> Study:
             f"folder that holds one, or one of {', '.join(stored_studies())}"
         )
     try:
-        table = tomllib.loads(path.read_text())
-    except tomllib.TOMLDecodeError as error:
+        table = tomllib.loads(path.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path}: is not TOML ({error})") from None
-    if missing := sorted(_PARTS - {"settings", "search"} - set(table)):
+    if missing := sorted(set(_PARTS) - {"settings", "search"} - set(table)):
         raise ValueError(f"{path}: lacks {', '.join(missing)}; see the help of dphr study")
-    if unknown := sorted(set(table) - _PARTS):
+    if unknown := sorted(set(table) - set(_PARTS)):
         raise ValueError(f"{path}: has unknown {', '.join(unknown)}; expected {sorted(_PARTS)}")
+    for part, kind in _PARTS.items():
+        if not isinstance(table.get(part, kind()), kind):
+            raise ValueError(f"{path}: {part} is {table[part]!r}; expected {_KINDS[kind]}")
+    for part in ("worlds", "arms"):
+        if wrong := [name for name, changes in table[part].items() if type(changes) is not dict]:
+            raise ValueError(f"{path}: {part}.{wrong[0]} is no table of settings")
+    if not table["seeds"] or any(type(seed) is not int or seed < 0 for seed in table["seeds"]):
+        raise ValueError(f"{path}: seeds is {table['seeds']}; expected whole numbers from 0 on")
     base = {**TWIN_TOWNS_MINI.to_dict(), **table.get("settings", {})}
     searches = {arm: c.pop("search") for arm, c in table["arms"].items() if "search" in c}
     try:

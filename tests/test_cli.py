@@ -249,7 +249,11 @@ def test_verify_counts_one_height_or_all(towns, capsys):
         ("scenes --out x --preset huge", "invalid choice: 'huge'"),
         ("verify", "arguments are required: root"),
         ("verify x --height 120", "invalid choice: 120"),
-        ("train --data x", "--out --resume is required"),
+        ("train --data x", "--out RUN, --resume RUN or --dry-run is needed"),
+        ("train --data x --dry-run --out y", "not allowed with"),
+        ("train --data x --refit y --dry-run", "--refit RUN goes with --out"),
+        ("train --refit x --out y --batch 8", "--refit takes its settings from the run"),
+        ("train --data x --out y --select-on-test --select last", "exclude one another"),
         ("train --out x", "--data ROOT or --world PRESET is needed"),
         ("train --out x --data y --world tiny", "not allowed with"),
         ("train --out x --data y --loss l2", "loss: found 'l2'; expected one of triplet"),
@@ -387,7 +391,14 @@ class NonFiniteLossError(RuntimeError):
     ("error", "message"),
     [
         (ValueError("two words"), "dphr: two words\n"),
-        (PermissionError(13, "Permission denied", "/x"), "Permission denied: '/x'\n"),
+        (
+            PermissionError(13, "Permission denied", "/x"),
+            "dphr: /x: Permission denied; give another path, or change its permissions\n",
+        ),
+        (
+            OSError(28, "No space left on device", "/x"),
+            "/x: No space left on device; make room, or give another folder\n",
+        ),
         (MemoryError(), "dphr: MemoryError\n"),
         (NonFiniteLossError("loss: found nan at step 3"), "dphr: loss: found nan at step 3\n"),
         (

@@ -16,7 +16,7 @@ def shelf(tmp_path, monkeypatch):
     """Two studies in a folder of their own."""
     for name in ("mini-dphr-s1", "mini-dphr-s0", "two-words-triplet-s0"):
         (tmp_path / "first").mkdir(exist_ok=True)
-        (tmp_path / "first" / f"{name}.json").write_text(json.dumps({"run": name}))
+        (tmp_path / "first" / f"{name}.json").write_text(json.dumps({"run": name, "report": {}}))
     (tmp_path / "first" / "README.md").write_text("not a run")
     (tmp_path / "empty").mkdir()
     monkeypatch.setattr(results, "files", lambda package: tmp_path)
@@ -29,7 +29,7 @@ def test_studies_are_the_folders_with_runs(shelf):
 def test_runs_are_found_by_world_loss_and_seed(shelf):
     runs = results.load("first")
     assert list(runs) == [("mini", "dphr", 0), ("mini", "dphr", 1), ("two-words", "triplet", 0)]
-    assert runs["mini", "dphr", 1] == {"run": "mini-dphr-s1"}
+    assert runs["mini", "dphr", 1] == {"run": "mini-dphr-s1", "report": {}}
 
 
 @pytest.mark.parametrize("study", ["empty", "unknown"])

@@ -1,30 +1,54 @@
-"""The `dphr` command: scenes, verify, prepare, recipes, train, evaluate, search, probe, study.
+"""The `dphr` command: scenes, verify, prepare, recipes, train, matrix, evaluate,
+search, probe, study.
 
 Only the standard library is imported here, so that `--help` answers at once; each command
 imports what it needs. Exit codes: 0 done, 1 a fault in data or files, 2 wrong usage, 130 stopped
-by Ctrl-C.
+by Ctrl-C or SIGTERM.
 """
 
 import argparse
+import errno
 import os
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from dphr_lab import __version__
-from dphr_lab.cli import evaluate, prepare, probe, recipes, scenes, search, study, train, verify
+from dphr_lab.cli import (
+    evaluate,
+    matrix,
+    prepare,
+    probe,
+    recipes,
+    scenes,
+    search,
+    study,
+    train,
+    verify,
+)
 from dphr_lab.cli.flags import WrongUsage, add_traceback_flag
 
-COMMANDS = (scenes, verify, prepare, recipes, train, evaluate, search, probe, study)
+COMMANDS = (scenes, verify, prepare, recipes, train, matrix, evaluate, search, probe, study)
 # Faults of data, files and machine, which get one message; all else is a bug and shows where.
 FORESEEN = (ValueError, OSError, ModuleNotFoundError, MemoryError)
 FORESEEN_NAMES = ("NonFiniteLossError", "OutOfMemoryError")  # by name: torch is not loaded here
+TO_DO = dict.fromkeys(
+    (errno.EACCES, errno.EPERM, errno.EROFS), "give another path, or change its permissions"
+) | dict.fromkeys(
+    (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", None)), "make room, or give another folder"
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code."""
+    if hasattr(sys.stdout, "reconfigure"):  # a name or an arrow that the terminal cannot show
+        sys.stdout.reconfigure(errors="replace")
     args = build_parser().parse_args(arguments)
     try:
-        return args.run(args) or 0
+        with _sigterm_as_ctrl_c():
+            return args.run(args) or 0
     except KeyboardInterrupt as stopped:
         return _say(str(stopped) or "stopped", 130)
     except WrongUsage as error:
@@ -57,8 +81,31 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+@contextmanager
+def _sigterm_as_ctrl_c() -> Iterator[None]:
+    """Meet a scheduler's SIGTERM as Ctrl-C is met: with a checkpoint, and nothing half-written."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals reach the main thread only
+        return
+
+    def on_sigterm(number, frame):
+        on_ctrl_c = signal.getsignal(signal.SIGINT)
+        if not callable(on_ctrl_c):  # ignored, as in a shell's background
+            raise KeyboardInterrupt
+        on_ctrl_c(number, frame)
+
+    before = signal.signal(signal.SIGTERM, on_sigterm)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def _message(error: Exception) -> str:
     """What an error says, without the traceback that a data-loader process puts around it."""
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        to_do = TO_DO.get(error.errno)
+        return f"{error.filename}: {error.strerror}{f'; {to_do}' if to_do else ''}"
     text = str(error).strip() or type(error).__name__
     if "Original Traceback" in text:
         return text.splitlines()[-1].partition(": ")[2]

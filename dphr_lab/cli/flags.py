@@ -2,11 +2,14 @@
 
 import argparse
 import json
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+from dphr_lab.run_folder import selected_on_test
 
 PRESET_NAMES = ("tiny", "mini", "sues200", "full")  # of scenes.PRESETS
 HEIGHTS_M = (150, 200, 250, 300)
@@ -101,13 +104,19 @@ def open_data(args, stored: dict[str, Any] | None):
 
 def _world_of(record: dict[str, Any]):
     """The settings of the world that a run was made on; one of photographs names its folder."""
-    if "folder" in record["world"]:
-        from dphr_lab.photos import PhotoWorldSettings
+    try:
+        if "folder" in record["world"]:
+            from dphr_lab.photos import PhotoWorldSettings
 
-        return PhotoWorldSettings(**record["world"] | {"folder": record["root"]})
-    from dphr_lab.scenes import WorldSettings
+            return PhotoWorldSettings(**record["world"] | {"folder": record["root"]})
+        from dphr_lab.scenes import WorldSettings
 
-    return WorldSettings(**record["world"])
+        return WorldSettings(**record["world"])
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"the run's settings.json describes a world that cannot be made here ({error}); was "
+            "it made by another version? Give --data or --world to use others"
+        ) from None
 
 
 def _render(settings):
@@ -142,6 +151,8 @@ def add_encoder_flags(parser):
 
 def check_encoder_flags(args) -> None:
     """Raise `WrongUsage` for encoder flags that do not go together."""
+    if args.image_px is not None and args.image_px < 8:
+        raise WrongUsage(f"--image-px is {args.image_px}; expected 8 or more pixels")
     if args.run_folder and args.pretrained:
         raise WrongUsage("--pretrained goes with --backbone; a run has its own weights")
 
@@ -159,6 +170,8 @@ def open_encoder(args):
         raise WrongUsage(f"--device {device}: {str(error).splitlines()[0]}") from None
     if args.run_folder:
         _check_finished(args.run_folder)
+        if selected_on_test(args.run_folder):
+            print("note: this encoder was selected on the test set")
         return Encoder.load(args.run_folder).to(device)
     return Encoder(args.backbone, pretrained=args.pretrained, image_px=args.image_px).to(device)
 
@@ -213,6 +226,28 @@ def pair(text: str) -> tuple[str, Any]:
         return name, json.loads(value)
     except json.JSONDecodeError:
         return name, value
+
+
+def check_out(name: str, path: Path | None, folder: bool = False) -> None:
+    """Raise `OSError`, before hours are spent, where a result could not be written to `path`.
+
+    `name` is the flag that asked for it; `folder` says that a folder is to be written.
+    """
+    if path is None:
+        return
+    if path.is_dir() and not folder:
+        raise IsADirectoryError(f"{name}: {path} is a folder; give the name of a file")
+    above = path if folder else path.parent
+    while not above.exists():
+        above = above.parent
+    if not above.is_dir():
+        raise NotADirectoryError(
+            f"{name}: {above} is a file, and a folder is needed there; give another path"
+        )
+    if not os.access(above, os.W_OK | os.X_OK):
+        raise PermissionError(
+            f"{name}: no permission to write in {above}; give another path, or change that"
+        )
 
 
 def positive(text: str) -> int:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from dphr_lab.cli.flags import WrongUsage, command, positive
+from dphr_lab.cli.flags import WrongUsage, check_out, command, positive
 
 
 def add(commands) -> None:
@@ -29,6 +29,7 @@ def run(args) -> int:
     if args.image_px < 8:
         raise WrongUsage(f"--image-px is {args.image_px}; expected 8 or more pixels")
 
+    check_out("--out", args.out, folder=True)
     from dphr_lab.prepare import prepare
 
     print(prepare(args.root, args.out, args.image_px, progress=True))

@@ -9,6 +9,7 @@ from typing import Any
 from dphr_lab.cli.flags import (
     FIGURE_SUFFIXES,
     WrongUsage,
+    check_out,
     command,
     of_flags,
     open_encoder,
@@ -75,6 +76,8 @@ def run(args) -> int:
     if (asked := len(args.run_folders) + len(args.backbone)) > MOST_ENCODERS:
         raise WrongUsage(f"--run and --backbone: found {asked} encoders, one figure shows up to 6")
 
+    check_out("--out", args.out)
+    check_out("--figure", args.figure)
     from dphr_lab import probe
 
     given = {"doses_m2": args.doses, "image_px": args.image_px}

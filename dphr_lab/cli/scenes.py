@@ -8,6 +8,7 @@ from dphr_lab.cli.flags import (
     WORLD_FLAGS,
     WrongUsage,
     add_world_flags,
+    check_out,
     command,
     flag,
     of_flags,
@@ -58,6 +59,7 @@ def run(args) -> int:
     if args.out is None and not args.estimate:
         raise WrongUsage("--out ROOT is needed, or --estimate")
 
+    check_out("--out", args.out, folder=True)
     from dphr_lab import scenes
 
     sues200 = args.layout == "sues200"

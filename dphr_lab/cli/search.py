@@ -7,6 +7,7 @@ from dphr_lab.cli.flags import (
     WrongUsage,
     add_encoder_flags,
     check_encoder_flags,
+    check_out,
     command,
     open_encoder,
     positive,
@@ -46,6 +47,7 @@ def run(args) -> int:
     if args.out and args.out.suffix.lower() not in FIGURE_SUFFIXES:
         raise WrongUsage(f"--out {args.out}: expected a name in {', '.join(FIGURE_SUFFIXES)}")
     check_encoder_flags(args)
+    check_out("--out", args.out)
     encoder = open_encoder(args)
     from dphr_lab.search import search
 

@@ -352,7 +352,7 @@ def _layout_of(root: Path) -> type[CrossViewDataset] | None:
 @cache
 def sues200_split() -> dict[str, frozenset[str]]:
     """The published split of SUES-200: place folder names of "train" (120) and "test" (80)."""
-    text = resources.files(__package__).joinpath("sues200_split.txt").read_text()
+    text = resources.files(__package__).joinpath("sues200_split.txt").read_text("utf-8")
     lines = (line.split() for line in text.splitlines() if line.strip())
     return {half: frozenset(names) for half, *names in lines}
 
@@ -406,7 +406,7 @@ def read_families(root: Path) -> dict[str, int] | None:
     if not path.is_file():
         return None
     try:
-        places = json.loads(path.read_text()).get("places")
+        places = json.loads(path.read_bytes()).get("places")
         return places and {name: int(place["family"]) for name, place in places.items()}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(

@@ -28,7 +28,7 @@ from dphr_lab.scenes.worlds import SPLITS, World, check_settings
 class PhotoWorldSettings:
     """What a world of photographs is a function of, besides the tiles and the packages."""
 
-    folder: str  # of aerial tiles, in subfolders or not
+    folder: str | Path  # of aerial tiles, in subfolders or not
     gsd_m: float  # ground sampling distance of the tiles, metres a pixel
     name: str = "photo"  # used in titles and result files
     train_places: int = 1500  # places to train on

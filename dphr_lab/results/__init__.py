@@ -6,12 +6,13 @@ writes and returns: {settings, data, versions, hardware, wall_s, curves, report,
 Chapters read these, since on Colab a notebook comes alone with the installed package.
 """
 
-import json
 import re
 from importlib.resources import files
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
+
+from dphr_lab._files import read_json
 
 
 def studies() -> list[str]:
@@ -22,14 +23,23 @@ def studies() -> list[str]:
 def load(study: str | Path) -> dict[tuple[str, str, int], dict[str, Any]]:
     """All runs of a stored study, or of a folder, by (world, arm, seed), in order of their names.
 
-    Raises `FileNotFoundError` naming the studies there are.
+    Raises `FileNotFoundError` naming the studies there are, `ValueError` naming a file that holds
+    no run.
     """
     folder = Path(study) if Path(study).is_absolute() else files(__package__) / study
     if not folder.is_dir() or not _runs(folder):
         raise FileNotFoundError(
             f"study: found no stored runs of {study!r}; there are: {', '.join(studies()) or 'none'}"
         )
-    return {parse_name(f.name): json.loads(f.read_text()) for f in _runs(folder)}
+    return {parse_name(f.name): _read_run(f) for f in _runs(folder)}
+
+
+def _read_run(file) -> dict[str, Any]:
+    run = read_json(file, "the result of a run")
+    reports = run.get("report")
+    if not isinstance(reports, dict) or not all(isinstance(r, dict) for r in reports.values()):
+        raise ValueError(f"{file}: not the result of a run (no report); remove it and run it again")
+    return run
 
 
 TABLE = {  # heading -> direction and field of the report

@@ -127,7 +127,7 @@ def write_university1652(
 
 def sues_split() -> dict[str, tuple[str, ...]]:
     """Return SUES-200's published split: {"train": 120 names, "test": 80 names}."""
-    text = (files("dphr_lab") / "datasets" / "sues200_split.txt").read_text()
+    text = (files("dphr_lab") / "datasets" / "sues200_split.txt").read_text("utf-8")
     lines = [line.split() for line in text.splitlines() if line.strip()]
     return {line[0]: tuple(line[1:]) for line in lines if line[0] in ("train", "test")}
 

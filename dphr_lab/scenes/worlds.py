@@ -1,6 +1,5 @@
 """Worlds: settings, presets, places, and rendering them all in memory."""
 
-import math
 import multiprocessing
 import os
 import signal
@@ -21,6 +20,7 @@ from dphr_lab.scenes.conditions import Conditions, draw_conditions, vary
 from dphr_lab.scenes.render import Flight, decode, photograph
 from dphr_lab.scenes.seeds import generator
 from dphr_lab.scenes.towns import Change, Scene, make_twin
+from dphr_lab.settings import check_types
 
 SPLITS = ("train", "test", "distractors")
 
@@ -60,7 +60,8 @@ class WorldSettings:
 
 
 def check_settings(settings) -> None:
-    """Raise ValueError for a value out of its range, among those that all kinds of worlds have."""
+    """Raise ValueError for a value of another type, or out of the range that all worlds share."""
+    check_types(settings)
     for field in ("train_places", "test_places", "distractor_places"):
         if getattr(settings, field) < 0:
             raise ValueError(f"{field} is {getattr(settings, field)}; it cannot be negative.")
@@ -70,7 +71,7 @@ def check_settings(settings) -> None:
         raise ValueError(
             f"family_size is {settings.family_size}; expected 1 (no twins) or more, 3 by default."
         )
-    if not 0 <= settings.twin_strength < math.inf:
+    if settings.twin_strength < 0:
         raise ValueError(f"twin_strength is {settings.twin_strength}; expected 0 or more.")
     if not 0 <= settings.weather <= 1:
         raise ValueError(f"weather is {settings.weather}; expected 0 (fair) to 1 (any day).")
