@@ -169,6 +169,41 @@ def arms_over_seeds(axes, arms, intervals=None, chance: float | None = None):
     return axes
 
 
+def heatmap(axes, values, rows: Sequence[str], columns: Sequence[str], span=None):
+    """Values as shades with the number in each cell; the diagonal is framed in a square one.
+
+    `values` (R, C); `rows`, `columns`: their labels; `span`: (lowest, highest) shade, that of the
+    values by default. Dark is high, so that a print without colour says the same. Returns the
+    axes. Raises ValueError when the shapes do not fit or a value is not finite.
+    """
+    from matplotlib.patches import Rectangle
+
+    values = np.asarray(values, dtype=float)
+    if values.shape != (len(rows), len(columns)) or not np.isfinite(values).all():
+        raise ValueError(
+            f"values has shape {values.shape}: expected finite numbers of shape "
+            f"({len(rows)}, {len(columns)}), one a row and column"
+        )
+    low, high = span or (values.min(), values.max())
+    shade = (values - low) / (high - low if high > low else 1)
+    axes.imshow(0.85 * shade, cmap="Greys", vmin=0, vmax=1)
+    for row, column in np.ndindex(values.shape):
+        ink = "white" if shade[row, column] > 0.6 else "black"
+        axes.text(column, row, f"{values[row, column]:.1f}", color=ink, ha="center", va="center")
+        if row == column and len(rows) == len(columns):
+            axes.add_patch(
+                Rectangle(
+                    (column - 0.46, row - 0.46), 0.92, 0.92,
+                    fill=False, edgecolor=PALETTE["orange"], linewidth=2,
+                )
+            )  # fmt: skip
+    axes.set(xticks=range(len(columns)), yticks=range(len(rows)))
+    axes.set(xticklabels=list(columns), yticklabels=list(rows))
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    return axes
+
+
 def _marks(right, twins, shape) -> list[list[tuple]]:
     """The (mark, colour, line style) of each result."""
     if right is None:

@@ -14,6 +14,7 @@ from dphr_lab.plotting import (  # noqa: E402
     PALETTE,
     RUN_STYLES,
     arms_over_seeds,
+    heatmap,
     retrieval_strips,
     similarity_histogram,
     training_curves,
@@ -164,3 +165,21 @@ def test_arms_are_drawn_by_seed_mean_and_interval(figure):
         arms_over_seeds(axes, {"c": []})
     with pytest.raises(ValueError, match="arms is empty"):
         arms_over_seeds(axes, {})
+
+
+def test_heatmap_shows_each_number_and_frames_the_diagonal(figure):
+    axes, other = figure.subplots(1, 2)
+    values = np.array([[90.0, 10.0], [55.5, 60.0]])
+    heatmap(axes, values, ["a", "b"], ["c", "d"])
+    shown = {tuple(map(int, text.get_position())): text.get_text() for text in axes.texts}
+    assert shown == {(0, 0): "90.0", (1, 0): "10.0", (0, 1): "55.5", (1, 1): "60.0"}
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["a", "b"]
+    assert len(axes.patches) == 2
+    shades = np.asarray(axes.images[0].get_array())
+    assert shades.argmax() == values.argmax() and shades.argmin() == values.argmin()
+    inks = {text.get_text(): text.get_color() for text in axes.texts}
+    assert inks["90.0"] == "white" and inks["10.0"] == "black"  # legible on dark and on light
+    heatmap(other, [[1.0, 1.0]], ["a"], ["c", "d"])  # all alike
+    for wrong in ([[1.0]], [[np.nan, 1.0]]):
+        with pytest.raises(ValueError, match="expected finite numbers"):
+            heatmap(axes, wrong, ["a"], ["c", "d"])

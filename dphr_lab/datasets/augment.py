@@ -150,11 +150,9 @@ def apply(images: torch.Tensor, draws: ViewDraws) -> torch.Tensor:
         raise ValueError(f"draws are for {len(draws.flip)} images, found {len(images)} images")
     images = flip_and_turn(images, draws.flip, draws.quarter_turns)
     factors = np.stack([draws.brightness, draws.contrast, draws.saturation])
-    rows = torch.from_numpy(np.flatnonzero((factors != 1).any(axis=0)))
-    if len(rows):
-        brightness, contrast, saturation = torch.from_numpy(factors).float()[:, rows]
-        coloured = adjust_colour(images[rows].float(), brightness, contrast, saturation)
-        images[rows] = coloured.round_().to(torch.uint8)
+    for row in np.flatnonzero((factors != 1).any(axis=0)):  # one by one: it fits the cache
+        one, of_one = images[row : row + 1], torch.from_numpy(factors[:, row : row + 1]).float()
+        one.copy_(adjust_colour(one.float(), *of_one).round_())
     for row in np.flatnonzero(draws.blur_sigma):
         images[row] = _blur(images[row], draws.blur_sigma[row])
     for row in np.flatnonzero(draws.jpeg_quality):
@@ -168,14 +166,10 @@ def apply(images: torch.Tensor, draws: ViewDraws) -> torch.Tensor:
 
 def flip_and_turn(images: torch.Tensor, flip: np.ndarray, quarter_turns: np.ndarray):
     """A copy of `images` (n, 3, px, px), mirrored left-right where `flip`, then turned."""
-    import torch
-
     images = images.clone()
-    rows = torch.from_numpy(np.flatnonzero(flip))
-    images[rows] = images[rows].flip(-1)
-    for turns in (1, 2, 3):
-        rows = torch.from_numpy(np.flatnonzero(quarter_turns == turns))
-        images[rows] = images[rows].rot90(turns, (-2, -1))
+    for row in np.flatnonzero(flip | (quarter_turns != 0)):
+        one = images[row].flip(-1) if flip[row] else images[row]
+        images[row] = one.rot90(int(quarter_turns[row]), (-2, -1))
     return images
 
 
