@@ -11,7 +11,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -32,9 +32,9 @@ from dphr_lab.microbatch import MicroBatches, freeze_batch_norm, normalises_over
 from dphr_lab.models import Encoder, embed
 from dphr_lab.objectives import learning_rate, make_augmentation, make_loss
 from dphr_lab.run_folder import (
-    METRICS,
     RESULT,
     SETTINGS,
+    append_metrics,
     clear_start,
     curves,
     holds_run,
@@ -47,6 +47,11 @@ from dphr_lab.settings import Settings
 
 RESULT_FORMAT = 1  # raised when a reader of result.json would have to change
 POSITION = ("step", "epoch", "batch_of_epoch", "best", "wall_s")  # of a run, in a checkpoint
+SELECTED_ON = {
+    "best": "held-out training places",
+    "last": "nothing: the last step",
+    "test": "the test set",
+}
 SHOWN = ("loss", "lambda", "recall", "images_per_s")  # beside the progress bar
 
 
@@ -63,17 +68,22 @@ def fit(
     evaluate_test: bool = True,
     progress: bool = True,
     origin: Mapping[str, Any] | None = None,
+    tensorboard: bool = False,
 ) -> dict[str, Any]:
     """Train an encoder on the pairs of `data` and return what `result.json` holds.
 
     The best encoder by R@1 on held-out training places (drone → satellite) is kept, or the last
     one (`settings.select`, or where nothing is held out). The test half is read once, at the end,
-    if there is one and `evaluate_test`. With `resume` the run in `run_folder` goes on from its
-    newest checkpoint, and ends as the uninterrupted run would have: bit for bit on the same CPU,
-    versions, thread and process count (a GPU's kernels may sum in another order each time).
+    if there is one and `evaluate_test`; but `select="test"` chooses by the test half itself, as
+    many published numbers were, holds nothing out by itself, and stamps all that it makes.
+
+    With `resume` the run in `run_folder` goes on from its newest checkpoint, and ends as the
+    uninterrupted run would have: bit for bit on the same CPU, versions, thread and process count
+    (a GPU's kernels may sum in another order each time).
 
     `origin` says where the settings come from, such as {"recipe": {"name": …, "overridden": …}},
-    and is stored with the run; a resumed run has the one that it was started with.
+    and is stored with the run; a resumed run has the one that it was started with. `tensorboard`
+    writes the lines of metrics.jsonl as events, too; it needs the package of that name.
 
     Ctrl-C stops after the step under way, with a checkpoint. Raises `ValueError` for settings
     that do not suit the data or the run to resume, `FileExistsError` for a folder that holds
@@ -84,11 +94,49 @@ def fit(
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
     torch.manual_seed(settings.seed)
+    board = _tensorboard() if tensorboard else None
     run = _Run(
         settings, data, Path(run_folder), resume=resume, progress=progress, origin=origin or {}
     )
-    run.train()
+    with run.logging_to(board):
+        run.train()
     return run.finish(evaluate_test)
+
+
+def refit(
+    run_folder: Path | str, data: CrossViewDataset, out: Path | str, **options: Any
+) -> dict[str, Any]:
+    """Train anew on all training places, for as many steps as a finished run chose; as `fit` does.
+
+    Published numbers train on all places; a run that holds some out learns how long. The schedule
+    is that of a run of so many steps [O]. The test half plays no part in the choice, so a run that
+    was selected on it is refused with `ValueError`; `FileNotFoundError` for one without a result.
+    `options` are those of `fit`.
+    """
+    path = Path(run_folder) / RESULT
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"refit: found no {RESULT} in {run_folder}; give a run that went to its end"
+        )
+    before = json.loads(path.read_text())
+    settings = Settings.from_dict(before["settings"])
+    if settings.select == "test":
+        raise ValueError(
+            f"refit: the run in {run_folder} was selected on the test set, and so would be what "
+            "is refitted from it; give a run that was selected on held-out training places"
+        )
+    chosen = before["selected_step"]
+    settings = settings.changed(val_places=0, select="last", steps=chosen, epochs=None)
+    held_out = before.get("trained_on", {}).get("held_out_places")
+    origin = {name: before[name] for name in ("recipe",) if name in before} | {
+        "refit": {
+            "of": Path(run_folder).name,
+            "steps_chosen": chosen,
+            "steps_of_that_run": before["settings"]["steps"],
+            "held_out_places": held_out,
+        }
+    }
+    return fit(settings, data, out, origin=origin, **options)
 
 
 def describe_data(data: CrossViewDataset) -> dict[str, Any]:
@@ -109,7 +157,7 @@ class _Run:
         self,
         settings: Settings,
         data,
-        folder: Path,
+        folder: Path | None,  # None: write nothing
         *,
         resume: bool,
         progress: bool,
@@ -126,6 +174,9 @@ class _Run:
         self.rank = self.accelerator.process_index
         self.main = self.accelerator.is_main_process
         self.progress = progress and self.main
+        if settings.select == "test" and not data.has_test:
+            raise ValueError("select: found 'test', and the data has no test half to select on")
+        self.board = None  # TensorBoard's writer, while there is one
         self.pairs, self.held_out = _hold_out(data.train, settings)
         self.pairs = with_split_places(self.pairs, settings.split_places, settings.seed)
         self.pairs = with_wrong_pairs(self.pairs, settings.wrong_pairs, settings.seed)
@@ -248,11 +299,12 @@ class _Run:
         loss = self.loss(*(own if own_rows else map(gather_rows, own)))
         if not torch.isfinite(loss):
             self.loss.load_state_dict(loss_state)
-            saved = self._save_checkpoint("non-finite")
+            saved = "nothing is saved"
+            if self.folder is not None:
+                saved = f"the state before this step is in {self._save_checkpoint('non-finite')}"
             raise NonFiniteLossError(
                 f"loss: found {loss.item()} at step {self.step + 1}, "
-                f"places {gather_rows(own[2]).tolist()}; "
-                f"the state before this step is in {saved}; "
+                f"places {gather_rows(own[2]).tolist()}; {saved}; "
                 "try a smaller learning rate, clip_norm, or mixed_precision bf16 or no"
             )
         # Every process holds the loss of the whole batch but the gradient of its own rows only,
@@ -353,8 +405,9 @@ class _Run:
 
     def _validate(self) -> None:
         """Score the held-out training places; keep the encoder when it is the best so far."""
-        if self.main and len(self.held_out.drone):
-            query, gallery = self.held_out.direction("D2S")
+        on_test = self.settings.select == "test"
+        if self.main and (on_test or len(self.held_out.drone)):
+            query, gallery = self.data.test("D2S") if on_test else self.held_out.direction("D2S")
             z_query, z_gallery = (embed(self.encoder, images) for images in (query, gallery))
             best = {
                 "step": self.step,
@@ -375,6 +428,9 @@ class _Run:
 
         A start that was cut before its first checkpoint is no run: it is begun anew.
         """
+        if self.folder is None:
+            self._begin_epoch(0)
+            return
         stored = self.folder / SETTINGS
         record = {"settings": self.settings.to_dict(), "data": describe_data(self.data)}
         record = json.loads(json.dumps(record))  # as it will be read back
@@ -436,7 +492,7 @@ class _Run:
         return folder
 
     def _load_checkpoint(self, folder: Path) -> None:
-        position = checkpoints.read_position(folder)
+        position = checkpoints.read_position(folder, (*POSITION, "processes", "environment"))
         if position["processes"] != self.world:
             raise ValueError(
                 f"resume: {folder} was saved by {position['processes']} processes, found "
@@ -478,9 +534,23 @@ class _Run:
         return states
 
     def _append_metrics(self, line: Mapping[str, Any]) -> None:
-        if self.main:
-            with open(self.folder / METRICS, "a") as file:
-                file.write(json.dumps(line) + "\n")
+        if self.main and self.folder is not None:
+            append_metrics(self.folder, line)
+        if self.board is not None:
+            for name, value in line.items():
+                if name not in ("step", "epoch"):
+                    self.board.add_scalar(name, value, line["step"])
+
+    @contextmanager
+    def logging_to(self, board: Callable | None) -> Iterator[None]:
+        """Within it lines go to TensorBoard's writer, too: into the run folder, from this step."""
+        if board is not None and self.main:
+            self.board = board(self.folder, purge_step=self.step + 1)
+        try:
+            yield
+        finally:
+            if self.board is not None:
+                self.board.close()
 
     def _images_per_s(self) -> float | None:
         """Training images a second, all told: reading, augmentation, validation, checkpoints."""
@@ -491,7 +561,8 @@ class _Run:
         """Choose the encoder, read the test half once, and write the run's results."""
         result = {}
         if self.main:
-            use_best = self.settings.select == "best" and self.best["step"] is not None
+            use_best = self.settings.select != "last" and self.best["step"] is not None
+            on_test = use_best and self.settings.select == "test"
             kept = Encoder.load(self.folder / "best") if use_best else self.encoder
             kept.save(self.folder)
             report = {}
@@ -499,6 +570,8 @@ class _Run:
                 # as stored, in float32: the encoder in training may be under autocast
                 stored = Encoder.load(self.folder).to(self.accelerator.device)
                 report = evaluate_dataset(stored, self.data)
+                if on_test:
+                    report = {k: replace(r, selected_on_test=True) for k, r in report.items()}
             data = describe_data(self.data)
             if data["root"] is not None:  # results travel; the folders of a machine stay there
                 data["root"] = Path(data["root"]).name
@@ -511,6 +584,11 @@ class _Run:
                 "wall_s": round(self.wall_s, 2),
                 "images_per_s": self._images_per_s(),
                 "selected_step": self.best["step"] if use_best else self.step,
+                "selected_on": SELECTED_ON[self.settings.select if use_best else "last"],
+                "trained_on": {
+                    "places": len(self.pairs),
+                    "held_out_places": len(self.held_out),
+                },
                 "curves": curves(read_metrics(self.folder)),
                 "report": {direction: r.to_dict() for direction, r in report.items()},
             }
@@ -535,6 +613,8 @@ class _BatchesOfRun:
 def _hold_out(pairs: PairSet, settings: Settings) -> tuple[PairSet, PairSet]:
     """The places to train on and those to validate on."""
     count = settings.val_places
+    if count is None and settings.select == "test":
+        count = 0
     if count is None:
         count = len(pairs) // 10
         if count and pairs.families is not None:  # at least one family, whatever its size
@@ -558,6 +638,17 @@ def _batch_recall(z_drone, z_satellite, places) -> float:
     """
     nearest = (z_drone @ gather_rows(z_satellite).T).argmax(1)
     return gather_rows((gather_rows(places)[nearest] == places).float()).mean().item()
+
+
+def _tensorboard() -> Callable:
+    """TensorBoard's writer; raises `ModuleNotFoundError` that says how to install it."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ModuleNotFoundError:
+        raise ModuleNotFoundError(
+            "tensorboard: is not installed; pip install 'dphr-lab[tensorboard]'"
+        ) from None
+    return SummaryWriter
 
 
 def _environment() -> dict[str, Any]:

@@ -26,6 +26,8 @@ from dphr_lab.losses import (
     WeightedInfoNCE,
 )
 from dphr_lab.models import Encoder, embed
+from dphr_lab.retrieval import RetrievalReport
+from dphr_lab.run_folder import described, selected_on_test
 from dphr_lab.settings import LOSSES, Settings
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -453,6 +455,72 @@ def test_after_bf16_training_the_report_is_of_the_stored_encoder_in_float32(data
     assert np.isfinite(result["curves"]["loss"]).all()
     again = evaluate_dataset(Encoder.load(run), data)
     assert result["report"] == {name: report.to_dict() for name, report in again.items()}
+
+
+def test_refit_trains_on_all_places_for_the_steps_that_a_run_chose(data, tmp_path):
+    origin = {"recipe": {"name": "soup", "overridden": {}}}
+    first = training.fit(settings(), data, tmp_path / "run", origin=origin, progress=False)
+    assert first["trained_on"] == {"places": 20, "held_out_places": 4}
+    assert first["selected_on"] == "held-out training places"
+    again = training.refit(tmp_path / "run", data, tmp_path / "refit", progress=False)
+    assert again["trained_on"] == {"places": 24, "held_out_places": 0}
+    assert again["curves"]["step"] == list(range(1, first["selected_step"] + 1))
+    assert again["curves"]["val_step"] == []
+    assert again["recipe"] == first["recipe"] == origin["recipe"]
+    assert again["refit"] == {
+        "of": "run", "steps_chosen": first["selected_step"], "steps_of_that_run": 12,
+        "held_out_places": 4,
+    }  # fmt: skip
+    rows = [described(result) for result in (first, again)]
+    assert "trained on 20 places, 4 more held out" in rows[0]
+    assert "refit of run on all 24 training places" in rows[1]
+    with pytest.raises(FileNotFoundError, match=r"refit: found no result\.json"):
+        training.refit(tmp_path / "none", data, tmp_path / "x", progress=False)
+
+
+def test_selection_on_the_test_set_is_stamped_on_all_that_it_makes(data, tmp_path):
+    run = tmp_path / "run"
+    options = settings(select="test", val_places=None, validate_every=2, steps=6)
+    result = training.fit(options, data, run, progress=False)
+    assert result["trained_on"] == {"places": 24, "held_out_places": 0}
+    assert result["selected_on"] == "the test set" and selected_on_test(run)
+    assert "selected on the test set" in described(result)
+    best = result["curves"]["val_r_at_1"].index(max(result["curves"]["val_r_at_1"]))
+    assert result["selected_step"] == result["curves"]["val_step"][best]
+    report = result["report"]["D2S"]
+    assert report["selected_on_test"] and report["r_at_1"] == pytest.approx(
+        max(result["curves"]["val_r_at_1"]), abs=1e-3
+    )
+    assert "SELECTED ON THE TEST SET" in str(RetrievalReport.from_dict(report))
+    with pytest.raises(ValueError, match=r"refit: the run in .* was selected on the test set"):
+        training.refit(run, data, tmp_path / "refit", progress=False)
+    blind = ColouredPlaces()
+    blind.has_test = False
+    with pytest.raises(ValueError, match="no test half to select on"):
+        training.fit(options, blind, tmp_path / "blind", progress=False)
+
+
+def test_tensorboard_holds_the_lines_of_the_run(data, tmp_path):
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    options, run = settings(steps=5), tmp_path / "run"
+    with after_step(4, press_ctrl_c), pytest.raises(KeyboardInterrupt):
+        training.fit(options, data, run, progress=False, tensorboard=True)
+    training.fit(options, data, run, progress=False, tensorboard=True, resume=True)
+    events = accumulator.EventAccumulator(str(run))
+    events.Reload()
+    lines = training.read_metrics(run)
+    for name in ("loss", "recall", "lambda", "learning_rate", "val_r_at_1"):
+        want = [(line["step"], line[name]) for line in lines if name in line]
+        found = [(event.step, event.value) for event in events.Scalars(name)]
+        assert [step for step, _ in found] == [step for step, _ in want]
+        np.testing.assert_allclose([v for _, v in found], [v for _, v in want], rtol=1e-6)
+
+
+def test_tensorboard_that_is_not_installed_is_named_before_any_writing(data, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    with pytest.raises(ModuleNotFoundError, match=r"pip install 'dphr-lab\[tensorboard\]'"):
+        training.fit(settings(), data, tmp_path / "run", progress=False, tensorboard=True)
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_tenth_of_the_places_is_held_out_unless_said_otherwise(data):

@@ -1,5 +1,6 @@
 """`dphr evaluate`: score an encoder or features."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from dphr_lab.cli.flags import (
@@ -9,6 +10,7 @@ from dphr_lab.cli.flags import (
     add_encoder_flags,
     check_data_flags,
     check_encoder_flags,
+    check_out,
     command,
     flag,
     open_data,
@@ -16,7 +18,7 @@ from dphr_lab.cli.flags import (
     print_reports,
     write_reports,
 )
-from dphr_lab.run_folder import stored_run
+from dphr_lab.run_folder import selected_on_test, stored_run
 
 
 def add(commands) -> None:
@@ -64,6 +66,7 @@ def add(commands) -> None:
 def run(args) -> int:
     if args.features:
         return _evaluate_features(args)
+    check_out("--json", args.json)
     if args.compare:
         raise WrongUsage("--compare goes with --features")
     asked = args.data or args.world
@@ -88,6 +91,8 @@ def run(args) -> int:
             flip_tta=args.flip_tta,
             progress=True,
         )
+        if args.run_folder and selected_on_test(args.run_folder):
+            found = {mode: replace(r, selected_on_test=True) for mode, r in found.items()}
         for mode, report in found.items():
             reports[mode][direction] = report.to_dict()
             print_reports({direction: report.to_dict()})
@@ -103,6 +108,7 @@ def _evaluate_features(args) -> int:
     if args.flip_tta:
         raise WrongUsage("--flip-tta does not go with --features, which are made already")
 
+    check_out("--json", args.json)
     from dphr_lab.features import evaluate_files
 
     modes = _gallery_modes(args.gallery_mode or "both")

@@ -12,6 +12,7 @@ from dphr_lab.cli.flags import (
     WrongUsage,
     add_data_flags,
     check_data_flags,
+    check_out,
     command,
     flag,
     of_flags,
@@ -20,7 +21,7 @@ from dphr_lab.cli.flags import (
     print_reports,
 )
 from dphr_lab.recipes import find_recipe
-from dphr_lab.run_folder import holds_run, stored_run
+from dphr_lab.run_folder import described, holds_run, stored_run
 from dphr_lab.settings import LOSSES, Settings
 
 
@@ -33,10 +34,30 @@ def add(commands) -> None:
         epilog="losses: " + "; ".join(f"{name} = {what}" for name, what in LOSSES.items()),
     )
     add_data_flags(parser)
-    where = parser.add_mutually_exclusive_group(required=True)
+    where = parser.add_mutually_exclusive_group()
     where.add_argument("--out", type=Path, metavar="RUN", help="run folder to make")
     where.add_argument(
         "--resume", type=Path, metavar="RUN", help="run folder to go on with, as it was started"
+    )
+    where.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="show counts, a memory estimate and one step's time, write nothing",
+    )
+    parser.add_argument(
+        "--refit",
+        type=Path,
+        metavar="RUN",
+        help="with --out: train anew on all places, as long as that finished run chose",
+    )
+    parser.add_argument(
+        "--select-on-test",
+        action="store_true",
+        help="keep the encoder that is best on the test set; all results are stamped so. "
+        "For reproducing numbers that were made in this way",
+    )
+    parser.add_argument(
+        "--tensorboard", action="store_true", help="write events for TensorBoard into the run, too"
     )
     parser.add_argument(
         "--recipe",
@@ -98,34 +119,67 @@ def recipe_settings(name: str, given: dict[str, Any], height: int | None) -> tup
 
 def run(args) -> int:
     given, origin = given_settings(args), {}
+    _check(args, given)
     stored = None
-    if args.resume:
-        if given or args.recipe or args.data or args.world or args.height:
-            raise WrongUsage("--resume takes settings and data from the run; give nothing else")
-        stored = stored_run(args.resume)
-        settings = Settings.from_dict(stored["settings"])
-    else:
-        if not args.recipe:
-            settings = of_flags(Settings, given)
-        if holds_run(args.out):  # said by `fit`, too, after the data is there
-            raise FileExistsError(
-                f"--out: found another run in {args.out}; go on with it "
-                f"(dphr train --resume {args.out}) or give another folder"
-            )
+    if args.resume or args.refit:
+        stored = stored_run(args.resume or args.refit)
+        try:
+            settings = Settings.from_dict(stored["settings"])
+        except ValueError as error:
+            raise ValueError(f"{(args.resume or args.refit) / 'settings.json'}: {error}") from None
+    elif not args.recipe:
+        settings = of_flags(Settings, given)
+    check_out("--out", args.out, folder=True)
+    if args.out and holds_run(args.out):  # said by `fit`, too, after the data is there
+        raise FileExistsError(
+            f"--out: found another run in {args.out}; go on with it "
+            f"(dphr train --resume {args.out}) or give another folder"
+        )
     check_data_flags(args, stored)
     if args.recipe:
         settings, origin = recipe_settings(args.recipe, given, args.height)
 
-    from dphr_lab.training import fit
+    check_out("--out", args.out, folder=True)
+    from dphr_lab.objectives import make_augmentation, make_loss
+    from dphr_lab.training import fit, refit
 
+    for make in (make_loss, make_augmentation):  # that they can be made, before data is waited for
+        of_flags(make, {"settings": settings})
     data = open_data(args, stored)
     print(data.summary())
-    folder = args.resume or args.out
-    result = fit(settings, data, folder, resume=bool(args.resume), origin=origin)
+    if args.dry_run:
+        from dphr_lab.dry_run import dry_run
+
+        print(dry_run(settings, data))
+        return 0
+    folder, options = args.resume or args.out, {"tensorboard": args.tensorboard}
+    if args.refit:
+        result = refit(args.refit, data, folder, **options)
+    else:
+        options |= {"resume": bool(args.resume), "origin": origin}
+        result = fit(settings, data, folder, **options)
     if result:  # empty in all processes but the first
         print_reports(result["report"])
-        print(f"\nrun folder: {folder} ({result['wall_s']:.0f} s of training)")
+        print(f"\n{described(result)}")
+        print(f"run folder: {folder} ({result['wall_s']:.0f} s of training)")
     return 0
+
+
+def _check(args, given: dict[str, Any]) -> None:
+    """Raise `WrongUsage` for flags that do not go together; follow `--select-on-test`."""
+    if not (args.out or args.resume or args.dry_run):
+        raise WrongUsage("--out RUN, --resume RUN or --dry-run is needed")
+    own = given or args.recipe or args.select_on_test
+    if args.resume and (own or args.refit or args.data or args.world or args.height):
+        raise WrongUsage("--resume takes settings and data from the run; give nothing else")
+    if args.refit and not args.out:
+        raise WrongUsage("--refit RUN goes with --out")
+    if args.refit and own:
+        raise WrongUsage("--refit takes its settings from the run; give none")
+    if args.select_on_test:
+        if given.get("select", "test") != "test":
+            raise WrongUsage("--select-on-test and --select exclude one another")
+        given["select"] = "test"
 
 
 def _plain_type(hint: Any) -> tuple[type, bool]:

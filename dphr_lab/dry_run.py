@@ -1,0 +1,96 @@
+"""A look before a run: counts, a memory estimate, and one step done for real; writes nothing."""
+
+import time
+from dataclasses import dataclass
+
+import torch
+
+from dphr_lab.memory import MIB, Peak, StepCost, peak_memory, step_cost
+from dphr_lab.settings import Settings
+from dphr_lab.training import _Run
+
+
+@dataclass(frozen=True)
+class DryRun:
+    """What `dry_run` found."""
+
+    settings: Settings  # with the steps that epochs gave
+    device: str
+    places: int  # trained on
+    held_out_places: int
+    pairs: int  # of the places trained on
+    batches: int  # of the first epoch
+    left_out: int  # pairs that the first epoch leaves out
+    processes: int
+    cost: StepCost  # counted
+    peak: Peak  # measured
+    read_s: float  # reading and augmenting the first batch, in this process
+    step_s: float  # the first step, what is set up once included
+    loss: float
+
+    def __str__(self) -> str:
+        s, cost, peak = self.settings, self.cost, self.peak
+        batch = f"{s.batch} pairs" + (
+            f" in micro-batches of {s.micro_batch}" if s.micro_batch else ""
+        )
+        measured = peak.how
+        if peak.growth is not None:
+            measured = (
+                f"the step added {peak.growth / MIB:,.0f} MiB to a peak of "
+                f"{peak.total / MIB:,.0f} MiB ({peak.how})"
+            )
+        minutes = s.steps * (self.step_s + self.read_s / max(1, s.workers)) / 60
+        return "\n".join(
+            (
+                f"trained on   {self.places:,} places, {self.pairs:,} pairs; "
+                f"{self.held_out_places:,} places held out",
+                f"batches      {self.batches:,} an epoch of {batch} over {self.processes} "
+                f"process(es); {self.left_out:,} pairs left out",
+                f"steps        {s.steps:,}, {s.steps / max(1, self.batches):.2f} epochs",
+                f"memory       estimated: {cost}; activations counted by shape in "
+                f"{s.mixed_precision if s.mixed_precision != 'no' else 'float32'}",
+                f"             measured on {self.device}: {measured}",
+                f"one step     {self.step_s:.2f} s, what is set up once included; its batch was "
+                f"read in {self.read_s:.2f} s by one process; loss {self.loss:.4f}; "
+                f"{cost.flops / 1e12:.3g} TFLOP by count",
+                f"all steps    {minutes:,.1f} min at this pace, without validation and test",
+                "nothing was written",
+            )
+        )
+
+
+def dry_run(settings: Settings, data) -> DryRun:
+    """Set a run up, do its first step, and say what it takes; writes nothing.
+
+    Raises what `training.fit` would raise by then. The memory estimate counts activations as
+    `memory.step_cost` does; what is measured is the growth of torch's allocations on a GPU, of
+    this process's resident memory elsewhere.
+    """
+    if settings.threads is not None:
+        torch.set_num_threads(settings.threads)
+    torch.manual_seed(settings.seed)
+    run = _Run(settings, data, None, resume=False, progress=False)
+    device, settings = run.accelerator.device, run.settings
+    own = settings.changed(batch=max(2, settings.batch // run.world))
+    cost = step_cost(own, run.encoder, device="cuda" if device.type == "cuda" else "cpu")
+    with peak_memory(device) as peak:
+        began = time.perf_counter()
+        batch = run.epoch_batches[0]
+        read_s = time.perf_counter() - began
+        line = run._one_step(batch)
+        step_s = time.perf_counter() - began - read_s
+    return DryRun(
+        settings=settings,
+        device=str(device),
+        places=len(run.pairs),
+        held_out_places=len(run.held_out),
+        pairs=len(run.pairs.pairs),
+        batches=len(run.epoch_batches),
+        left_out=run.epoch_batches.left_out,
+        processes=run.world,
+        cost=cost,
+        peak=peak,
+        read_s=read_s,
+        step_s=step_s,
+        loss=line["loss"],
+    )

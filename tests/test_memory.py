@@ -1,0 +1,111 @@
+"""Memory: what is counted by shape is what autograd keeps, and what a step then takes."""
+
+import pytest
+import torch
+from test_training import ColouredPlaces, settings
+
+from dphr_lab.dry_run import dry_run
+from dphr_lab.memory import MIB, count_activations, kept_for_backward, peak_memory, step_cost
+from dphr_lab.models import Encoder
+from dphr_lab.settings import Settings
+
+
+def kept_in_truth(encoder, images, half):
+    """Bytes that autograd keeps in a real forward pass."""
+    held = {}
+    own = {p.untyped_storage()._cdata for p in [*encoder.parameters(), *encoder.buffers()]}
+    with kept_for_backward(held), torch.autocast("cpu", dtype=half, enabled=half is not None):
+        encoder(images)
+    return sum(t.untyped_storage().nbytes() for key, t in held.items() if key not in own)
+
+
+@pytest.mark.parametrize("backbone", ["test_convnext", "test_efficientnet", "test_vit"])
+@pytest.mark.parametrize("half", [None, torch.bfloat16])
+def test_counted_activations_are_those_that_autograd_keeps(backbone, half):
+    px = 160 if backbone == "test_vit" else 64
+    encoder = Encoder(backbone, image_px=px).train()
+    images = torch.randint(0, 256, (3, 3, px, px), dtype=torch.uint8)
+    counted, largest, flops = count_activations(encoder, 3, px, half, "cpu")
+    truth = kept_in_truth(encoder, images, half)
+    assert counted == pytest.approx(truth, rel=0.0 if half is None else 0.02)
+    assert 0 < largest < counted and flops > 0
+
+
+def test_counting_leaves_the_encoder_and_torch_as_they_were():
+    encoder = Encoder("test_convnext", image_px=64).train()
+    before = {name: value.clone() for name, value in encoder.state_dict().items()}
+    state = torch.get_rng_state()
+    count_activations(encoder, 2, 64, torch.float16, "cuda")
+    assert all(torch.equal(before[n], v) for n, v in encoder.state_dict().items())
+    assert torch.equal(torch.get_rng_state(), state)
+    assert not torch.is_autocast_enabled("cuda")
+    assert encoder(torch.zeros(1, 3, 64, 64, dtype=torch.uint8)).device.type == "cpu"
+
+
+def test_the_parts_of_a_step_follow_the_settings():
+    plain = Settings(image_px=64, batch=32)
+    encoder = Encoder("test_convnext", image_px=64)
+    whole = step_cost(plain, encoder)
+    cut = step_cost(plain.changed(micro_batch=8), encoder)
+    half = step_cost(plain.changed(mixed_precision="fp16"), encoder)
+    sgd = step_cost(plain.changed(optimizer="sgd"), encoder)
+    parameters = sum(p.numel() for p in encoder.parameters())
+    assert whole.gradients == 4 * parameters and whole.moments == 8 * parameters
+    assert sgd.moments == 4 * parameters
+    assert cut.activations == pytest.approx(whole.activations / 4, rel=1e-3)
+    assert half.activations < whole.activations
+    assert cut.flops == pytest.approx(whole.flops * 4 / 3)  # one more forward pass
+    assert whole.peak > whole.activations + whole.weights + whole.gradients + whole.moments
+    assert whole.fits(whole.peak / 0.84 / 2**30) and not whole.fits(whole.peak / 0.86 / 2**30)
+
+
+def test_a_real_step_stays_near_the_estimate():
+    """All allocations of one step, as torch's profiler records them, against the count."""
+    from torch.profiler import ProfilerActivity, profile
+
+    encoder = Encoder("test_convnext", image_px=96).train()
+    optimizer = torch.optim.AdamW(encoder.parameters())
+    images = torch.randint(0, 256, (32, 3, 96, 96), dtype=torch.uint8)
+
+    def step():
+        z = encoder(images)
+        (z[:16] * z[16:]).sum().backward()
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+
+    step()  # makes the moments
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as record:
+        step()
+    held = peak = 0
+    events = record.profiler.kineto_results.events()
+    for event in sorted(
+        (e for e in events if e.name() == "[memory]"), key=lambda event: event.start_ns()
+    ):
+        held += event.nbytes()
+        peak = max(peak, held)
+    cost = step_cost(Settings(image_px=96, batch=16), encoder, device="cpu")
+    counted = cost.gradients + cost.activations + cost.working  # the rest was there before
+    assert 0.8 < counted / peak < 1.25, f"counted {counted / MIB:.1f}, found {peak / MIB:.1f} MiB"
+
+
+def test_peak_memory_sees_what_is_held():
+    with peak_memory(torch.device("cpu")) as peak:
+        torch.ones(64 * MIB, dtype=torch.uint8)
+    if peak.growth is None:
+        pytest.skip(peak.how)
+    assert 60 * MIB < peak.growth < 90 * MIB < peak.total
+
+
+def test_a_dry_run_does_one_step_and_writes_nothing(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    found = dry_run(settings(epochs=2, micro_batch=4), ColouredPlaces())
+    assert (found.places, found.held_out_places, found.pairs) == (20, 4, 40)
+    assert (found.batches, found.left_out, found.settings.steps) == (4, 8, 9)
+    assert found.step_s > 0 and found.loss > 0
+    shown = str(found)
+    assert "20 places, 40 pairs; 4 places held out" in shown
+    assert "4 an epoch of 8 pairs in micro-batches of 4" in shown
+    assert (
+        "estimated: " in shown and "measured on cpu: " in shown and "nothing was written" in shown
+    )
+    assert not list(tmp_path.iterdir())
