@@ -639,7 +639,7 @@ for arm in ("triplet", "rda"):
 # The explorer needs a kernel (Jupyter or Colab): where does the weight go as $\alpha$, $\tau$, $\beta$ and the positive move? Look for settings in which two curves coincide.
 
 
-# %% tags=["hide-input", "nbval-ignore-output"]
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Shares of the weight against the distance of the negative, with the positive at 0.6. The soft margin's is flat up to 0.4 and gone at 0.8; times RDA's weight it is highest at the smallest distance and all but gone at 0.3; the softmax's is a low hump around 0.3."}}
 @interact(alpha=(1.0, 40.0), tau=(0.02, 0.3, 0.01), beta=(0.0, 64.0), positive=(0.1, 1.4, 0.05))
 def explore(alpha=10.0, tau=0.07, beta=16.0, positive=0.6):
     d = torch.linspace(0.05, 1.6, 200)

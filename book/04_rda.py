@@ -289,7 +289,7 @@ player(
 # What to see: as $\beta$ grows the curves steepen in both panels. Right, they also move apart, by up to a hundred at $\beta = 16$ and ten thousand at 32. Left, they turn about the mean and stay together where the weight is: at $\beta = 16$ the four nearest negatives, which hold more than four fifths of it, differ by at most a factor of 1.3 between the three positives. Far negatives, which hold little, differ by up to 2.6. In Jupyter or Colab, turn the knobs yourself:
 
 
-# %% tags=["hide-input", "nbval-ignore-output"]
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Two panels of weight against the angle of the negative, each with a curve for a positive at 20 degrees and one for a positive at 70. Left, normalised per query, the two nearly coincide up to 60 degrees; right, not normalised, the second lies far above the first throughout."}}
 # The sliders need a kernel: Jupyter or Colab.
 @interact(
     beta=(0.0, 32.0, 2.0), positive_deg=(5.0, 120.0, 5.0), weight_map=["exp", "power", "linear"]

@@ -1,0 +1,65 @@
+"""What Jupyter Book does beside its own for this book's pages; `_config.yml` names it.
+
+* Sliders need a kernel, which a page has not: the pages show the picture they stand at.
+* Scripts for running cells on a server are left out; nothing here uses them.
+"""
+
+import json
+
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
+
+
+def with_still_widgets(notebook: dict) -> dict:
+    """The notebook with every widget replaced by the picture that its output area shows.
+
+    Raises ValueError for a widget that shows none: its cell would be empty on the page.
+    """
+    models = notebook["metadata"].pop("widgets", {}).get(WIDGET_STATE, {}).get("state", {})
+    for cell in notebook["cells"]:
+        for output in cell.get("outputs", []):
+            if view := output.get("data", {}).get(WIDGET_VIEW):
+                pictures = list(_pictures(models, view["model_id"]))
+                if not pictures:
+                    raise ValueError(
+                        f"a widget that shows no picture, in the cell\n{cell['source']}"
+                    )
+                output["data"] = {"image/png": pictures[0]}
+    return notebook
+
+
+def _pictures(models: dict, model_id: str):
+    state = models[model_id]["state"]
+    for output in state.get("outputs", []):
+        if picture := output.get("data", {}).get("image/png"):
+            yield picture
+    for child in state.get("children", []):
+        yield from _pictures(models, child.removeprefix("IPY_MODEL_"))
+
+
+def read_source(app, docname: str, source: list[str]) -> None:
+    """Sphinx's `source-read`: change a page's text before it is parsed."""
+    if app.env.doc2path(docname).endswith(".ipynb"):
+        source[0] = json.dumps(with_still_widgets(json.loads(source[0])))
+
+
+def tidy_page(app, pagename: str, templatename: str, context: dict, doctree) -> None:
+    """Sphinx's `html-page-context`: change what is written of a page."""
+    context["script_files"] = [
+        script for script in context.get("script_files", []) if "thebe" not in _text(script)
+    ]
+    # a list in name only: its entries have a role that no list may hold
+    body = context.get("body", "")
+    context["body"] = body.replace(
+        '<div role="list" class="citation-list">', '<div class="citation-list">'
+    )
+
+
+def _text(script) -> str:
+    return f"{getattr(script, 'filename', script)} {getattr(script, 'attributes', {})}".lower()
+
+
+def setup(app) -> dict:
+    app.connect("source-read", read_source)
+    app.connect("html-page-context", tidy_page, priority=900)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

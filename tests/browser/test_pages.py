@@ -1,0 +1,127 @@
+"""Every page of the built book, as its readers meet it."""
+
+import re
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from pages import (
+    COLLAPSED,
+    HTML,
+    NAMES,
+    OPEN_ALL,
+    ROOT,
+    SCREENSHOTS,
+    STICKING_OUT,
+    formulas_are_typeset,
+    pictures_load,
+)
+
+WIDTHS = {"phone": 390, "desk": 1280}  # px
+CHAPTER = re.compile(r"\d\d_\w+\.html")
+
+GRAVE = ("serious", "critical")
+# What is grave, the theme's or a tool's, and out of our pages' reach: (rule, part of the markup)
+# -> why it is left.
+NOT_OURS = {}
+AUDIT = {
+    "resultTypes": ["violations"],
+    "preload": False,  # fetching the stylesheets once more would be the audit's request, not ours
+    "iframes": False,
+}
+ONLY_COLOURS = {"runOnly": {"type": "rule", "values": ["color-contrast"]}}
+# Bars and menus are the same on all pages, the colours of code on all chapters: they are audited
+# once. Formulas are MathJax's markup.
+WHOLE_PAGE = "index.html"
+ALL_CODE = next(filter(CHAPTER.fullmatch, NAMES), None)
+
+
+def test_asks_no_other_host(served):
+    assert served.other_hosts == []
+
+
+def test_formulas_are_typeset(served):
+    source = HTML / "_sources" / served.name
+    texts = [path.read_text() for path in source.parent.glob(f"{source.stem}.*")]
+    formulas = formulas_are_typeset(served.page)
+    if any(re.search(r"(?<![\\$`])\$[^$\s`]", text) for text in texts):
+        assert formulas > 0 or not CHAPTER.fullmatch(served.name)
+
+
+def test_pictures_load_and_say_what_they_show(served):
+    number = pictures_load(served.page)
+    assert number > 0 or not CHAPTER.fullmatch(served.name)
+
+
+def show(page, device, theme):
+    """The page on a device, in a theme as the reader's system asks for it."""
+    page.set_viewport_size({"width": WIDTHS[device], "height": 900})
+    page.emulate_media(color_scheme=theme)
+    page.wait_for_function("theme => document.documentElement.dataset.theme == theme", arg=theme)
+    return page
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("device", WIDTHS)
+def test_fits_the_window(served, device, theme):
+    page = show(served.page, device, theme)
+    assert page.evaluate(STICKING_OUT) == []
+    picture = SCREENSHOTS / f"{served.name.removesuffix('.html')}-{device}-{theme}.jpg"
+    page.screenshot(path=picture, type="jpeg", quality=70)
+
+
+def test_what_is_collapsed_opens(served):
+    opened = served.page.evaluate(OPEN_ALL)
+    assert len(opened) == served.page.locator(COLLAPSED).count()
+    assert [each for each in opened if not each[2] > each[1]] == []
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_can_be_used_by_all(served, theme, findings):
+    """axe-core: nothing serious or critical of ours; in the dark its colours alone are new."""
+    show(served.page, "desk", theme)
+    if served.name == WHOLE_PAGE:
+        part = {"exclude": [["mjx-container"]]}
+    else:
+        outside = [["mjx-container"]] + [["pre"]] * (served.name != ALL_CODE)
+        part = {"include": [["main"]], "exclude": outside}
+    options = AUDIT if theme == "light" else AUDIT | ONLY_COLOURS
+    ours = []
+    for rule in Axe().run(served.page, context=part, options=options).response["violations"]:
+        for node in rule["nodes"]:
+            known = any(rule["id"] == id and part in node["html"] for id, part in NOT_OURS)
+            findings["not ours" if known else theme][f"{rule['impact']}: {rule['id']}"] += 1
+            if rule["impact"] in GRAVE and not known:
+                ours.append((rule["id"], node["html"][:200], node["failureSummary"]))
+    findings["pages"] += theme == "light"
+    assert ours == []
+
+
+def test_players_play(served):
+    for player in served.page.locator(".animation").all():
+        picture = player.locator("img")
+        first = picture.get_attribute("src")
+        player.get_by_title("Next frame").click()
+        assert picture.get_attribute("src") != first
+        player.get_by_title("First frame").click()
+        assert picture.get_attribute("src") == first
+        player.get_by_title("Play", exact=True).click()
+        served.page.wait_for_function(
+            "([picture, first]) => picture.src != first", arg=[picture.element_handle(), first]
+        )
+        player.get_by_title("Pause").click()
+
+
+def test_opens_on_colab(served):
+    if not CHAPTER.fullmatch(served.name):
+        return
+    (address,) = served.page.eval_on_selector_all(
+        "a[href*='colab.research.google.com/github']", "links => links.map(link => link.href)"
+    )
+    path = address.partition("/blob/main/")[2]
+    assert path == f"book/{served.name.replace('.html', '.ipynb')}"
+    assert (ROOT / path).is_file()
+
+
+def test_nothing_complained(served):
+    """The last test of a page: nor did anything that the others did to it."""
+    assert served.faults == []
