@@ -129,9 +129,13 @@ def against(
     direction: str = "D2S",
 ) -> list[Difference]:
     """`paired` of each arm with the reference, p corrected by Holm over the arms."""
-    found = [paired(runs, world, arm, reference, measure, direction) for arm in arms]
-    corrected = holm([difference.p for difference in found])
-    return [replace(d, p=p) for d, p in zip(found, corrected, strict=True)]
+    return corrected([paired(runs, world, arm, reference, measure, direction) for arm in arms])
+
+
+def corrected(differences: Sequence[Difference]) -> list[Difference]:
+    """The differences, p corrected by Holm for being several."""
+    p_values = holm([difference.p for difference in differences])
+    return [replace(d, p=p) for d, p in zip(differences, p_values, strict=True)]
 
 
 def equivalence(difference: Difference, margin: float) -> Equivalence:
@@ -156,8 +160,8 @@ def equivalence(difference: Difference, margin: float) -> Equivalence:
 def equivalences(differences: Sequence[Difference], margin: float) -> list[Equivalence]:
     """`equivalence` of each of a family of differences, p corrected by Holm over them."""
     found = [equivalence(difference, margin) for difference in differences]
-    corrected = holm([each.p for each in found])
-    return [replace(each, p=p) for each, p in zip(found, corrected, strict=True)]
+    p_values = holm([each.p for each in found])
+    return [replace(each, p=p) for each, p in zip(found, p_values, strict=True)]
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
