@@ -66,6 +66,8 @@ def prepare(root: Path | str, out: Path | str, image_px: int, progress: bool = F
         raise ValueError(f"out is {out} and root is {root}: one must not lie in the other")
     datasets = _datasets(layout, root)
     folders, files = _folders(datasets), _files(datasets)
+    if not files:
+        raise ValueError(f"{root}: no image in its place folders, so there is nothing to copy")
     record = {
         "layout": layout.name,
         "source": here.name,

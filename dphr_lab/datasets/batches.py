@@ -135,10 +135,12 @@ class PairBatches:
         if batch < 1 or image_px < 1:
             raise ValueError(f"batch and image_px must be 1 or more, found {batch} and {image_px}")
         if batch > len(pairs):
+            most = f"choose a batch of at most {len(pairs)}"
+            if len(pairs) < 2:
+                most = "training needs 2 places or more; add some"
             raise ValueError(
                 f"batch is {batch}, and there are {len(pairs)} training places: a batch takes "
-                f"each of its pairs from another place; choose a batch of at most {len(pairs)}, "
-                "or hold out fewer places"
+                f"each of its pairs from another place; {most}, or hold out fewer places"
             )
         if not 0 <= rank < world_size <= batch:
             raise ValueError(

@@ -75,7 +75,9 @@ def screen(folder: Path | str, progress: bool = True) -> Screening:
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(filter(is_image_name, names)):
             path = Path(above) / name
-            state = path.stat()
+            state = path.lstat()  # of a link itself: it may lead nowhere, which reading will say
+            if path.exists():
+                state = path.stat()
             files.append((path.relative_to(folder).as_posix(), state.st_size, state.st_mtime_ns))
     if not files:
         raise ValueError(f"folder {folder} holds no image file; expected aerial tiles.")

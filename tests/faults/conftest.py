@@ -1,0 +1,27 @@
+"""What the fault tests share: a small world, and a run trained on it, each made once."""
+
+import pytest
+from faults import run
+
+SMALL = "--image-px 32 --train-places 6 --test-places 3 --distractor-places 1 --drone-views 2"
+SHORT = "--image-px 32 --batch 3 --val-places 0 --steps 1 --threads 1 --no-augmentation".split()
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("faults")
+
+
+@pytest.fixture(scope="session")
+def world(folder):
+    """A world on disk in University-1652's layout: places 1 to 6 train, 7 to 9 are queried."""
+    root = folder / "world"
+    assert run("scenes", "--preset", "tiny", "--out", root, *SMALL.split(), "--workers", 1) == 0
+    return root
+
+
+@pytest.fixture(scope="session")
+def trained(folder, world):
+    """A run on it that went to its end."""
+    assert run("train", "--data", world, "--out", folder / "run", *SHORT) == 0
+    return folder / "run"
