@@ -15,7 +15,19 @@ from dphr_lab.datasets.layouts import SUES200_HEIGHTS_M
 from dphr_lab.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[1]
-COMMANDS = ("scenes", "verify", "recipes", "train", "evaluate", "search", "probe", "study")
+COMMANDS = (
+    "scenes",
+    "verify",
+    "prepare",
+    "recipes",
+    "train",
+    "matrix",
+    "reproduce",
+    "evaluate",
+    "search",
+    "probe",
+    "study",
+)
 HEAVY = ("torch", "torchvision", "timm", "accelerate", "matplotlib", "cv2", "numpy", "PIL")
 SMALL_WORLD = {"image-px": 32, "train-places": 6, "test-places": 3, "drone-views": 2}
 SHORT = {"image-px": 32, "batch": 3, "val-places": 0, "steps": 2, "threads": 1}
@@ -270,6 +282,9 @@ def test_verify_counts_one_height_or_all(towns, capsys):
         ("train --out x --data y --recipe dphr-sues200", "one model a height: --height is needed"),
         ("train --out x --data y --steps 3 --epochs 1", "--steps and --epochs exclude one another"),
         ("train --resume x --recipe twin-towns", "--resume takes settings and data from the run"),
+        ("reproduce city --data x --out y.json", "invalid choice: 'city'"),
+        ("reproduce university1652 --data x --out y", "--out y: expected a name in .json"),
+        ("reproduce university1652 --data x --out y.json --height 150", "--height goes with sues"),
         ("recipes soup", "recipe: found 'soup'; expected one of sample4geo"),
         ("train --resume x --steps 10", "--resume takes settings and data from the run"),
         ("train --resume x --data y", "--resume takes settings and data from the run"),

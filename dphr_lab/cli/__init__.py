@@ -1,5 +1,5 @@
-"""The `dphr` command: scenes, verify, prepare, recipes, train, matrix, evaluate,
-search, probe, study.
+"""The `dphr` command: scenes, verify, prepare, recipes, train, matrix, reproduce,
+evaluate, search, probe, study.
 
 Only the standard library is imported here, so that `--help` answers at once; each command
 imports what it needs. Exit codes: 0 done, 1 a fault in data or files, 2 wrong usage, 130 stopped
@@ -22,6 +22,7 @@ from dphr_lab.cli import (
     prepare,
     probe,
     recipes,
+    reproduce,
     scenes,
     search,
     study,
@@ -30,7 +31,19 @@ from dphr_lab.cli import (
 )
 from dphr_lab.cli.flags import WrongUsage, add_traceback_flag
 
-COMMANDS = (scenes, verify, prepare, recipes, train, matrix, evaluate, search, probe, study)
+COMMANDS = (
+    scenes,
+    verify,
+    prepare,
+    recipes,
+    train,
+    matrix,
+    reproduce,
+    evaluate,
+    search,
+    probe,
+    study,
+)
 # Faults of data, files and machine, which get one message; all else is a bug and shows where.
 FORESEEN = (ValueError, OSError, ModuleNotFoundError, MemoryError)
 FORESEEN_NAMES = ("NonFiniteLossError", "OutOfMemoryError")  # by name: torch is not loaded here
@@ -45,12 +58,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code."""
     if hasattr(sys.stdout, "reconfigure"):  # a name or an arrow that the terminal cannot show
         sys.stdout.reconfigure(errors="replace")
-    args = build_parser().parse_args(arguments)
     try:
         with _sigterm_as_ctrl_c():
-            return args.run(args) or 0
+            return _carry_out(build_parser().parse_args(arguments))
     except KeyboardInterrupt as stopped:
         return _say(str(stopped) or "stopped", 130)
+
+
+def _carry_out(args: argparse.Namespace) -> int:
+    try:
+        return args.run(args) or 0
     except WrongUsage as error:
         message = str(error).rstrip(".")
         return _say(f"{args.command}: {message}; see dphr {args.command} --help", 2)

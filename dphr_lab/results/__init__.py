@@ -13,6 +13,7 @@ from statistics import mean, stdev
 from typing import Any
 
 from dphr_lab._files import read_json
+from dphr_lab.results.real import real_table as real_table
 
 
 def studies() -> list[str]:
