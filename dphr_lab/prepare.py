@@ -9,14 +9,13 @@ Taught in: book/07.
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from dphr_lab._files import replace_when_done, write_json
+from dphr_lab._files import read_json, replace_when_done, write_json
 from dphr_lab.datasets import SUES200, CrossViewDataset, find_layout, read_image
 from dphr_lab.datasets.images import READ_THREADS
 from dphr_lab.datasets.layouts import find_sues200_heights
@@ -129,7 +128,7 @@ def _open(out: Path, record: dict) -> Path:
         if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
             continue
         try:
-            stored = json.loads((folder / RECORD).read_text())
+            stored = read_json(folder / RECORD, "the record of a prepared data set")
         except (OSError, ValueError):
             raise ValueError(
                 f"out: {folder} holds something else than a prepared data set; give a new or "

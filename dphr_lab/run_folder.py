@@ -47,6 +47,16 @@ def stored_run(folder: Path) -> dict[str, Any]:
     return {"settings": stored["settings"], "data": data, "origin": stored["origin"]}
 
 
+def stored_result(folder: Path) -> dict[str, Any]:
+    """What result.json of a run says; raises `ValueError` for a file that is none."""
+    path, what = folder / RESULT, "the result of a run"
+    result = read_json(path, what)
+    for part, kind in {"settings": dict, "report": dict, "selected_step": int}.items():
+        if not isinstance(result.get(part), kind):
+            raise ValueError(f"{path}: not {what} (found {result.get(part)!r} for {part})")
+    return result
+
+
 def checkpoints(folder: Path) -> list[Path]:
     """The step checkpoints of a run, oldest first."""
     return sorted((folder / "checkpoints").glob("step-*"))

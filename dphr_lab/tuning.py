@@ -27,6 +27,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
+from dphr_lab._files import read_json
 from dphr_lab.settings import Settings
 
 TRIALS = "trials.json"
@@ -101,7 +102,7 @@ def changed(settings: Settings, values: Mapping[str, Any]) -> Settings:
 def read_trials(folder: Path) -> dict[str, Any]:
     """What a study's trials.json holds: {"trials": [...], "versions", "hardware"}."""
     path = folder / TRIALS
-    return json.loads(path.read_text()) if path.exists() else {"trials": []}
+    return read_json(path, "the trials of a study") if path.exists() else {"trials": []}
 
 
 def scores(search: Search, stored: Mapping[str, Any]) -> dict[str, list[tuple[dict, list[float]]]]:

@@ -1,10 +1,18 @@
 """What the fault tests share: a small world, and a run trained on it, each made once."""
 
 import pytest
+
 from faults import run
 
-SMALL = "--image-px 32 --train-places 6 --test-places 3 --distractor-places 1 --drone-views 2"
-SHORT = "--image-px 32 --batch 3 --val-places 0 --steps 1 --threads 1 --no-augmentation".split()
+
+def words(text: str) -> list[str]:
+    return text.split()
+
+
+SMALL = words(
+    "--image-px 32 --train-places 6 --test-places 3 --distractor-places 1 --drone-views 2"
+)
+SHORT = words("--image-px 32 --batch 3 --val-places 0 --steps 1 --threads 1 --no-augmentation")
 
 
 @pytest.fixture(scope="session")
@@ -16,7 +24,7 @@ def folder(tmp_path_factory):
 def world(folder):
     """A world on disk in University-1652's layout: places 1 to 6 train, 7 to 9 are queried."""
     root = folder / "world"
-    assert run("scenes", "--preset", "tiny", "--out", root, *SMALL.split(), "--workers", 1) == 0
+    assert run("scenes", "--preset", "tiny", "--out", root, *SMALL, "--workers", 1) == 0
     return root
 
 
