@@ -16,8 +16,9 @@ A study is a folder with a `study.toml`; each run's result.json goes beside it, 
     loss = "rda"
     loss_options = { beta = 32 }
 
-Stored runs are skipped and cut ones resumed, so a study can be made in pieces. Arms may choose
-settings by trials on other seeds first (`dphr_lab.tuning`, `dphr study search`).
+Stored runs are skipped and cut ones resumed, so a study can be made in pieces; a run that another
+stored study has made already is copied. Arms may choose settings by trials on other seeds first
+(`dphr_lab.tuning`, `dphr study search`).
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
@@ -44,6 +45,7 @@ import numpy as np
 from dphr_lab import environment, tuning
 from dphr_lab._files import replace_when_done, write_json
 from dphr_lab.results import run_name
+from dphr_lab.scenes import WorldSettings
 from dphr_lab.settings import TWIN_TOWNS_MINI, Settings
 
 if sys.version_info >= (3, 11):
@@ -200,6 +202,8 @@ def run_study(
             f"arms: {blind[0]} has trials that are not made; run dphr study search "
             f"{study.folder.name} first"
         )
+    copied = _copy_stored(study, todo)
+    todo = [run for run in todo if run not in copied]
     work = Path(work) if work is not None else Path("runs", "studies", study.folder.name)
     threads = None if jobs == 1 else 1
     groups = [
@@ -213,6 +217,8 @@ def run_study(
         )
         for world, seed in dict.fromkeys((world, seed) for world, _, seed in todo)
     ]
+    for run, source in copied.items():
+        say(f"{run_name(*run)}: the same run as {source}")
     say(f"{study.folder.name}: {len(study.runs())} runs, {len(todo)} to do now")
     made = 0
     for run, result in _carried_out(groups, jobs, minutes):
@@ -225,6 +231,37 @@ def run_study(
     if made < len(todo):
         say(f"{len(todo) - made} left: the same command goes on with them")
     return made
+
+
+def _copy_stored(study: Study, todo: Sequence[tuple]) -> dict[tuple[str, str, int], str]:
+    """Copy runs of equal settings and world from the stored studies; {run: where it was}."""
+    if not todo:
+        return {}
+    stored = {}
+    for name in stored_studies():
+        for path in sorted((_stored() / name).glob("*-s*.json")):
+            made = json.loads(path.read_text())
+            if made["data"]["world"] is not None:
+                key = _same(Settings.from_dict(made["settings"]), made["data"]["world"])
+                stored.setdefault(key, path)
+    copied = {}
+    for world, arm, seed in todo:
+        if "photos" not in study.worlds[world]:  # a folder of tiles may have changed
+            drawn = asdict(_world_settings(study, world, seed))
+            source = stored.get(_same(study.arms[arm].changed(seed=seed), drawn))
+            if source is not None:
+                with replace_when_done(study.folder / run_name(world, arm, seed)) as aside:
+                    shutil.copyfile(source, aside)
+                copied[world, arm, seed] = f"{source.parent.name}/{source.name}"
+    return copied
+
+
+def _same(settings: Settings, world: Mapping[str, Any]) -> str:
+    """Equal for runs that differ in nothing but how fast they go."""
+    settings = settings.changed(threads=None, workers=0)
+    known = {field.name: field.default for field in fields(WorldSettings)}
+    drawn = {name: world.get(name, default) for name, default in known.items()} | dict(world)
+    return json.dumps([settings.to_dict(), drawn], sort_keys=True, default=str)
 
 
 def search_study(

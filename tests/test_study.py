@@ -105,6 +105,21 @@ def test_a_world_of_photographs_is_taken_from_the_users_folder(folder, tmp_path,
     assert len(made) == 2  # other tiles, another world
 
 
+def test_a_run_that_another_study_has_is_copied(folder, tmp_path, monkeypatch):
+    other = tmp_path / "stored" / "other"
+    other.mkdir(parents=True)
+    (other / "study.toml").write_text(SMALL.replace("arms.blunt", "arms.flat"))
+    run(other)
+    monkeypatch.setattr(study, "_stored", lambda: tmp_path / "stored")
+    changed = SMALL.replace("beta = 0.0", "beta = 1.0").replace("threads = 1", "threads = 2")
+    (folder / "study.toml").write_text(changed)
+    count, said = run(folder)
+    assert said[0] == "small-triplet-s0.json: the same run as other/small-triplet-s0.json"
+    assert count == 2 and len(results.load(folder)) == 4  # the other arm has another beta
+    name = "small-triplet-s1.json"
+    assert (folder / name).read_bytes() == (other / name).read_bytes()
+
+
 def test_parts_of_a_study_can_be_asked_for(folder):
     assert run(folder, seeds=[1], arms=["blunt"])[0] == 1
     assert set(results.load(folder)) == {("small", "blunt", 1)}
