@@ -6,6 +6,7 @@ print(probe(model, stimuli))  # any callable from images (B, 3, H, W) uint8 to (
 """
 
 from dphr_lab.probe.figure import psychometric_curves
+from dphr_lab.probe.photographs import photo_stimuli
 from dphr_lab.probe.psychometric import Fit, Threshold, fit_curve, threshold
 from dphr_lab.probe.report import (
     ALL_KINDS,
@@ -30,6 +31,6 @@ from dphr_lab.probe.stimuli import (
 __all__ = [
     "ALL_KINDS", "CHANGE_KINDS", "DOSES_M2", "Curve", "Fit", "ProbeReport", "Stimuli",
     "StimulusSettings", "Threshold", "choices", "compare", "draw_change", "fit_curve",
-    "make_stimuli", "probe", "probe_days", "probe_embeddings", "probe_scene", "psychometric_curves",
-    "threshold",
+    "make_stimuli", "photo_stimuli", "probe", "probe_days", "probe_embeddings", "probe_scene",
+    "psychometric_curves", "threshold",
 ]  # fmt: skip

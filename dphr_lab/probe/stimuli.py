@@ -12,6 +12,7 @@ from functools import cached_property
 
 import numpy as np
 
+from dphr_lab.photos.edits import EDIT_KINDS, Edit
 from dphr_lab.scenes.cameras import Pose, university_orbit
 from dphr_lab.scenes.conditions import Conditions, draw_conditions, vary
 from dphr_lab.scenes.render import Flight, decode, photograph
@@ -44,7 +45,7 @@ class StimulusSettings:
 
     places: int = 200  # places, each with one drone view
     doses_m2: tuple[float, ...] = DOSES_M2  # changed ground areas to ask for; 0 is always added
-    kinds: tuple[str, ...] = CHANGE_KINDS  # kinds of change
+    kinds: tuple[str, ...] = CHANGE_KINDS  # kinds of change, or of photos.EDIT_KINDS
     image_px: int = 64  # side of every image, pixels
     weather: float = 0.0  # how far the days of the two views may differ, 0 (fair) to 1 (any)
     own_noise: bool = False  # sensor noise drawn anew for each alternative, not shared by a place's
@@ -59,8 +60,10 @@ class StimulusSettings:
         _check("weather", self.weather, 0 <= self.weather <= 1, "0 (fair) to 1 (any day)")
         rising = all(a < b for a, b in zip((0.0, *self.doses_m2), self.doses_m2, strict=False))
         _check("doses_m2", self.doses_m2, self.doses_m2 and rising, "square metres above 0, rising")
-        known = set(self.kinds) <= set(CHANGE_KINDS) and len(set(self.kinds)) == len(self.kinds)
-        _check("kinds", self.kinds, self.kinds and known, f"some of {', '.join(CHANGE_KINDS)}")
+        known = any(set(self.kinds) <= set(kinds) for kinds in (CHANGE_KINDS, EDIT_KINDS))
+        known = known and len(set(self.kinds)) == len(self.kinds)
+        expected = f"some of {', '.join(CHANGE_KINDS)}, or, of photographs, {', '.join(EDIT_KINDS)}"
+        _check("kinds", self.kinds, self.kinds and known, expected)
 
     @classmethod
     def from_dict(cls, values: dict) -> "StimulusSettings":
@@ -90,7 +93,7 @@ class Stimuli:
     areas_m2: np.ndarray  # (T,) met, within `NEAR_DOSE` of the dose
     pairs: np.ndarray  # (T, 2) int64, indices into `satellite`
     answers: np.ndarray  # (T,) int64, 0 or 1
-    changes: tuple[Change, ...]  # T records
+    changes: tuple[Change | Edit, ...]  # T records
 
     @cached_property
     def counts(self) -> np.ndarray:
@@ -140,11 +143,23 @@ def make_stimuli(
     """
     settings = settings or StimulusSettings()
     jobs = [(settings, place) for place in range(settings.places)]
+    if not set(settings.kinds) <= set(CHANGE_KINDS):
+        raise ValueError(
+            f"kinds are {settings.kinds}: expected some of {', '.join(CHANGE_KINDS)}; edits of "
+            "photographs are for photo_stimuli"
+        )
     with mapped(_photograph_place, jobs, workers, progress, "stimuli") as done:
-        shot = list(done)
+        return assemble(settings, list(done))
+
+
+def assemble(settings: StimulusSettings, shot: list) -> Stimuli:
+    """Trials of each place's (drone view, satellite images, [(kind, dose, change)]), shuffled.
+
+    The first of a place's satellite images is the true one, the others show its changes in turn.
+    """
     drone = np.stack([view for view, _, _ in shot])
     satellite = np.concatenate([views for _, views, _ in shot])
-    rng = _generator(settings, 3)
+    rng = generator(settings, 3)
     order = rng.permutation(len(satellite))  # neither place nor role shows in an image's number
     number = np.empty_like(order)
     number[order] = np.arange(len(order))
@@ -172,7 +187,7 @@ def probe_scene(settings: StimulusSettings, place: int) -> Scene:
     It is the layout with a shed or a paved square for each dose that no object of it has.
     """
     scene = make_layout(settings.seed, FIRST_FAMILY + place)
-    rng = _generator(settings, 0, place)
+    rng = generator(settings, 0, place)
     for kind in sorted({_pool(kind) for kind in settings.kinds if kind in WHOLE_OBJECTS}):
         for dose_m2 in settings.doses_m2:
             if draw_change(scene, kind, dose_m2, rng) is None:
@@ -182,7 +197,7 @@ def probe_scene(settings: StimulusSettings, place: int) -> Scene:
 
 def probe_days(settings: StimulusSettings, place: int) -> tuple[Pose, Conditions, Conditions]:
     """Return where the drone stood, its day, and the day of every satellite image of a place."""
-    rng = _generator(settings, 2, place)
+    rng = generator(settings, 2, place)
     pose = university_orbit(24)[int(rng.integers(24))]
     return pose, *(draw_conditions(rng, view, settings.weather) for view in ("drone", "satellite"))
 
@@ -198,15 +213,16 @@ def draw_change(scene: Scene, kind: str, dose_m2: float, rng: np.random.Generato
     if kind not in WHOLE_OBJECTS:
         things = [t for t in things if not t.name.startswith("probe")]
     elif dose_m2 > 0:
-        things = [t for t in things if _is_near(t.area_m2, dose_m2)]
+        things = [t for t in things if is_near(t.area_m2, dose_m2)]
     for index in rng.permutation(len(things)):
         change = make_change(scene, kind, dose_m2, rng, (things[index].name,))
-        if change and (dose_m2 == 0 or _is_near(change.area_m2, dose_m2)):
+        if change and (dose_m2 == 0 or is_near(change.area_m2, dose_m2)):
             return change
     return None
 
 
-def _is_near(area_m2: float, dose_m2: float) -> bool:
+def is_near(area_m2: float, dose_m2: float) -> bool:
+    """Whether an area counts as of a dose."""
     return dose_m2 / NEAR_DOSE <= area_m2 <= dose_m2 * NEAR_DOSE
 
 
@@ -267,7 +283,7 @@ def _trials(settings: StimulusSettings, scene: Scene, place: int) -> list:
     for kind, name in enumerate(settings.kinds):
         for dose_m2 in (0.0, *settings.doses_m2):
             # a generator for each: a trial does not depend on what else was asked for
-            rng = _generator(settings, 1, place, CHANGE_KINDS.index(name), round(100 * dose_m2))
+            rng = generator(settings, 1, place, CHANGE_KINDS.index(name), round(100 * dose_m2))
             change = draw_change(scene, name, dose_m2, rng)
             if change is not None:
                 found.append((kind, dose_m2, change))
@@ -279,7 +295,7 @@ def _photograph_place(job) -> tuple[np.ndarray, np.ndarray, list]:
     settings, place = job
     scene, px = probe_scene(settings, place), settings.image_px
     pose, day, pass_day = probe_days(settings, place)
-    rng = _generator(settings, 4, place)
+    rng = generator(settings, 4, place)
     drone = decode(photograph(Flight(scene, day, px).drone(pose), vary(day, rng), rng))
     noise, trials = int(rng.integers(1 << 30)), _trials(settings, scene, place)
     scenes = [scene, *(apply_change(scene, change) for _, _, change in trials)]
@@ -296,7 +312,8 @@ def _from_above(scene: Scene, day: Conditions, px: int, noise: int) -> np.ndarra
     return decode(photograph(view, day, np.random.default_rng(noise)))
 
 
-def _generator(settings: StimulusSettings, *keys: int) -> np.random.Generator:
+def generator(settings: StimulusSettings, *keys: int) -> np.random.Generator:
+    """The generator of one use, which the first key names; uses share no sequence."""
     return np.random.default_rng([settings.seed, 10, *keys])
 
 
