@@ -42,6 +42,7 @@ from dphr_lab.run_folder import (
     newest_checkpoint,
     read_metrics,
     replaced_folder,
+    stored_result,
 )
 from dphr_lab.settings import Settings
 
@@ -118,7 +119,7 @@ def refit(
         raise FileNotFoundError(
             f"refit: found no {RESULT} in {run_folder}; give a run that went to its end"
         )
-    before = json.loads(path.read_text())
+    before = stored_result(Path(run_folder))
     settings = Settings.from_dict(before["settings"])
     if settings.select == "test":
         raise ValueError(
