@@ -1,10 +1,15 @@
 """What Jupyter Book does beside its own for this book's pages; `_config.yml` names it.
 
 * Sliders need a kernel, which a page has not: the pages show the picture they stand at.
+* Lines `<!-- generated: NAME -->` of a page are replaced by text made from files.
+* The reference pages are docstrings, with links to the chapters.
 * Scripts for running cells on a server are left out; nothing here uses them.
 """
 
 import json
+
+import dphr_reference
+from dphr_generated import with_generated_parts
 
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
@@ -41,6 +46,8 @@ def read_source(app, docname: str, source: list[str]) -> None:
     """Sphinx's `source-read`: change a page's text before it is parsed."""
     if app.env.doc2path(docname).endswith(".ipynb"):
         source[0] = json.dumps(with_still_widgets(json.loads(source[0])))
+    else:
+        source[0] = with_generated_parts(source[0])
 
 
 def tidy_page(app, pagename: str, templatename: str, context: dict, doctree) -> None:
@@ -62,4 +69,5 @@ def _text(script) -> str:
 def setup(app) -> dict:
     app.connect("source-read", read_source)
     app.connect("html-page-context", tidy_page, priority=900)
+    dphr_reference.setup(app)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

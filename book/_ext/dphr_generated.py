@@ -1,0 +1,152 @@
+"""Parts of pages that are made when the book is built, from the files that they speak of.
+
+A line `<!-- generated: NAME -->` of a page stands for the text that `PARTS[NAME]()` makes.
+"""
+
+import contextlib
+import io
+import json
+import os
+import re
+from collections import defaultdict
+from pathlib import Path
+
+import dphr_reference
+
+from dphr_lab.cli import COMMANDS, build_parser
+
+BOOK = Path(__file__).resolve().parents[1]
+ROOT = BOOK.parent
+RESULTS = ROOT / "dphr_lab" / "results"
+MEASUREMENTS = ROOT / "tests" / "benchmarks" / "results"
+SHOWN_VERSIONS = ("python", "torch", "timm", "numpy")
+NOT_COMPARED = "nbval-ignore-output"
+
+
+def with_generated_parts(page: str) -> str:
+    """`page` with every such line replaced by its text. Raises KeyError for an unknown name."""
+    line = r"^<!-- generated: ([\w-]+) -->$"
+    return re.sub(line, lambda found: PARTS[found[1]](), page, flags=re.MULTILINE)
+
+
+# ---- the command line ------------------------------------------------------------------------
+
+
+def command_line() -> str:
+    """`dphr --help`, and a section with the help of each command."""
+    names = [module.__name__.rpartition(".")[2] for module in COMMANDS]
+    sections = [_help()]
+    sections += [f"## `dphr {name}`\n\n{_help(name)}" for name in names]
+    return "\n\n".join(sections)
+
+
+def _help(*command: str) -> str:
+    printed = io.StringIO()
+    before = os.environ.get("COLUMNS")
+    os.environ["COLUMNS"] = "92"  # argparse breaks its lines by the window
+    try:
+        with contextlib.redirect_stdout(printed), contextlib.suppress(SystemExit):
+            build_parser().parse_args([*command, "--help"])
+    finally:
+        os.environ.pop("COLUMNS")
+        if before is not None:
+            os.environ["COLUMNS"] = before
+    return f"```text\n{printed.getvalue().rstrip()}\n```"
+
+
+# ---- how this book is checked ----------------------------------------------------------------
+
+
+def chapters() -> str:
+    """A row a chapter: how many of its cells ran, which outputs are compared, and where it ran."""
+    rows = []
+    for stem in dphr_reference.chapters().values():
+        notebook = json.loads((BOOK / f"{stem}.ipynb").read_text())
+        cells = [c for c in notebook["cells"] if c["cell_type"] == "code" and "".join(c["source"])]
+        ran = sum(cell["execution_count"] is not None for cell in cells)
+        failed = sum(o["output_type"] == "error" for cell in cells for o in cell["outputs"])
+        compared = sum(NOT_COMPARED not in cell["metadata"].get("tags", []) for cell in cells)
+        rows.append(
+            (
+                f"{{doc}}`{stem}`",
+                f"{ran} of {len(cells)}",
+                failed,
+                compared,
+                _where(notebook["metadata"].get("executed", {})),
+            )
+        )
+    return _table(("chapter", "cells run", "failed", "outputs compared", "run with"), rows)
+
+
+def studies() -> str:
+    """A row a study: its stored runs, seeds and minutes, and where they ran."""
+    rows = []
+    for folder in sorted(path for path in RESULTS.iterdir() if (path / "study.toml").exists()):
+        runs = _stored(folder)
+        seeds = {run["settings"]["seed"] for run in runs if "settings" in run}
+        rows.append(
+            (
+                f"`{folder.name}`",
+                len(runs) or "none yet",
+                ", ".join(map(str, sorted(seeds))),
+                f"{sum(run.get('wall_s', 0) for run in runs) / 60:.0f}" if runs else "",
+                _where(*runs),
+            )
+        )
+    return _table(("study", "runs", "seeds", "minutes", "run with"), rows)
+
+
+def measurements() -> str:
+    """A row for what else is stored: probes, calibration, timings."""
+    rows = []
+    folders = [path for path in RESULTS.iterdir() if path.is_dir()]
+    for folder in sorted(path for path in folders if not (path / "study.toml").exists()):
+        if records := _stored(folder):
+            rows.append((f"`dphr_lab/results/{folder.name}`", len(records), _where(*records)))
+    by_kind = defaultdict(list)
+    for record in _stored(MEASUREMENTS):
+        by_kind[record["name"].partition("-")[0]].append(record)
+    for kind, records in sorted(by_kind.items()):
+        rows.append((f"`tests/benchmarks`: {kind}", len(records), _where(*records)))
+    return _table(("stored in", "files", "made with"), rows)
+
+
+def ci_steps() -> str:
+    """The steps of .ci/run, as it runs them."""
+    text = (ROOT / ".ci" / "run").read_text()
+    rows = re.findall(r"^step (\S+) (.+)$", text, re.MULTILINE)
+    return _table(("step", "command"), [(name, f"`{command}`") for name, command in rows])
+
+
+def _stored(folder: Path) -> list[dict]:
+    return [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
+
+
+def _where(*records: dict) -> str:
+    """Versions and machines of records, each once, as a reader needs them."""
+    found = []
+    for record in records:
+        if "versions" not in record:
+            found.append("not recorded")
+            continue
+        versions, machine = record["versions"], record["hardware"]
+        gpus = ", ".join(machine["gpus"]) or "no GPU"
+        found.append(
+            ", ".join(f"{name} {versions[name]}" for name in SHOWN_VERSIONS if name in versions)
+            + f"; {machine['processor']}, {machine['cores']} cores, {gpus}"
+        )
+    return "; or ".join(dict.fromkeys(found))
+
+
+def _table(headings: tuple, rows: list[tuple]) -> str:
+    lines = [headings, ("---",) * len(headings), *rows]
+    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
+
+
+PARTS = {
+    "command-line": command_line,
+    "chapters": chapters,
+    "studies": studies,
+    "measurements": measurements,
+    "ci-steps": ci_steps,
+}
