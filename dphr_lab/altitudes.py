@@ -15,20 +15,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from dphr_lab import environment
-from dphr_lab._files import replace_when_done, write_json
-from dphr_lab.datasets import SUES200, find_layout
+from dphr_lab._files import read_json, replace_when_done, write_json
+from dphr_lab.datasets import SUES200, ImageSet, find_layout
+from dphr_lab.datasets.images import resize
 from dphr_lab.datasets.layouts import find_sues200_heights
 from dphr_lab.evaluation import DIRECTIONS, evaluate_dataset
 from dphr_lab.models import Encoder
 from dphr_lab.plotting import heatmap
 from dphr_lab.retrieval import SELECTED_ON_TEST
-from dphr_lab.run_folder import RESULT, holds_run
+from dphr_lab.run_folder import RESULT, holds_run, stored_result
 from dphr_lab.settings import Settings
 from dphr_lab.training import describe_data, fit
 
@@ -78,6 +80,49 @@ def altitude_matrix(
         aside.write_text(tables(matrix) + "\n", encoding="utf-8")
     draw(matrix, out / "matrix.png")
     return matrix
+
+
+def stored() -> dict[int, dict[str, Any]]:
+    """The matrices of Twin Towns that travel with the package, by seed.
+
+    They have more beside "reports", "same_ground" and "same_ground_coarse": {trained at: {tested
+    at: report}}, drone → satellite, of images cut to the ground that the model's own height sees,
+    by `FromLower` with and without `sharp`.
+    """
+    folder = files("dphr_lab.results") / "altitudes"
+    found = (path for path in folder.iterdir() if path.name.endswith(".json"))
+    matrices = (json.loads(path.read_text("utf-8")) for path in found)
+    return dict(sorted((matrix["settings"]["seed"], matrix) for matrix in matrices))
+
+
+class FromLower(ImageSet):
+    """Drone images of one height cut to the ground that the same camera sees from a lower one.
+
+    The middle `lower_m / height_m` of each side is kept: a pinhole camera of a narrower angle at
+    the same place. Scale is then that of the lower height; what is left of the difference is how
+    things look from further up. `sharp`: as fine as the files have it; else only the pixels that
+    the whole image has at the size asked for, enlarged. Raises ValueError unless
+    0 < lower_m <= height_m.
+    """
+
+    def __init__(self, images: ImageSet, height_m: float, lower_m: float, sharp: bool = True):
+        super().__init__(images.view, images.places, images.families)
+        if not 0 < lower_m <= height_m:
+            raise ValueError(f"lower_m is {lower_m}; expected above 0, {height_m} at most")
+        self.images, self.height_m, self.lower_m, self.sharp = images, height_m, lower_m, sharp
+
+    def read(self, indices, image_px: int):
+        """The middle of the images at `indices`, uint8 RGB (n, 3, image_px, image_px)."""
+        share = self.lower_m / self.height_m
+        whole_px = round(image_px / share) if self.sharp else image_px
+        kept_px = image_px if self.sharp else round(image_px * share)
+        first = (whole_px - kept_px) // 2
+        middle = slice(first, first + kept_px)
+        return resize(self.images.read(indices, whole_px)[..., middle, middle], image_px)
+
+    def subset(self, mask_or_indices) -> FromLower:
+        images = self.images.subset(mask_or_indices)
+        return FromLower(images, self.height_m, self.lower_m, self.sharp)
 
 
 def values(matrix: Mapping[str, Any], direction: str, measure: str) -> np.ndarray:
@@ -137,7 +182,7 @@ def _trained(settings: Settings, data, folder: Path, origin: dict, progress: boo
         return fit(
             settings, data, folder, resume=holds_run(folder), origin=origin, progress=progress
         )
-    result = json.loads((folder / RESULT).read_text("utf-8"))
+    result = stored_result(folder)
     asked, stored = json.loads(json.dumps(settings.to_dict())), result["settings"]
     different = [name for name in asked if stored.get(name) != asked[name]]
     if different:
@@ -152,7 +197,7 @@ def _trained(settings: Settings, data, folder: Path, origin: dict, progress: boo
 def _tested(folder: Path, height_m: int, result: Mapping, data: Mapping[int, SUES200]) -> dict:
     """{height: {direction: report}} of the run's encoder; what is stored is not measured again."""
     path = folder / TESTED
-    stored = json.loads(path.read_text("utf-8")) if path.exists() else {}
+    stored = read_json(path, "what the run's encoder scored") if path.exists() else {}
     stored[str(height_m)] = result["report"]
     encoder = None
     for other_m, other in data.items():

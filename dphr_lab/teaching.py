@@ -1,10 +1,12 @@
-"""What the chapters do with their readers: compare a guess, show a player. Needs `[book]`."""
+"""What chapters do: compare a guess, show a player, find public data. Needs `[book]`."""
 
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -91,3 +93,25 @@ def _with_the_same_names_each_time(markup: str, alt: str) -> str:
     """The markup's random identifiers replaced by one that depends on `alt`."""
     drawn = re.search(r"_anim_img([0-9a-f]{32})", markup).group(1)
     return markup.replace(drawn, hashlib.sha256(alt.encode()).hexdigest()[:32])
+
+
+def public_data(name: str) -> Path | None:
+    """The folder of "University-1652" or "SUES-200" in or below `DPHR_DATA`, None where it is not.
+
+    `DPHR_DATA` is an environment variable: a data set's folder, or the one that holds it. Raises
+    FileNotFoundError where it is set to no folder.
+    """
+    from dphr_lab.datasets import find_layout
+
+    root = os.environ.get("DPHR_DATA")
+    if not root:
+        return None
+    if not Path(root).is_dir():
+        raise FileNotFoundError(f"DPHR_DATA is {root!r}: there is no such folder; set another one")
+    for folder in (Path(root), *sorted(path for path in Path(root).iterdir() if path.is_dir())):
+        try:
+            if find_layout(folder).name == name:
+                return folder
+        except (FileNotFoundError, ValueError):  # no data set, or another kind of folder
+            continue
+    return None

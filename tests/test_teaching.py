@@ -5,7 +5,7 @@ import re
 import matplotlib.pyplot as plt
 import pytest
 
-from dphr_lab.teaching import compare_guess, player
+from dphr_lab.teaching import compare_guess, player, public_data
 
 pytest.importorskip("IPython")
 
@@ -60,3 +60,21 @@ def test_a_guess_is_set_beside_what_was_found(guess, said, capsys):
     compare_guess(guess, 61.0, "%")
     out = capsys.readouterr().out
     assert "found: 61.0%" in out and said in out
+
+
+def test_public_data_are_found_by_their_layout(tmp_path, monkeypatch):
+    monkeypatch.delenv("DPHR_DATA", raising=False)
+    assert public_data("University-1652") is None
+    university, sues = tmp_path / "b", tmp_path / "c"
+    for folder in (university / "test/query_drone/0001", university / "train/drone/0002"):
+        folder.mkdir(parents=True)
+    for folder in (sues / "satellite-view/0001", sues / "drone_512/0001/150"):
+        folder.mkdir(parents=True)
+    (tmp_path / "a").mkdir()
+    monkeypatch.setenv("DPHR_DATA", str(tmp_path))
+    assert public_data("University-1652") == university and public_data("SUES-200") == sues
+    monkeypatch.setenv("DPHR_DATA", str(sues))
+    assert public_data("University-1652") is None and public_data("SUES-200") == sues
+    monkeypatch.setenv("DPHR_DATA", str(tmp_path / "none"))
+    with pytest.raises(FileNotFoundError, match="DPHR_DATA"):
+        public_data("SUES-200")

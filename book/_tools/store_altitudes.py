@@ -1,0 +1,71 @@
+"""Store chapter 08's matrix: Twin Towns as SUES-200, trained at each height, tested at all:
+
+    python book/_tools/store_altitudes.py WORK [SEED ...]
+
+And the scale test: each model asked again with the images of every greater height cut to the ground
+that its own height sees, at full resolution and with no more pixels than the whole image had. One
+file a seed in dphr_lab/results/altitudes; what is stored is skipped. The world (27 MB) and the runs
+lie in WORK, where a call that was cut goes on. About four minutes of one core a seed.
+"""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from dphr_lab import results, scenes
+from dphr_lab._files import write_json
+from dphr_lab.altitudes import FromLower, altitude_matrix
+from dphr_lab.datasets import SUES200
+from dphr_lab.evaluation import evaluate_images
+from dphr_lab.models import Encoder
+from dphr_lab.prepare import prepare
+from dphr_lab.recipes import RECIPES
+
+FOLDER = Path(results.__file__).parent / "altitudes"
+# No twins: places differ as they like, so that altitude is what is varied. Rendered at twice the
+# size that is trained on, so that the middle half of an image is still at full resolution.
+WORLD = replace(scenes.PRESETS["sues200"], image_px=128, drone_views=3, weather=0.0, family_size=1)
+TRAINED_PX = 64
+RECIPE, CHANGES = "twin-towns-sues200", {"steps": 200, "threads": 1}
+
+
+def main(work: Path, seeds: list[int]) -> None:
+    for seed in seeds:
+        path = FOLDER / f"s{seed}.json"
+        if path.exists():
+            continue
+        root = work / f"towns-{seed}"
+        if not root.exists():
+            world = scenes.make_world(replace(WORLD, seed=seed))
+            scenes.write_sues200(world, root, workers=1, progress=False)
+        small = prepare(root, work / f"small-{seed}", TRAINED_PX).root
+        recipe = RECIPES[RECIPE]
+        settings = recipe.settings(seed=seed, **CHANGES)
+        origin = {"recipe": {"name": RECIPE, "overridden": recipe.overridden(settings)}}
+        out = work / f"matrix-{seed}"
+        matrix = altitude_matrix(small, settings, out, origin=origin)
+        matrix["data"] |= {"world": replace(WORLD, seed=seed).to_dict()}
+        matrix["same_ground"] = same_ground(root, out, matrix["heights_m"], sharp=True)
+        matrix["same_ground_coarse"] = same_ground(root, out, matrix["heights_m"], sharp=False)
+        write_json(path, matrix)
+        print(f"stored {path.name}", flush=True)
+
+
+def same_ground(root: Path, out: Path, heights_m: list[int], sharp: bool) -> dict:
+    """{trained at: {tested at: report}}, drone → satellite, of images cut to the same ground."""
+    found = {}
+    for own_m in heights_m:
+        encoder = Encoder.load(out / str(own_m))
+        found[str(own_m)] = {}
+        for height_m in heights_m[heights_m.index(own_m) + 1 :]:
+            query, gallery = SUES200(root, height_m).test("D2S")
+            query = FromLower(query, height_m, own_m, sharp)
+            report = evaluate_images(encoder, query, gallery)
+            found[str(own_m)][str(height_m)] = report.to_dict()
+    return found
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
+    main(Path(sys.argv[1]), [int(seed) for seed in sys.argv[2:]] or [0])
