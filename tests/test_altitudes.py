@@ -5,11 +5,13 @@ import shutil
 
 import numpy as np
 import pytest
+import torch
 
 from dphr_lab import altitudes, scenes
-from dphr_lab.altitudes import altitude_matrix, tables, values
+from dphr_lab.altitudes import FromLower, altitude_matrix, tables, values
 from dphr_lab.cli import main
-from dphr_lab.datasets import SUES200
+from dphr_lab.datasets import SUES200, ArrayImages
+from dphr_lab.datasets.images import resize
 from dphr_lab.evaluation import evaluate_dataset
 from dphr_lab.models import Encoder
 from dphr_lab.settings import Settings
@@ -94,6 +96,49 @@ def test_from_the_command_line(towns, tmp_path, capsys):
     stored = json.loads((out / "matrix.json").read_text())
     assert stored["origin"]["recipe"]["name"] == "twin-towns-sues200"
     assert stored["settings"]["steps"] == 1 and list(stored["reports"]) == ["300"]
+
+
+def test_an_image_is_cut_to_the_ground_of_a_lower_height():
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), dtype=np.uint8)
+    images = ArrayImages("drone", pixels, [4, 5, 6], [1, 1, 2])
+    cut = FromLower(images, height_m=300, lower_m=150)
+    middle = torch.from_numpy(pixels[[2, 0], 8:24, 8:24]).permute(0, 3, 1, 2)
+    assert torch.equal(cut.read([2, 0], 16), middle)
+    coarse = FromLower(images, 300, 150, sharp=False).read([2], 16)
+    few = images.read([2], 16)[..., 4:12, 4:12]
+    assert coarse.shape == (1, 3, 16, 16) and torch.equal(coarse, resize(few, 16))
+    assert torch.equal(FromLower(images, 300, 300).read([1], 24), images.read([1], 24))
+    part = cut.subset(np.array([False, True, True]))
+    assert part.places.tolist() == [5, 6] and part.families.tolist() == [1, 2]
+    assert torch.equal(part.read([1], 16), middle[:1])
+    for lower_m in (0, 301):
+        with pytest.raises(ValueError, match=f"lower_m is {lower_m}"):
+            FromLower(images, 300, lower_m)
+
+
+def test_the_cut_is_what_a_narrower_lens_sees():
+    """By the camera's own matrix, for points near the centre; walls and the far edge differ."""
+    share, px = 150 / 300, 64
+    wide = scenes.Pose(300, 30.0, 58.0, 45.0)
+    narrow_deg = 2 * np.degrees(np.arctan(share * np.tan(np.radians(22.5))))
+    narrow = scenes.Pose(300, 30.0, 58.0, narrow_deg)
+    points = np.random.default_rng(0).uniform(-60, 60, (50, 3)) * (1, 1, 0)
+    seen, _ = scenes.project(scenes.drone_matrix(wide, round(px / share)), points)
+    expected, _ = scenes.project(scenes.drone_matrix(narrow, px), points)
+    np.testing.assert_allclose(seen - (px / share - px) / 2, expected, atol=1e-9)
+
+
+def test_stored_matrices_are_whole():
+    for seed, matrix in altitudes.stored().items():
+        assert matrix["data"]["world"]["seed"] == matrix["settings"]["seed"] == seed
+        assert matrix["versions"]["torch"] and matrix["hardware"]["processor"]
+        for direction in ("D2S", "S2D"):
+            found = values(matrix, direction, "r_at_1")
+            assert found.shape == (4, 4) and found.min() > 5  # 0.5 % at random
+        for name in ("same_ground", "same_ground_coarse"):
+            cells = {(int(a), int(b)) for a, row in matrix[name].items() for b in row}
+            assert cells == {(a, b) for a in (150, 200, 250, 300) for b in (200, 250, 300) if a < b}
+    assert seed == len(altitudes.stored()) - 1
 
 
 def test_other_layouts_are_refused(tmp_path, capsys):
