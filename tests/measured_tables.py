@@ -2,8 +2,8 @@
 
 `python tests/measured_tables.py` prints every table; with names of files it writes each table
 between that page's lines `<!-- measured: NAME -->` and `<!-- end of NAME -->`. Measured anew by
-`DPHR_BENCHMARK_OUT=tests/benchmarks/results pytest tests/benchmarks/test_losses.py -s
---benchmark-size full`.
+`DPHR_BENCHMARK_OUT=tests/benchmarks/results pytest tests/benchmarks -s --benchmark-size full`,
+of which render.json is shown nowhere.
 """
 
 import json
@@ -13,6 +13,11 @@ from pathlib import Path
 
 STORED = Path(__file__).parent / "benchmarks" / "results"
 HEADINGS = {  # column of a row -> what stands above it, and digits after the point
+    "step": ("step", 0),
+    "by": ("by", 0),
+    "to_px": ("to, px", 0),
+    "ms": ("ms an image", 2),
+    "view": ("view", 0),
     "encoder": ("encoder", 0),
     "image_px": ("image, px", 0),
     "B": ("B", 0),
@@ -33,12 +38,18 @@ HEADINGS = {  # column of a row -> what stands above it, and digits after the po
     "growth_mb": ("memory added, MB", 0),
     "peak_mb": ("peak of the process, MB", 0),
     "wall_s": ("s", 0),
+    "plain_images_per_s": ("Pillow + torchvision, images/s", 0),
+    "ours_images_per_s": ("dphr_lab, images/s", 0),
+    "times_plain": ("times as fast", 2),
+    "prepared_images_per_s": ("after `dphr prepare`, images/s", 0),
+    "prepared_times_plain": ("times as fast", 2),
+    "prepared_off_by": ("prepared pixels off by, of 255", 1),
 }
 
 
 def names() -> list[str]:
     """The stored measurements, such as "losses-speed"."""
-    return sorted(path.stem for path in STORED.glob("losses-*.json"))
+    return sorted(path.stem for path in STORED.glob("*-*.json"))
 
 
 def table(stored: dict) -> str:
@@ -50,7 +61,8 @@ def table(stored: dict) -> str:
         lines.append("| " + " | ".join(_cell(name, row[name]) for name in columns) + " |")
     hardware, versions = stored["hardware"], stored["versions"]
     gpu = hardware["gpus"][0] if "gpu" in stored["name"] else None
-    where = gpu or f"{hardware['processor']}, {hardware['torch_threads']} threads"
+    threads = hardware["torch_threads"]
+    where = gpu or f"{hardware['processor']}, {threads} thread{'s' * (threads > 1)}"
     return "\n".join(lines) + f"\n\nMeasured on {where}; torch {versions['torch']}."
 
 
