@@ -446,12 +446,17 @@ def counted(tests):
     return ", ".join(f"{found.count(v)} {v}" for v in sorted(set(found)))
 
 
+equal = [
+    f"{name}, {world}"
+    for (name, world, *_), test in zip(of_ratio, ratio_tests, strict=True)
+    if test.verdict.startswith("equivalent")
+]
 ahead, behind = (
     sum(d.p < 0.05 and sign * d.interval.mean > 0 for d in ratio_gains) for sign in (1, -1)
 )
 Markdown(f"""
 * *Does the order transfer to photographs?* By the rule: **{verdict.order}** (tau {verdict.tau:.2f}, at least {verdict.tau_low:.2f}, {min(seeds.values())} seeds a realism). Of the gains over L_tri: {said}.
-* *Does the ratio matter?* Of {len(ratio_tests)} comparisons with its broken form, RDA is clearly ahead in {ahead} and clearly behind in {behind}; {counted(ratio_tests)}.
+* *Does the ratio matter?* Of {len(ratio_tests)} comparisons with its broken form, RDA is clearly ahead in {ahead} and clearly behind in {behind}; {counted(ratio_tests)}. Equivalent within two points: {", ".join(equal) or "none"}.
 * *Does a schedule for λ help, with noise or without?* Of {len(schedules)} comparisons with a constant, {counted(schedules)}{"; with noise it has not been asked yet" if "noise" in waiting else ""}.
 * *Beyond that, nothing.* The photographs have no parallax and no façades, the encoders are small, the runs short, and no loss had its settings searched here. "Transfers" means: from drawn towns to warped photographs.
 """)
