@@ -25,8 +25,8 @@ def replace_when_done(path: Path | str) -> Iterator[Path]:
         yield aside
         os.replace(aside, path)
     except OSError as error:
-        if error.filename in (None, str(aside), aside):  # a full disk names no file, others this
-            error.filename, error.filename2 = str(path), None
+        if error.errno and error.filename in (None, str(aside), aside):
+            error.filename = str(path)  # a full disk names no file, others the one aside
         raise
     finally:
         aside.unlink(missing_ok=True)

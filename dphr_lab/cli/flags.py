@@ -244,7 +244,8 @@ def check_out(name: str, path: Path | None, folder: bool = False) -> None:
         raise NotADirectoryError(
             f"{name}: {above} is a file, and a folder is needed there; give another path"
         )
-    if not os.access(above, os.W_OK | os.X_OK):
+    effective = os.access in os.supports_effective_ids
+    if not os.access(above, os.W_OK | os.X_OK, effective_ids=effective):
         raise PermissionError(
             f"{name}: no permission to write in {above}; give another path, or change that"
         )
