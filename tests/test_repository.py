@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 CITATION = yaml.safe_load((ROOT / "CITATION.cff").read_text())
-URL = yaml.safe_load((ROOT / "_config.yml").read_text())["repository"]["url"]
+URL = yaml.safe_load((ROOT / "book" / "_config.yml").read_text())["repository"]["url"]
 EXTRAS = set(PROJECT["optional-dependencies"])
 LARGEST_BYTES = 1_000_000  # of a tracked file that is not another project's
 
