@@ -231,22 +231,27 @@ for axis, images, title in zip(
 # %% [markdown]
 # What to see: left and right show nearly the same ground at the same scale. Not quite the same: from twice as far the far edge is not so much smaller than the near one, and walls lean less. (Each image has its own small error of pose, too.)
 #
-# First on a model trained now, a small one: 48 places at 150 m, 160 steps. The world was written at 128 px and is trained on at 64, so that the middle half keeps its full resolution, and blur is no third explanation; `prepare` writes the small copy.
+# First on a model trained now, a small one: 48 places at 150 m, 160 steps. The world was written at 128 px and is trained on at 64, so that the middle half keeps its full resolution, and blur is no third explanation; `prepare` writes the small copy. One switch, `FULL`, runs the real set's recipe instead.
 
 # %% tags=["nbval-ignore-output"]
-recipe = RECIPES["twin-towns-sues200"]
-settings = recipe.settings(batch=32, steps=160, val_places=8, threads=2)
-small = prepare(root, folder / "small", settings.image_px).root
-fit(settings, SUES200(small, 150), folder / "run", progress=False)
-encoder = Encoder.load(folder / "run")
+FULL = False  # True: the real set's recipe as it stands; needs a GPU
+recipe = RECIPES["dphr-sues200" if FULL else "twin-towns-sues200"]
+small = {"batch": 32, "steps": 160, "val_places": 8, "threads": 2}
+settings = recipe.settings(**({} if FULL else small))
+copy = prepare(root, folder / "small", settings.image_px).root
+fit(settings, SUES200(copy, 150), folder / "run", progress=False)
+encoder = Encoder.load(folder / "run").to("cuda" if torch.cuda.is_available() else "cpu")
 asked = {"150 m": queries[150], "300 m": queries[300], "300 m, middle half": cut}
 found = {name: evaluate_images(encoder, query, gallery) for name, query in asked.items()}
 for name, report in found.items():
     print(f"{name:20} R@1 {report.r_at_1:5.1f} %  AP {report.ap:5.1f} %")
 
 # %%
-assert found["300 m, middle half"].ap > found["300 m"].ap
-print("from 300 m, the middle half of the image is worth more than all of it")
+gain = found["300 m, middle half"].ap - found["300 m"].ap
+print(
+    "from 300 m, the middle half is worth", "more" if gain > 0 else "less", "than the whole image"
+)
+assert gain > 0 or real is not None  # of the real set nothing is claimed
 
 # %% [markdown]
 # A model of a few seconds on a few places shows the direction at best. The stored models, four of them on 120 places, were put to the same test, each with all greater heights:
@@ -341,7 +346,8 @@ print(f"the far edge is {near:.0f} m from the centre at 150 m, {narrow:.0f} m in
 for lower_m in (150, 100, 75):
     cut_more = FromLower(queries[150], 150, lower_m)
     print(f"as if from {lower_m:3} m: AP {evaluate_images(encoder, cut_more, gallery).ap:.1f} %")
-assert evaluate_images(encoder, FromLower(queries[150], 150, 75), gallery).ap < found["150 m"].ap
+nearest = evaluate_images(encoder, FromLower(queries[150], 150, 75), gallery)
+assert nearest.ap < found["150 m"].ap or real is not None
 
 # %% tags=["hide-cell"]
 # 4. 4,000 drone queries have steps of 0.025 %, 80 satellite queries of 1.25 %.
