@@ -1,13 +1,26 @@
 """Settings of the tests: figures without a screen, and the size of the benchmarks."""
 
 import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+# what a distribution is made of; the tests and the book stay in the repository
+PACKAGED = ("dphr_lab", "pyproject.toml", "README.md", "LICENSE", "MANIFEST.in")
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 
 
 def pytest_addoption(parser):
+    parser.addoption(
+        "--all-chapters",
+        action="store_true",
+        help="tests/test_colab.py: run all chapters as Colab does, not two, and store how it went",
+    )
     parser.addoption(
         "--benchmark-size",
         choices=("smallest", "full"),
@@ -20,3 +33,30 @@ def pytest_addoption(parser):
 def benchmark_size(request):
     """'smallest' or 'full', as asked for by --benchmark-size."""
     return request.config.getoption("--benchmark-size")
+
+
+@pytest.fixture(scope="session")
+def sources(tmp_path_factory):
+    """A copy of what distributions are made of: building leaves its traces there."""
+    folder = tmp_path_factory.mktemp("sources")
+    for name in PACKAGED:
+        if (ROOT / name).is_dir():
+            ignored = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(ROOT / name, folder / name, ignore=ignored)
+        else:
+            shutil.copy(ROOT / name, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def distributions(sources, tmp_path_factory):
+    """(wheel, source distribution), as `python -m build` makes them, the one from the other."""
+    folder = tmp_path_factory.mktemp("dist")
+    done = subprocess.run(
+        [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder), str(sources)],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    (wheel,), (source,) = folder.glob("*.whl"), folder.glob("*.tar.gz")
+    return wheel, source
