@@ -147,6 +147,39 @@ def _autocast(device: str, half: torch.dtype | None) -> Iterator[None]:
         torch.clear_autocast_cache()
 
 
+CARDS_GB = (8, 16, 24, 80)
+CARDS_COLUMNS = {  # of a stored row -> heading
+    "recipe": "recipe",
+    "batch": "batch",
+    "micro_batch": "micro-batch",
+    "mixed_precision": "precision",
+    "peak_gib": "GiB",
+    "tflop": "TFLOP a step",
+    "step_s": "s a step",
+}
+
+
+def cards_table(stored: dict) -> str:
+    """A Markdown table of what steps take, by row of a stored `results/memory/cards.json`.
+
+    The last column says what each row is: "estimated" by counting, or "measured" on the GPU that
+    it names. A card fits a row that takes at most `CARD_SHARE` of it.
+    """
+    cards = [f"{card} GB" for card in CARDS_GB]
+    heads = [*CARDS_COLUMNS.values(), *cards, "how"]
+    lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
+    for row in stored["rows"]:
+        cells = []
+        for name in CARDS_COLUMNS:
+            value = row.get(name)
+            shown = f"{value:,.1f}" if isinstance(value, float) else str(value)
+            cells.append("–" if value is None else shown)
+        fits = [row["peak_gib"] <= CARD_SHARE * card for card in CARDS_GB]
+        how = row["how"] if row.get("gpu") is None else f"{row['how']} on {row['gpu']}"
+        lines.append("| " + " | ".join((*cells, *("yes" if f else "no" for f in fits), how)) + " |")
+    return "\n".join(lines)
+
+
 class Peak:
     """The most memory of a piece of work, as measured: `with peak_memory() as peak: …`."""
 

@@ -49,6 +49,30 @@ def test_two_steps_are_stored_with_their_reports(run):
     assert (s2d["queries"], s2d["gallery"], s2d["unanswerable"]) == (3, 162, 0)
 
 
+def test_the_recipe_scaled_down_by_flags_alone_trains_and_evaluates(tmp_path, capsys):
+    out = tmp_path / "recipe"
+    small = (
+        "--backbone test_convnext --pretrained none --mixed-precision no --image-px 32 --batch 3 "
+        "--val-places 0 --steps 2 --threads 1"
+    )
+    recipe = ["--recipe", "dphr-university1652", *small.split()]
+    assert dphr("train", "--data", ROOT, "--out", out, *recipe) == 0
+    shown = capsys.readouterr().out
+    assert "recipe dphr-university1652" in shown and "given; the recipe has 128" in shown
+    result = json.loads((out / "result.json").read_text())
+    assert result["recipe"]["name"] == "dphr-university1652"
+    assert set(result["recipe"]["overridden"]) == {
+        "backbone", "pretrained", "mixed_precision", "image_px", "batch", "val_places", "steps",
+        "epochs",
+    }  # fmt: skip
+    assert result["settings"]["loss"] == "dphr_infonce" and len(result["curves"]["loss"]) == 2
+    assert (result["report"]["D2S"]["queries"], result["report"]["S2D"]["gallery"]) == (162, 162)
+    file = tmp_path / "report.json"
+    assert dphr("evaluate", "--run", out, "--gallery-mode", "both", "--json", file) == 0
+    again = json.loads(file.read_text())["query_places"]["D2S"]
+    assert (again["gallery"], again["gallery_given"]) == (3, 168)
+
+
 def test_evaluate_repeats_the_report_of_the_run(run, tmp_path):
     file = tmp_path / "report.json"
     assert dphr("evaluate", "--run", run, "--json", file) == 0

@@ -549,7 +549,7 @@ def test_two_processes_train_as_one(tmp_path):
             from test_training import ColouredPlaces, settings
             from dphr_lab import training
 
-            options = settings(loss="dphr", steps=5, batch=7, sampler="nearest")  # 4 and 3 rows
+            options = settings(loss="dphr", steps=20, batch=7, sampler="nearest")  # 4 and 3 rows
             training.fit(options, ColouredPlaces(), sys.argv[1], progress=False)
             """
         )
@@ -565,6 +565,7 @@ def test_two_processes_train_as_one(tmp_path):
     results = [json.loads((run / "result.json").read_text()) for run in (alone, together)]
     for name in ("loss", "lambda"):
         a, b = (np.array(result["curves"][name]) for result in results)
+        assert len(a) == len(b) == 20
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
     a, b = (Encoder.load(run).state_dict() for run in (alone, together))
     for name in a:
