@@ -447,7 +447,7 @@ def counted(tests):
 
 
 equal = [
-    f"{name}, {world}"
+    f"{world} ({name})"
     for (name, world, *_), test in zip(of_ratio, ratio_tests, strict=True)
     if test.verdict.startswith("equivalent")
 ]
