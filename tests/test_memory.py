@@ -1,12 +1,26 @@
 """Memory: what is counted by shape is what autograd keeps, and what a step then takes."""
 
+import json
+from importlib.resources import files
+
 import pytest
 import torch
 from test_training import ColouredPlaces, settings
 
-from dphr_lab.dry_run import dry_run
-from dphr_lab.memory import MIB, count_activations, kept_for_backward, peak_memory, step_cost
+from dphr_lab.dry_run import dry_run, measure_steps
+from dphr_lab.memory import (
+    CARD_SHARE,
+    CARDS_GB,
+    GIB,
+    MIB,
+    cards_table,
+    count_activations,
+    kept_for_backward,
+    peak_memory,
+    step_cost,
+)
 from dphr_lab.models import Encoder
+from dphr_lab.recipes import RECIPES
 from dphr_lab.settings import Settings
 
 
@@ -109,3 +123,28 @@ def test_a_dry_run_does_one_step_and_writes_nothing(tmp_path, monkeypatch):
         "estimated: " in shown and "measured on cpu: " in shown and "nothing was written" in shown
     )
     assert not list(tmp_path.iterdir())
+
+
+def test_steps_on_noise_are_measured():
+    peak, seconds = measure_steps(settings(steps=1, micro_batch=4), steps=1)
+    assert seconds > 0 and (peak.total is None or peak.total > 10 * MIB)
+
+
+def test_the_stored_cards_say_of_each_row_how_it_came_about():
+    stored = json.loads((files("dphr_lab.results") / "memory" / "cards.json").read_text())
+    lines = cards_table(stored).splitlines()[2:]
+    assert len(lines) == len(stored["rows"])
+    for row, line in zip(stored["rows"], lines, strict=True):
+        assert row["how"] in ("estimated", "measured")
+        assert line.endswith(f"{row['how']} |") or f"measured on {row['gpu']}" in line
+        assert (row["how"] == "measured") == ("step_s" in row)
+        fits = [row["peak_gib"] <= CARD_SHARE * card for card in CARDS_GB]
+        assert [cell.strip() == "yes" for cell in line.split("|")[-6:-2]] == fits
+
+
+def test_a_stored_estimate_is_counted_again():
+    stored = json.loads((files("dphr_lab.results") / "memory" / "cards.json").read_text())
+    (row,) = [r for r in stored["rows"] if r["recipe"] == "twin-towns" and r["how"] == "estimated"]
+    cost = step_cost(RECIPES["twin-towns"].settings(batch=row["batch"]))
+    assert cost.peak / GIB == pytest.approx(row["peak_gib"], rel=0.05)
+    assert cost.flops / 1e12 == pytest.approx(row["tflop"], rel=0.05)
