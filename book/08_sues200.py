@@ -202,7 +202,7 @@ for tested in ("150", "300"):
 assert np.ptp(d2s.mean(0)) > 1.5 * np.ptp(d2s.mean(1)) and d2s.mean(0).argmax() == 1
 
 # %% [markdown]
-# The intervals are over the 80 places. They part 13.3 % from 31.7 %, but no two neighbouring cells; and this is one seed. So: large drops are real here, the order of the rest is not settled.
+# The intervals are over the 80 places. They part 13.3 % from 31.7 %, but no two neighbouring cells; and this is one world. So: large drops are real here, the order of the rest is not settled.
 #
 # In the reported table above, higher is better; in this world the highest is the hardest. Three things at least are different: its images have 384 px where ours have 64, its network was pretrained, and its photographs may hold landmarks that ours lack. Which of them does it was not tested.
 #
@@ -287,15 +287,40 @@ print(f"100 m and more above: lost {lost:.1f} points; back by a sharp cut {back[
 assert min(back.values()) > 0.6 * lost
 
 # %% [markdown]
-# What to see: but for the first row, where there was little to lose, the cut images stand well to the right of the whole ones, and about where the model stands at its own height. The control is the *coarse* cut: the same few pixels that the whole 300 m image has at 64 px, the middle 32 of each side, enlarged. It does no worse than the sharp one (in all six rows a little better, which we had not expected and did not follow up), so what came back did not come from finer detail. It is **scale**, and with it the rim of ground that a cut leaves out; cutting cannot part these two. The encoder had learned the ratio between its two views by heart. For appearance, nothing is left that 80 places could show; only the sharp cut from 300 to 150 m stays some points short, and the coarse one does not.
+# What to see: but for the first row, where there was little to lose, the cut images stand well to the right of the whole ones, and about where the model stands at its own height. The control is the *coarse* cut: the same few pixels that the whole 300 m image has at 64 px, the middle 32 of each side, enlarged. It does no worse than the sharp one (in all six rows a little better, but not so in the second world below), so what came back did not come from finer detail. It is **scale**, and with it the rim of ground that a cut leaves out; cutting cannot part these two. The encoder had learned the ratio between its two views by heart. For appearance, nothing is left that 80 places could show; only the sharp cut from 300 to 150 m stays some points short, and the coarse one does not.
+#
+# Is that one world's accident? Everything above is seed 0. A second one changes world, initialisation and batches:
+
+# %%
+for seed, other in stored().items():
+    at = other["reports"]
+    diagonal, uncut, cut_to = (
+        np.mean([report["r_at_1"] for report in column])
+        for column in zip(
+            *(
+                (at[a][a]["D2S"], at[a][b]["D2S"], other["same_ground_coarse"][a][b])
+                for a, b in (("150", "250"), ("150", "300"), ("200", "300"))
+            ),
+            strict=True,
+        )
+    )
+    by_height = values(other, "D2S", "r_at_1").mean(0).round(1)
+    print(f"seed {seed}: lost {diagonal - uncut:.1f} points, back by a coarse cut "
+          f"{cut_to - uncut:.1f}; mean R@1 by height tested at {by_height}")  # fmt: skip
+    assert cut_to - uncut > 0.6 * (diagonal - uncut) > 3
+
+# %% [markdown]
+# What to see: the main finding repeats, a drop of more than ten points and all of it back by a cut. Details do not: in the second world the model for 300 m is at its best at 250 m, and the sharp cut is as good as the coarse one. Two worlds are still few.
 #
 # One more comparison, against the convention. At 300 m the model *trained* there has R@1
 
 # %%
-at_300 = dict(zip(pairs, coarse, strict=True))
-print(f"{d2s[3, 3]:.1f} %; the one trained at 200 m, asked with images cut to the ground "
-      f"it knows: {at_300[200, 300]:.1f} %")  # fmt: skip
-assert at_300[200, 300] > d2s[3, 3] + 10
+for seed, other in stored().items():
+    there = values(other, "D2S", "r_at_1")[3, 3]
+    by_cut = other["same_ground_coarse"]["200"]["300"]["r_at_1"]
+    print(f"seed {seed}: {there:.1f} %; the one trained at 200 m, asked with images cut to the "
+          f"ground it knows: {by_cut:.1f} %")  # fmt: skip
+    assert by_cut > there + 10
 
 # %% [markdown]
 # Here, then, a height was not worth a model of its own; it was worth a crop. The crop needs only the ratio of two altitudes, one of which the flight's log gives. Whether this holds on SUES-200, at 384 px and with a pretrained network, is one `FromLower` away from `dphr matrix`, and has not been measured.
@@ -305,7 +330,7 @@ assert at_300[200, 300] > d2s[3, 3] + 10
 # %% tags=["hide-input"]
 Markdown(f"""
 * You **said** how much ground is seen: {width_m(150):.0f} m across at 150 m, {width_m(300):.0f} m at 300 m, beside {satellite_m:.0f} m in the satellite image.
-* You **read** a 4 × 4 matrix (Twin Towns, one seed): R@1 was {own.mean():.1f} % on its diagonal and {d2s[~np.eye(4, dtype=bool)].mean():.1f} % off it; at 200 m all models averaged {d2s[:, 1].mean():.1f} %, at 300 m {d2s[:, 3].mean():.1f} %.
+* You **read** a 4 × 4 matrix (Twin Towns, seed 0): R@1 was {own.mean():.1f} % on its diagonal and {d2s[~np.eye(4, dtype=bool)].mean():.1f} % off it; at 200 m all models averaged {d2s[:, 1].mean():.1f} %, at 300 m {d2s[:, 3].mean():.1f} %.
 * You **separated** scale from appearance: of {lost:.1f} points lost at heights 100 m and more above the model's own, cutting to the same ground gave back {back["sharp"]:.1f}, and {back["coarse"]:.1f} with no finer pixels than before.
 """)
 
