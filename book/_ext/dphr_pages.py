@@ -60,6 +60,10 @@ def tidy_page(app, pagename: str, templatename: str, context: dict, doctree) -> 
     context["body"] = body.replace(
         '<div role="list" class="citation-list">', '<div class="citation-list">'
     )
+    if tree := context.get("generate_toctree_html"):
+        context["generate_toctree_html"] = lambda *args, **kwargs: str(
+            tree(*args, **kwargs)
+        ).replace("<summary>", '<summary aria-label="Pages below">')
 
 
 def _text(script) -> str:

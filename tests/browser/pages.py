@@ -29,6 +29,8 @@ class Opened:
         self.page.on("request", self._on_request)
         self.page.goto(url)
         self.page.evaluate("() => window.MathJax?.startup?.promise")
+        # colours are asked for at once after a change of theme
+        self.page.add_style_tag(content="* { transition: none !important; }")
 
     def _on_console(self, message) -> None:
         if message.type == "error":
