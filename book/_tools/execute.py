@@ -1,7 +1,8 @@
 """Run chapters and store their outputs: python book/_tools/execute.py [STEM ...]
 
 A chapter's .py file is its source; the .ipynb beside it is written anew. The same outputs give
-the same bytes: no time stamps, no random ids. Without a STEM every chapter is run.
+the same bytes: no time stamps, no random ids. Versions and hardware are stored with them. Without a
+STEM every chapter is run.
 """
 
 import argparse
@@ -10,6 +11,7 @@ import hashlib
 import io
 import os
 import re
+import sys
 from pathlib import Path
 
 import jupytext
@@ -18,6 +20,9 @@ from nbclient import NotebookClient
 from PIL import Image
 
 BOOK = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(BOOK.parent))  # the package of this checkout, installed or not
+from dphr_lab import environment  # noqa: E402
+
 TIMEOUT_S = 900  # of one cell
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 # 32 hexadecimal digits standing alone, or behind a prefix that matplotlib's animations use
@@ -85,6 +90,10 @@ def execute(path: Path) -> None:
         resources={"metadata": {"path": str(BOOK)}},
     ).execute()
     notebook.metadata["language_info"] = {"name": "python"}  # no interpreter version
+    notebook.metadata["executed"] = {  # shown on the page "How this book is checked"
+        "versions": environment.versions(),
+        "hardware": environment.hardware(),
+    }
     if not shows_widgets(notebook):
         notebook.metadata.pop("widgets", None)
     nbformat.validate(notebook)
