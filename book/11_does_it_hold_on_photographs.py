@@ -41,9 +41,11 @@ import cv2
 import matplotlib.pyplot as plt
 import numpy as np
 from IPython.display import Markdown
+from scipy import stats
 
 from dphr_lab import comparisons, photos, results, scenes, transfer
-from dphr_lab.datasets.batches import family_order, plan_batches
+from dphr_lab.datasets import plan_batches
+from dphr_lab.datasets.batches import family_order
 from dphr_lab.photos.views import aim, view_matrix
 from dphr_lab.plotting import PALETTE
 from dphr_lab.study import read_study
@@ -515,7 +517,7 @@ rng = np.random.default_rng(0)
 found = {}
 for n in (5, 20, 40, 80):
     drawn = rng.normal(0, 5, (2000, n))
-    reach = comparisons.stats.t.ppf(0.95, n - 1) * drawn.std(1, ddof=1) / np.sqrt(n)
+    reach = stats.t.ppf(0.95, n - 1) * drawn.std(1, ddof=1) / np.sqrt(n)
     found[n] = (abs(drawn.mean(1)) + reach < 2).mean()
 assert found[5] < 0.05 < found[20] < 0.5 < found[40] < found[80]
 print("4: a true tie is found in", {n: f"{share:.0%}" for n, share in found.items()})
