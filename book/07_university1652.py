@@ -237,7 +237,7 @@ assert all(b >= a for a, b in zip(full, asked_for, strict=True))
 axis.set(yticks=range(4), yticklabels=[f"{d}, {'flip' if f else 'no TTA'}" for d, f in rows])
 axis.invert_yaxis()
 axis.set_xlabel("R@1 (%)")
-axis.legend(frameon=False, title="gallery")
+_ = axis.legend(frameon=False, title="gallery")
 
 # %% [markdown]
 # What to see: the rings never lie to the left of the dots, in no direction and for no encoder (exercise 2 proves it). The encoder has not changed between the two; the task has. Whether the mirrored image helps is another matter: the mean of two looks may gain or cost, and in the run shown it costs S2D a good part of its R@1. Neither choice is cheating; leaving it unsaid is. (The encoder itself is a weak one, a few seconds old. What is compared here is ways to report it.)

@@ -274,7 +274,7 @@ axis.plot(own_height, rows, "k|", markersize=16, label="own height")
 axis.set(yticks=rows, yticklabels=[f"{a} m → {b} m" for a, b in pairs])
 axis.set_xlabel("R@1, drone → satellite (%)")
 axis.invert_yaxis()
-axis.legend(frameon=False, fontsize=9, ncol=4, loc="lower center", bbox_to_anchor=(0.45, 1))
+_ = axis.legend(frameon=False, fontsize=9, ncol=4, loc="lower center", bbox_to_anchor=(0.45, 1))
 
 # %%
 for (a, b), *row in zip(pairs, as_is, sharp, coarse, own_height, strict=True):

@@ -127,7 +127,7 @@ for high_m, style in ((3, "-"), (10, "--"), (30, ":")):
     hidden_px = high_m / np.tan(np.radians(pitch_deg)) / (200 / 64)
     curves.plot(pitch_deg, hidden_px, style, color="black", label=f"{high_m} m high")
 curves.set(xlabel="pitch θ, degrees", ylabel="shift, px of 64", title="what the warp leaves out")
-curves.legend(frameon=False)
+_ = curves.legend(frameon=False)
 
 # %%
 roof = np.array([[0.0, 0, 10]])
