@@ -91,7 +91,7 @@ def filed(request, context):
 @pytest.fixture(scope="session")
 def findings():
     """The audit's findings by theme, rule and page; written beside the screenshots at the end."""
-    found = {"light": Counter(), "dark": Counter(), "not ours": Counter(), "pages": 0}
+    found = {"light": Counter(), "dark": Counter(), "pages": 0}
     yield found
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     (SCREENSHOTS / "audit.json").write_text(json.dumps(found, indent=1))
