@@ -1,5 +1,6 @@
 """What would be published: it holds the whole package, and says what it lacks where it lacks it."""
 
+import os
 import subprocess
 import sys
 import sysconfig
@@ -21,6 +22,8 @@ def bare(distributions, tmp_path_factory):
     venv.create(folder, with_pip=False, symlinks=sys.platform != "win32")
     scripts = Path(sysconfig.get_path("scripts", "venv", {"base": str(folder)}))
     python = scripts / Path(sys.executable).name
+    # what PYTHONPATH leads to would count as installed
+    own = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     subprocess.run(
         [
             *(sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet"),
@@ -28,6 +31,7 @@ def bare(distributions, tmp_path_factory):
         ],
         check=True,
         cwd=folder,
+        env=own,
     )
     return python
 
