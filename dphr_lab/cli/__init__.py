@@ -14,6 +14,7 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from types import FrameType
 
 from dphr_lab import __version__
 from dphr_lab.cli import (
@@ -53,13 +54,15 @@ TO_DO = dict.fromkeys(
     (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", None)), "make room, or give another folder"
 )
 
+CAN_ASK_AGAIN = hasattr(signal, "setitimer")  # not on Windows
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code."""
     if hasattr(sys.stdout, "reconfigure"):  # a name or an arrow that the terminal cannot show
         sys.stdout.reconfigure(errors="replace")
     try:
-        with _sigterm_as_ctrl_c():
+        with _stoppable():
             return _carry_out(build_parser().parse_args(arguments))
     except KeyboardInterrupt as stopped:
         return _say(str(stopped) or "stopped", 130)
@@ -99,23 +102,49 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 @contextmanager
-def _sigterm_as_ctrl_c() -> Iterator[None]:
-    """Meet a scheduler's SIGTERM as Ctrl-C is met: with a checkpoint, and nothing half-written."""
+def _stoppable() -> Iterator[None]:
+    """Meet a scheduler's SIGTERM as Ctrl-C is met: with a checkpoint, and nothing half-written.
+
+    Some libraries swallow whatever is raised while they import another, so a first signal during
+    an import is answered when the import is over; a second one at once.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield  # signals reach the main thread only
         return
+    asked = []
 
-    def on_sigterm(number, frame):
-        on_ctrl_c = signal.getsignal(signal.SIGINT)
-        if not callable(on_ctrl_c):  # ignored, as in a shell's background
-            raise KeyboardInterrupt
-        on_ctrl_c(number, frame)
+    def stop(number, frame):
+        if CAN_ASK_AGAIN and _importing(frame) and (number == signal.SIGALRM or not asked):
+            asked.append(number)
+            signal.setitimer(signal.ITIMER_REAL, 0.002)  # its SIGALRM asks again
+            return
+        raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, on_sigterm)
+    def as_ctrl_c(number, frame):
+        on_ctrl_c = signal.getsignal(signal.SIGINT)  # `stop`, or what saves a checkpoint first
+        (on_ctrl_c if callable(on_ctrl_c) else stop)(number, frame)
+
+    handlers = {signal.SIGTERM: as_ctrl_c}
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # as it is in a shell's background
+        handlers[signal.SIGINT] = stop
+    if CAN_ASK_AGAIN:
+        handlers[signal.SIGALRM] = as_ctrl_c
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        if CAN_ASK_AGAIN:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _importing(frame: FrameType | None) -> bool:
+    while frame is not None:
+        if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _message(error: Exception) -> str:

@@ -206,3 +206,32 @@ def test_stopped_at_the_start(name, world, tmp_path):
     assert process.returncode == 130, err
     assert err == "dphr: stopped\n"
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("name", SIGNALS)
+def test_no_import_swallows_a_stop(name, tmp_path, monkeypatch):
+    """Libraries that try imports under a bare `except` would lose it."""
+    (tmp_path / "swallowing.py").write_text(
+        "import os, time\n"
+        "try:\n"
+        f"    os.kill(os.getpid(), {SIGNALS[name].value})\n"
+        "    time.sleep(0.2)\n"
+        "except:\n"
+        "    pass\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(sys.modules, "swallowing", None)
+    del sys.modules["swallowing"]  # and again when the test is over
+    went_on = []
+
+    def carry_out(args):
+        import swallowing  # noqa: F401
+
+        went_on.append(True)
+        time.sleep(30)
+
+    monkeypatch.setattr("dphr_lab.cli.recipes.run", carry_out)
+    handlers = [signal.getsignal(number) for number in (*SIGNALS.values(), signal.SIGALRM)]
+    assert run("recipes") == 130
+    assert went_on
+    assert handlers == [signal.getsignal(n) for n in (*SIGNALS.values(), signal.SIGALRM)]
