@@ -44,7 +44,7 @@ import numpy as np
 
 from dphr_lab import environment, tuning
 from dphr_lab._files import replace_when_done, write_json
-from dphr_lab.results import run_name
+from dphr_lab.results import load, run_name
 from dphr_lab.scenes import WorldSettings
 from dphr_lab.settings import TWIN_TOWNS_MINI, Settings
 
@@ -159,6 +159,19 @@ def read_study(name_or_folder: str | Path) -> Study:
         if "photos" not in table:  # their folder need not be here to read what was stored
             _world_settings(study, world, 0)
     return study
+
+
+def complete_runs(name_or_folder: str | Path) -> dict[tuple[str, str, int], dict[str, Any]]:
+    """`results.load` of a study, but only of the seeds whose runs are all there.
+
+    Arms are compared on the same seeds, so a seed half run waits. Empty where none is complete.
+    Raises as `read_study` does.
+    """
+    study = read_study(name_or_folder)
+    cut = {seed for _, _, seed in study.missing()}
+    if cut >= set(study.seeds):
+        return {}
+    return {at: run for at, run in load(study.folder.resolve()).items() if at[2] not in cut}
 
 
 def run_study(

@@ -5,7 +5,7 @@ import pytest
 
 from dphr_lab import results, study, training
 from dphr_lab.settings import Settings
-from dphr_lab.study import read_study, run_study, stored_studies, thinned
+from dphr_lab.study import complete_runs, read_study, run_study, stored_studies, thinned
 
 SMALL = """
 about = "Does it run?"
@@ -55,6 +55,15 @@ def test_every_run_is_made_once_and_stored_under_its_name(folder, jobs):
     assert runs["small", "blunt", 0]["settings"]["loss_options"] == {"beta": 0.0}
     assert not any((folder.parent / "work").iterdir())
     assert run(folder) == (0, ["asked: 4 runs, 0 to do now"])
+
+
+def test_a_seed_is_complete_when_every_arm_has_run(folder):
+    assert complete_runs(folder) == {}
+    run(folder, seeds=[0])
+    run(folder, seeds=[1], arms=["blunt"])
+    assert set(complete_runs(folder)) == {("small", arm, 0) for arm in ("triplet", "blunt")}
+    run(folder)
+    assert complete_runs(folder) == results.load(folder)
 
 
 def test_a_world_is_rendered_once_for_all_arms_and_read_as_it_was(folder, monkeypatch):
