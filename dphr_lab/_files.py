@@ -61,15 +61,18 @@ def fill_when_done(folder: Path | str) -> Iterator[Path]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def read_json(path: Path | str, what: str) -> Any:
+def read_json(path: Path | str, what: str, to_do: str = "") -> Any:
     """The object in a JSON file; raises ValueError naming the file for what is no JSON object.
 
-    `what` says in the message what was expected, such as "the settings of a run".
+    `what` says in the message what was expected, such as "the settings of a run"; `to_do` ends it.
     """
+    to_do = f"; {to_do}" if to_do else ""
     try:
         found = json.loads(Path(path).read_bytes())
     except ValueError as error:  # no JSON, or no text
-        raise ValueError(f"{path}: not {what} ({type(error).__name__}: {error})") from None
+        raise ValueError(f"{path}: not {what} ({type(error).__name__}: {error}){to_do}") from None
     if not isinstance(found, dict):
-        raise ValueError(f"{path}: not {what} (found {type(found).__name__}, expected an object)")
+        raise ValueError(
+            f"{path}: not {what} (found {type(found).__name__}, expected an object){to_do}"
+        )
     return found

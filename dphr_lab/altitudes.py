@@ -29,7 +29,7 @@ from dphr_lab.datasets.layouts import find_sues200_heights
 from dphr_lab.evaluation import DIRECTIONS, evaluate_dataset
 from dphr_lab.models import Encoder
 from dphr_lab.plotting import heatmap
-from dphr_lab.retrieval import SELECTED_ON_TEST
+from dphr_lab.retrieval import SELECTED_ON_TEST, RetrievalReport
 from dphr_lab.run_folder import RESULT, holds_run, stored_result
 from dphr_lab.settings import Settings
 from dphr_lab.training import describe_data, fit
@@ -59,6 +59,8 @@ def altitude_matrix(
     if (layout := find_layout(root)) is not SUES200:
         raise ValueError(f"{root} is {layout.name}; the matrix needs SUES-200, with its heights")
     data = {h: SUES200(root, h) for h in heights_m or find_sues200_heights(root)}
+    for own in data.values():
+        own.check_whole()
     reports = {}
     for height_m, own in data.items():
         folder = out / str(height_m)
@@ -161,6 +163,8 @@ def draw(matrix: Mapping[str, Any], path: Path | str) -> None:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 4), layout="constrained")
+    if matrix["settings"].get("select") == "test":
+        figure.suptitle(SELECTED_ON_TEST, fontsize=9)
     draw_on(figure.subplots(1, len(DIRECTIONS)), matrix)
     with replace_when_done(path) as aside:
         figure.savefig(aside, dpi=120)
@@ -183,7 +187,8 @@ def _trained(settings: Settings, data, folder: Path, origin: dict, progress: boo
             settings, data, folder, resume=holds_run(folder), origin=origin, progress=progress
         )
     result = stored_result(folder)
-    asked, stored = json.loads(json.dumps(settings.to_dict())), result["settings"]
+    asked = {"height_m": data.height_m} | json.loads(json.dumps(settings.to_dict()))
+    stored = {"height_m": result["data"].get("height_m")} | result["settings"]
     different = [name for name in asked if stored.get(name) != asked[name]]
     if different:
         name = different[0]
@@ -191,13 +196,19 @@ def _trained(settings: Settings, data, folder: Path, origin: dict, progress: boo
             f"out: {folder} holds a run with {name} {stored.get(name)!r}, asked for is "
             f"{asked[name]!r}; give another folder"
         )
+    _check_reports(
+        result["report"], f"{folder / RESULT}", "remove the run's folder, or give another"
+    )
     return result
 
 
 def _tested(folder: Path, height_m: int, result: Mapping, data: Mapping[int, SUES200]) -> dict:
     """{height: {direction: report}} of the run's encoder; what is stored is not measured again."""
     path = folder / TESTED
-    stored = read_json(path, "what the run's encoder scored") if path.exists() else {}
+    to_do = "remove the file to measure it again"
+    stored = read_json(path, "what the run's encoder scored", to_do) if path.exists() else {}
+    for name, reports in stored.items():
+        _check_reports(reports, f"{path}: {name}", to_do)
     stored[str(height_m)] = result["report"]
     encoder = None
     for other_m, other in data.items():
@@ -208,3 +219,14 @@ def _tested(folder: Path, height_m: int, result: Mapping, data: Mapping[int, SUE
             stored[str(other_m)] = {name: r.to_dict() | stamp for name, r in found.items()}
             write_json(path, stored)
     return {other_m: stored[str(other_m)] for other_m in data}
+
+
+def _check_reports(reports: Any, where: str, to_do: str) -> None:
+    """Raise ValueError unless `reports` is {direction: report} of both directions."""
+    try:
+        for direction in DIRECTIONS:
+            RetrievalReport.from_dict(dict(reports[direction]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"{where}: no reports of both directions ({type(error).__name__}: {error}); {to_do}"
+        ) from None

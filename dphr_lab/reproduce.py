@@ -6,20 +6,19 @@ both gallery protocols, with and without a mirrored image. The test half chooses
 """
 
 import hashlib
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from dphr_lab import environment
-from dphr_lab._files import write_json
+from dphr_lab._files import read_json, write_json
 from dphr_lab.datasets import SUES200, CrossViewDataset, University1652, find_layout, verify
 from dphr_lab.datasets.layouts import find_sues200_heights
 from dphr_lab.evaluation import DIRECTIONS, evaluate_modes
 from dphr_lab.models import Encoder
 from dphr_lab.retrieval import GALLERY_MODES
-from dphr_lab.run_folder import RESULT, described, holds_run, selected_on_test
+from dphr_lab.run_folder import described, holds_run, selected_on_test, stored_result
 from dphr_lab.settings import Settings
 from dphr_lab.training import fit, refit
 
@@ -57,11 +56,20 @@ def reproduce(
     layout = find_layout(root)
     if layout is not LAYOUTS[name]:
         raise ValueError(f"{root} is {layout.name}; {name} was asked for")
+    if out.exists():
+        other = "--out has something else under that name; give another"
+        if (found := read_json(out, "a record of dphr reproduce", other).get("protocol")) != name:
+            raise ValueError(f"{out}: not a record of {name} (protocol is {found!r}); {other}")
     work = Path(work) if work is not None else out.with_suffix(".runs")
     if layout is SUES200:
         data_sets = [SUES200(root, height) for height in heights_m or find_sues200_heights(root)]
     else:
         data_sets = [University1652(root)]
+    for data in data_sets:
+        data.check_whole()
+    described_root = describe_root(root, data_sets)
+    if not described_root["as_published"]:
+        say(f"note: not as many images as were published; see dphr verify {root}")
     rows, runs = [], []
     for data in data_sets:
         folder = work if data.height_m is None else work / f"{data.height_m}"
@@ -80,7 +88,7 @@ def reproduce(
         "protocol": name,
         **(origin or {}),
         "settings": settings.to_dict(),
-        "data": describe_root(root, data_sets),
+        "data": described_root,
         "versions": environment.versions(),
         "hardware": environment.hardware(),
         "wall_s": round(sum(run["wall_s"] for run in runs), 2),
@@ -130,8 +138,8 @@ def _rendered(root: Path) -> str | None:
     path = root / "metadata.json"
     if not path.is_file():
         return None
-    world = json.loads(path.read_text()).get("settings") or {}
-    return f"rendered world {world.get('name')!r}"
+    world = read_json(path, "the description of a rendered world").get("settings")
+    return f"rendered world {world.get('name') if isinstance(world, dict) else None!r}"
 
 
 def _trained(data, settings: Settings, folder: Path, origin, progress: bool):
@@ -139,7 +147,7 @@ def _trained(data, settings: Settings, folder: Path, origin, progress: bool):
     first, second = folder / "held-out", folder / "refit"
     options = {"evaluate_test": False, "progress": progress}
     result = fit(settings, data, first, resume=holds_run(first), origin=origin, **options)
-    held_out = json.loads((first / RESULT).read_text())["trained_on"]["held_out_places"]
+    held_out = stored_result(first)["trained_on"]["held_out_places"]
     yield (HELD_OUT if held_out else ALL_PLACES), first, result
     if held_out and settings.select != "test":
         yield ALL_PLACES, second, refit(first, data, second, resume=holds_run(second), **options)

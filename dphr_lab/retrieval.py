@@ -26,6 +26,7 @@ MEASURES = {  # fields of the report that have intervals, and how they are print
     "twin_choice": "twin choice",
 }
 SELECTED_ON_TEST = "SELECTED ON THE TEST SET: to compare with numbers made so, not to report"
+STAMP = SELECTED_ON_TEST.partition(":")[0]  # where there is no room for more
 
 
 @dataclass(frozen=True)

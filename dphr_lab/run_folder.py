@@ -50,10 +50,12 @@ def stored_run(folder: Path) -> dict[str, Any]:
 def stored_result(folder: Path) -> dict[str, Any]:
     """What result.json of a run says; raises `ValueError` for a file that is none."""
     path, what = folder / RESULT, "the result of a run"
-    result = read_json(path, what)
-    for part, kind in {"settings": dict, "report": dict, "selected_step": int}.items():
+    to_do = "remove the run's folder, or give another"
+    result = read_json(path, what, to_do)
+    kinds = {"settings": dict, "data": dict, "report": dict, "selected_step": int}
+    for part, kind in kinds.items():
         if not isinstance(result.get(part), kind):
-            raise ValueError(f"{path}: not {what} (found {result.get(part)!r} for {part})")
+            raise ValueError(f"{path}: not {what} (found {result.get(part)!r} for {part}); {to_do}")
     return result
 
 
@@ -68,7 +70,7 @@ def newest_checkpoint(folder: Path | str) -> Path:
     if not found:
         raise FileNotFoundError(
             f"run_folder: found no checkpoint in {Path(folder) / 'checkpoints'}; "
-            "start the run without resume"
+            "begin it anew: without resume, in an empty folder"
         )
     return found[-1]
 

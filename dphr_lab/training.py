@@ -43,6 +43,7 @@ from dphr_lab.run_folder import (
     read_metrics,
     replaced_folder,
     stored_result,
+    stored_run,
 )
 from dphr_lab.settings import Settings
 
@@ -438,7 +439,7 @@ class _Run:
         if resume:
             if not stored.exists():
                 newest_checkpoint(self.folder)  # says that there is none
-            self._check_same(json.loads(stored.read_text()), record)
+            self._check_same(stored_run(self.folder), record)
         elif holds_run(self.folder):
             raise FileExistsError(
                 f"run_folder: found another run in {self.folder}; "

@@ -20,6 +20,7 @@ the combination with the highest mean over the seeds is what the arm runs with.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from itertools import product
@@ -31,8 +32,10 @@ from dphr_lab._files import read_json
 from dphr_lab.settings import Settings
 
 TRIALS = "trials.json"
-_PARTS = {"world", "seeds", "trials", "settings"}
+_PARTS = {"world": str, "seeds": list, "trials": int, "settings": dict}  # the last is optional
+_KINDS = {str: "text", list: "a list", int: "a whole number", dict: "a table"}
 _SETTINGS = {f.name for f in fields(Settings)}
+_TRIAL = {"arm": str, "changes": dict, "seed": int, "val_r_at_1": (int, float)}  # what is read
 
 
 @dataclass(frozen=True)
@@ -69,10 +72,17 @@ def read_search(
         if arms:
             raise ValueError(f"arm {next(iter(arms))!r} has a search, and there is no [search]")
         return None
-    if unknown := sorted(set(table) - _PARTS):
+    if unknown := sorted(set(table) - set(_PARTS)):
         raise ValueError(f"search: has unknown {', '.join(unknown)}; expected {sorted(_PARTS)}")
-    if missing := sorted(_PARTS - {"settings"} - set(table)):
+    if missing := sorted(set(_PARTS) - {"settings"} - set(table)):
         raise ValueError(f"search: lacks {', '.join(missing)}")
+    for part, value in table.items():
+        if type(value) is not _PARTS[part]:
+            raise ValueError(f"search: {part} is {value!r}; expected {_KINDS[_PARTS[part]]}")
+    if not table["seeds"] or any(type(seed) is not int or seed < 0 for seed in table["seeds"]):
+        raise ValueError(f"search: seeds is {table['seeds']}; expected whole numbers from 0 on")
+    if unknown := sorted(set(table.get("settings", {})) - _SETTINGS):
+        raise ValueError(f"search: settings has unknown {', '.join(unknown)}")
     if table["world"] not in worlds:
         raise ValueError(f"search: has world {table['world']!r}; expected one of {sorted(worlds)}")
     if again := sorted(set(table["seeds"]) & set(seeds)):
@@ -82,6 +92,8 @@ def read_search(
         )
     candidates = {}
     for arm, lists in arms.items():
+        if not isinstance(lists, dict) or any(type(v) is not list for v in lists.values()):
+            raise ValueError(f"search: arm {arm!r} has {lists!r}; expected a table of lists")
         candidates[arm] = [dict(zip(lists, one, strict=True)) for one in product(*lists.values())]
         if len(candidates[arm]) != table["trials"]:
             raise ValueError(
@@ -100,9 +112,26 @@ def changed(settings: Settings, values: Mapping[str, Any]) -> Settings:
 
 
 def read_trials(folder: Path) -> dict[str, Any]:
-    """What a study's trials.json holds: {"trials": [...], "versions", "hardware"}."""
-    path = folder / TRIALS
-    return read_json(path, "the trials of a study") if path.exists() else {"trials": []}
+    """What a study's trials.json holds: {"trials": [...], "versions", "hardware"}.
+
+    Raises ValueError, naming the file and the trial, for one that holds something else.
+    """
+    path, what = folder / TRIALS, "the trials of a study"
+    to_do = "restore the file, or remove it to make all trials anew"
+    if not path.exists():
+        return {"trials": []}
+    stored = read_json(path, what, to_do)
+    trials = stored.get("trials")
+    if not isinstance(trials, list):
+        raise ValueError(f"{path}: not {what} (found {trials!r} for trials); {to_do}")
+    for number, trial in enumerate(trials):
+        for name, kind in _TRIAL.items():
+            value = trial.get(name) if isinstance(trial, dict) else None
+            if not isinstance(value, kind) or (name == "val_r_at_1" and not math.isfinite(value)):
+                raise ValueError(
+                    f"{path}: not {what} (found {value!r} for trials[{number}].{name}); {to_do}"
+                )
+    return stored
 
 
 def scores(search: Search, stored: Mapping[str, Any]) -> dict[str, list[tuple[dict, list[float]]]]:

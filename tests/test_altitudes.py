@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 import pytest
 import torch
+from matplotlib import rc_context
 
 from dphr_lab import altitudes, scenes
 from dphr_lab.altitudes import FromLower, altitude_matrix, tables, values
@@ -14,6 +15,7 @@ from dphr_lab.datasets import SUES200, ArrayImages
 from dphr_lab.datasets.images import resize
 from dphr_lab.evaluation import evaluate_dataset
 from dphr_lab.models import Encoder
+from dphr_lab.retrieval import SELECTED_ON_TEST
 from dphr_lab.settings import Settings
 
 HEIGHTS_M = (150, 300)
@@ -62,6 +64,16 @@ def test_what_is_written(made):
     row = next(line for line in text.splitlines() if line.startswith("| 150 m"))
     assert row.split(" | ")[2].rstrip(" |") == cell
     assert "selected on test" not in text.lower()
+
+
+def test_a_matrix_of_models_selected_on_the_test_set_is_stamped(made, tmp_path):
+    _, matrix = made
+    chosen = matrix | {"settings": matrix["settings"] | {"select": "test"}}
+    for name, each in (("fair.svg", matrix), ("chosen.svg", chosen)):
+        with rc_context({"svg.fonttype": "none"}):  # text stays text
+            altitudes.draw(each, tmp_path / name)
+    assert SELECTED_ON_TEST in (tmp_path / "chosen.svg").read_text("utf-8")
+    assert SELECTED_ON_TEST not in (tmp_path / "fair.svg").read_text("utf-8")
 
 
 def test_it_goes_on_where_it_was_cut(towns, made, tmp_path, monkeypatch):

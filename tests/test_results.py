@@ -76,6 +76,18 @@ def test_the_table_gives_mean_and_spread_over_seeds(tmp_path, monkeypatch):
     assert [row.split(" | ")[:2] for row in rows] == [["| b", "45.0 ± 7.1"], ["| a", "60.0 ± 0.0"]]
 
 
+def test_the_table_has_a_dash_where_there_is_nothing_to_count(tmp_path):
+    values = {measure: 50.0 for _, measure in results.TABLE.values()}
+    for seed, choice in ((0, None), (1, 60.0)):
+        for loss, twin_choice in (("none", None), ("some", choice)):
+            report = {"D2S": values | {"twin_choice": twin_choice}, "S2D": values}
+            path = tmp_path / results.run_name("mini", loss, seed)
+            path.write_text(json.dumps({"report": report}))
+    heading, _, *rows = [line.split(" | ") for line in results.table(tmp_path, "mini").splitlines()]
+    column = heading.index("twin choice")
+    assert {row[0].strip("| "): row[column] for row in rows} == {"none": "–", "some": "60.0 ± 0.0"}
+
+
 def test_readme_shows_the_stored_table():
     readme = (Path(__file__).parents[1] / "README.md").read_text()
     assert results.table("main", "mini") in readme

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from dphr_lab.cli.flags import HEIGHTS_M, check_out, command, of_flags
-from dphr_lab.cli.train import add_settings_flags, given_settings, recipe_settings
+from dphr_lab.cli.train import add_settings_flags, check_keywords, given_settings, recipe_settings
 from dphr_lab.settings import Settings
 
 
@@ -39,6 +39,7 @@ def run(args) -> int:
     else:
         settings = of_flags(Settings, given)
     check_out("--out", args.out, folder=True)
+    check_keywords(settings)
 
     from dphr_lab.altitudes import altitude_matrix, tables
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from dphr_lab.cli.flags import HEIGHTS_M, WrongUsage, check_out, command
-from dphr_lab.cli.train import add_settings_flags, given_settings, recipe_settings
+from dphr_lab.cli.train import add_settings_flags, check_keywords, given_settings, recipe_settings
 
 RECIPE = {"university1652": "dphr-university1652", "sues200": "dphr-sues200"}  # of a protocol
 
@@ -47,6 +47,8 @@ def run(args) -> int:
     recipe = args.recipe or RECIPE[args.protocol]
     settings, origin = recipe_settings(recipe, given_settings(args), height=HEIGHTS_M[0])
     check_out("--out", args.out)
+    check_out("--work", args.work or args.out.with_suffix(".runs"), folder=True)
+    check_keywords(settings)
 
     from dphr_lab.reproduce import reproduce
     from dphr_lab.results.real import table

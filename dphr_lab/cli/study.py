@@ -3,7 +3,7 @@
 import time
 from pathlib import Path
 
-from dphr_lab.cli.flags import WrongUsage, command, positive
+from dphr_lab.cli.flags import WrongUsage, check_out, command, positive
 
 PRESETS = ("quick", "cpu", "gpu")  # of study.PRESETS
 
@@ -80,6 +80,8 @@ def _make(study, args, deadline: float | None) -> None:
     def left() -> float | None:
         return None if deadline is None else max(0.0, (deadline - time.monotonic()) / 60)
 
+    if study.unsearched or study.missing():  # there is something to make, and to store in it
+        check_out("study", study.folder, folder=True)
     if args.what == "search" or (args.preset and study.search):
         studies.search_study(study, arms=args.arms, jobs=args.jobs, minutes=left())
     if args.what == "run":

@@ -107,6 +107,14 @@ def given_settings(args) -> dict[str, Any]:
     return given
 
 
+def check_keywords(settings: Settings) -> None:
+    """Raise `WrongUsage` for keywords of loss or augmentation that these do not take."""
+    from dphr_lab.objectives import make_augmentation, make_loss
+
+    for make in (make_loss, make_augmentation):  # before data is waited for
+        of_flags(make, {"settings": settings})
+
+
 def recipe_settings(name: str, given: dict[str, Any], height: int | None) -> tuple[Settings, dict]:
     """The recipe with what was given over it, and the origin to store; prints it in full."""
     recipe = of_flags(find_recipe, {"name": name})
@@ -140,11 +148,9 @@ def run(args) -> int:
         settings, origin = recipe_settings(args.recipe, given, args.height)
 
     check_out("--out", args.out, folder=True)
-    from dphr_lab.objectives import make_augmentation, make_loss
     from dphr_lab.training import fit, refit
 
-    for make in (make_loss, make_augmentation):  # that they can be made, before data is waited for
-        of_flags(make, {"settings": settings})
+    check_keywords(settings)
     data = open_data(args, stored)
     print(data.summary())
     if args.dry_run:

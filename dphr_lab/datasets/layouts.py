@@ -97,6 +97,15 @@ class CrossViewDataset:
         views = VIEWS if check_direction(direction) == "D2S" else VIEWS[::-1]
         return self._images("query", views[0]), self._images("gallery", views[1])
 
+    def check_whole(self) -> None:
+        """Raise, as `train` and `test` do, unless both halves are there: before hours of training.
+
+        Lists files, reads no image.
+        """
+        _ = self.train
+        for direction in ("D2S", "S2D"):
+            self.test(direction)
+
     @property
     def has_train(self) -> bool:
         """Whether there is a train half."""

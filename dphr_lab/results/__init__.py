@@ -6,6 +6,7 @@ writes and returns: {settings, data, versions, hardware, wall_s, curves, report,
 Chapters read these, since on Colab a notebook comes alone with the installed package.
 """
 
+import math
 import re
 from importlib.resources import files
 from pathlib import Path
@@ -36,10 +37,11 @@ def load(study: str | Path) -> dict[tuple[str, str, int], dict[str, Any]]:
 
 
 def _read_run(file) -> dict[str, Any]:
-    run = read_json(file, "the result of a run")
+    what, to_do = "the result of a run", "remove it and run it again"
+    run = read_json(file, what, to_do)
     reports = run.get("report")
     if not isinstance(reports, dict) or not all(isinstance(r, dict) for r in reports.values()):
-        raise ValueError(f"{file}: not the result of a run (no report); remove it and run it again")
+        raise ValueError(f"{file}: not {what} (no report); {to_do}")
     return run
 
 
@@ -53,27 +55,46 @@ TABLE = {  # heading -> direction and field of the report
     "S2D R@1": ("S2D", "r_at_1"),
     "S2D AP": ("S2D", "ap"),
 }
+OF_FAMILIES = ("family_r_at_1", "twin_choice", "twin_mistakes")  # None where nothing is to count
 
 
 def table(study: str | Path, world: str) -> str:
     """A Markdown table of a study's runs in one world: a row an arm, its mean over the seeds.
 
     Percent; after ± the standard deviation over seeds (of a sample). AP is the official
-    trapezoid; drone → satellite where a heading does not say S2D (satellite → drone).
+    trapezoid; drone → satellite where a heading does not say S2D (satellite → drone). A dash
+    where no run has the measure, such as twin choice in a world without twins. Raises ValueError
+    naming a file whose report lacks a measure.
     """
     runs = {name: run for name, run in load(study).items() if name[0] == world}
+    for name, run in runs.items():
+        _check_measures(run["report"], f"{study}: {run_name(*name)}")
     losses = sorted({loss for _, loss, _ in runs}, key=lambda loss: _mean(runs, loss, "R@1")[0])
     lines = ["| loss | " + " | ".join(TABLE) + " |", "|---" * (1 + len(TABLE)) + "|"]
     for loss in losses:
         cells = (_mean(runs, loss, heading) for heading in TABLE)
-        shown = (f"{level:.1f} ± {spread:.1f}" for level, spread in cells)
+        shown = ("–" if math.isnan(m) else f"{m:.1f} ± {spread:.1f}" for m, spread in cells)
         lines.append(f"| {loss} | " + " | ".join(shown) + " |")
     return "\n".join(lines)
+
+
+def _check_measures(report: dict[str, Any], where: str) -> None:
+    for direction, measure in TABLE.values():
+        value = report.get(direction, {}).get(measure)
+        number = isinstance(value, (int, float)) and math.isfinite(value)
+        if not number and (measure not in OF_FAMILIES or value is not None):
+            raise ValueError(
+                f"{where}: not the result of a run (found {value!r} for {direction} {measure}); "
+                "remove it and run it again"
+            )
 
 
 def _mean(runs, loss: str, heading: str) -> tuple[float, float]:
     direction, measure = TABLE[heading]
     values = [run["report"][direction][measure] for name, run in runs.items() if name[1] == loss]
+    values = [value for value in values if value is not None]
+    if not values:
+        return math.nan, math.nan
     return mean(values), stdev(values) if len(values) > 1 else 0.0
 
 

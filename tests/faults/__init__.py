@@ -31,6 +31,10 @@ def table(name: str) -> dict[tuple[str, str], tuple[int, str]]:
     return cells
 
 
+def words(text: str) -> list[str]:
+    return text.split()
+
+
 def run(*arguments) -> int:
     """The exit code of `dphr ARGUMENTS`, in this process."""
     try:

@@ -50,6 +50,8 @@ FLAGS = {  # fault -> command -> what is given to it; {names} are of `places`
         "search": "--run {run} --query {image} --gallery {world} --top many",
         "probe": "--run {run} --places many",
         "study": "run main --jobs many",
+        "matrix": "--data {world} --out {new} --batch many",
+        "reproduce": "sues200 --data {world} --out {new}.json --batch many",
     },
     "a number out of range": {
         "scenes": "--out {new} --weather 2",
@@ -59,14 +61,20 @@ FLAGS = {  # fault -> command -> what is given to it; {names} are of `places`
         "search": "--run {run} --query {image} --gallery {world} --top -1",
         "probe": "--run {run} --doses -5",
         "study": "run main --jobs 0",
+        "matrix": "--data {world} --out {new} --batch -3",
+        "reproduce": "sues200 --data {world} --out {new}.json --batch -3",
     },
     "NaN or infinity": {
         "scenes": "--out {new} --preset tiny --twin-strength nan",
         "train": "--data {world} --out {new} --learning-rate inf",
         "probe": "--run {run} --weather nan",
+        "matrix": "--data {world} --out {new} --learning-rate nan",
+        "reproduce": "sues200 --data {world} --out {new}.json --learning-rate nan",
     },
     "keywords of wrong types": {
         "train": "--data {world} --out {new} --loss-options beta=x",
+        "matrix": "--data {world} --out {new} --loss-options beta=x",
+        "reproduce": "sues200 --data {world} --out {new}.json --loss-options beta=x",
     },
     "flags that contradict": {
         "scenes": "--out {new} --photos {world}",
@@ -75,11 +83,14 @@ FLAGS = {  # fault -> command -> what is given to it; {names} are of `places`
         "search": "--run {run} --pretrained pypi --query {image} --gallery {world}",
         "probe": "--run {run} --pretrained pypi",
         "study": "run main --preset quick",
+        "matrix": "--data {world} --out {new} --steps 3 --epochs 1",
+        "reproduce": "university1652 --data {world} --out {new}.json --height 150",
     },
     "out is a file": {
         "scenes": "--preset tiny --out {file}",
         "prepare": "{world} --out {file}",
         "train": "--data {world} --out {file}",
+        "matrix": "--data {world} --out {file}",
     },
     "out is a folder": {
         "evaluate": "--run {run} --json {folder}",
@@ -93,11 +104,14 @@ FLAGS = {  # fault -> command -> what is given to it; {names} are of `places`
         "evaluate": "--run {run} --json {file}/new.json",
         "search": "--run {run} --query {image} --gallery {world} --out {file}/new.png",
         "probe": "--run {run} --figure {file}/new.png",
+        "matrix": "--data {world} --out {file}/new",
+        "reproduce": "university1652 --data {world} --out {file}/new.json",
     },
     "out holds something else": {
         "scenes": "--preset tiny --out {world}",
         "prepare": "{world} --out {run}",
         "train": "--data {world} --out {run}",
+        "reproduce": "university1652 --data {world} --out {run}/settings.json",
     },
 }
 TABLE = table("flags")

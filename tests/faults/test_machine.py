@@ -1,80 +1,34 @@
 """A machine that says no: folders closed to us, a full disk, signals."""
 
-import ctypes
 import os
 import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from faults import check, left_behind, run, table
-from faults.conftest import SHORT, SMALL, words
+from dphr_lab.scenes import layouts
+from faults import check, left_behind, run, table, words
+from faults.conftest import SHORT, SMALL
+from faults.machine import SIGNALS, closed, files_up_to, sent_when
+from faults.test_protocols import SMALL_RUN
+from faults.test_trials import SEARCHED
 
-resource = pytest.importorskip("resource", reason="file-size limits are of POSIX systems")
 ROOT = Path(__file__).resolve().parents[2]
-FILES_OF_ROOT = 1 << 1 | 1 << 2  # CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH of capabilities(7)
 
 
-@contextmanager
-def obeying_permissions():
-    """Root, too, meets the permissions of its own files: this thread and those it starts."""
-    if os.geteuid() != 0:
-        yield
-        return
-    if not sys.platform.startswith("linux"):
-        pytest.skip("root obeys no permissions here")
-    libc = ctypes.CDLL(None, use_errno=True)
-    header = (ctypes.c_uint32 * 2)(0x20080522, 0)  # version 3; 0: the calling thread
-    sets = (ctypes.c_uint32 * 6)()  # effective, permitted, inheritable; the same for the rest
-
-    def call(name):
-        if getattr(libc, name)(header, sets):
-            pytest.skip(f"{name}: {os.strerror(ctypes.get_errno())}")
-
-    call("capget")
-    before = sets[0]
-    sets[0] = before & ~FILES_OF_ROOT
-    call("capset")
-    try:
-        yield
-    finally:
-        sets[0] = before
-        call("capset")
-
-
-@contextmanager
-def files_up_to(size):
-    """No file may grow beyond `size` bytes: as a disk that is full, but for its message."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
-@contextmanager
-def closed(path, mode):
-    """A folder or file of this mode, which is put back afterwards so that it can be removed."""
-    before = path.stat().st_mode
-    path.chmod(mode)
-    try:
-        with obeying_permissions():
-            yield
-    finally:
-        path.chmod(before)
+def first_place(data):
+    """The folder of a training place's drone images, in either layout."""
+    return next(data.glob("train/drone/0002"), data / "drone_view_512/0002/150")
 
 
 FAULTS = {  # what is done to: the folder above what is written, the data, the run
     "folder of the output not writable": lambda out, data, run: closed(out, 0o555),
-    "image not readable": lambda out, data, run: closed(data / "train/drone/0002/image-01.jpeg", 0),
-    "data folder not readable": lambda out, data, run: closed(data / "train", 0),
+    "image not readable": lambda out, data, run: closed(next(first_place(data).iterdir()), 0),
+    "data folder not readable": lambda out, data, run: closed(first_place(data), 0),
     "run not readable": lambda out, data, run: closed(run / "encoder.json", 0),
     "run not writable": lambda out, data, run: closed(run, 0o555),
     "disk full": lambda out, data, run: files_up_to(500),
@@ -99,6 +53,10 @@ def arguments_of(surface, out, data, run):
             *("probe", "--run", run, "--places", 1, "--doses", 300, "--workers", 1),
             *("--out", out / "new.json"),
         ],
+        "matrix": ["matrix", "--data", data, "--out", out / "new", *SMALL_RUN],
+        "reproduce": ["reproduce", "sues200", "--data", data, "--out", out / "r.json", *SMALL_RUN],
+        "study search": ["study", "search", out],
+        "study run": ["study", "run", out],
     }[surface]
 
 
@@ -107,10 +65,12 @@ def test_the_table_has_every_fault():
 
 
 @pytest.mark.parametrize(("fault", "surface"), TABLE)
-def test_machine(fault, surface, world, trained, tmp_path, capsys):
+def test_machine(fault, surface, world, two_heights, trained, tmp_path, capsys):
     out, data, own_run = (tmp_path / name for name in ("out", "data", "run"))
     out.mkdir()
-    shutil.copytree(world, data)
+    if surface.startswith("study"):
+        (out / "study.toml").write_text(SEARCHED)
+    shutil.copytree(two_heights if surface in ("matrix", "reproduce") else world, data)
     shutil.copytree(trained, own_run)
     with FAULTS[fault](out, data, own_run):
         code = run(*arguments_of(surface, out, data, own_run))
@@ -119,12 +79,9 @@ def test_machine(fault, surface, world, trained, tmp_path, capsys):
     assert not [name for name in left_behind(tmp_path) if name != ".new.part"]
     if code == 0:
         return
-    assert {path.name for path in out.iterdir()} <= {"new", ".new.part"}
-    assert not (out / "new").exists() or {p.name for p in (out / "new").iterdir()} <= {
-        "settings.json",
-        "metrics.jsonl",
-        "checkpoints",
-    }
+    assert {p.name for p in out.iterdir()} <= {"new", ".new.part", "r.runs", "study.toml"}
+    made = {path.name for path in (out / "new").glob("*")}
+    assert made <= {"settings.json", "metrics.jsonl", "checkpoints", "150", "200"}
 
 
 def test_a_full_disk_leaves_no_checkpoint_that_looks_whole(world, tmp_path, capsys):
@@ -139,35 +96,24 @@ def test_a_full_disk_leaves_no_checkpoint_that_looks_whole(world, tmp_path, caps
 
 # -- signals ------------------------------------------------------------------------------------
 
-SIGNALS = {"Ctrl-C": signal.SIGINT, "SIGTERM": signal.SIGTERM}
-
-
-@contextmanager
-def sent_when(number, true):
-    """Send a signal to this process as soon as `true()`."""
-    done = threading.Event()
-
-    def watch():
-        while not done.wait(0.002):
-            if true():
-                os.kill(os.getpid(), number)
-                return
-
-    thread = threading.Thread(target=watch)
-    thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join()
-
 
 @pytest.mark.parametrize("name", SIGNALS)
-def test_scenes_stopped_leaves_nothing_and_can_be_begun_again(name, tmp_path, capsys):
+def test_scenes_stopped_leaves_nothing_and_can_be_begun_again(name, tmp_path, capsys, monkeypatch):
     out = tmp_path / "world"
     command = ["scenes", "--preset", "tiny", "--out", out, *SMALL, "--workers", 1]
-    with sent_when(SIGNALS[name], lambda: any(out.rglob("*.jpeg"))):
+    write_place, written = layouts._write_place, []
+
+    def write_and_stop(job):  # in the midst of the places
+        written.append(write_place(job))
+        if len(written) == 2:
+            assert any(out.rglob("*.jpeg"))
+            os.kill(os.getpid(), SIGNALS[name])
+        return written[-1]
+
+    with monkeypatch.context() as patched:
+        patched.setattr(layouts, "_write_place", write_and_stop)
         assert run(*command) == 130
+    assert len(written) == 2
     assert capsys.readouterr().err.endswith("dphr: stopped\n")
     assert not out.exists()
     (out / ".unfinished" / "train").mkdir(parents=True)  # as a process that was killed leaves it
@@ -187,24 +133,34 @@ def test_training_stopped_goes_on(name, world, tmp_path, capsys):
     assert not (out / "result.json").exists() and not left_behind(out)
 
 
-@pytest.mark.parametrize("name", SIGNALS)
-def test_stopped_at_the_start(name, world, tmp_path):
+STOPPED_AT = """
+import os, sys
+from dphr_lab.cli import main
+module, number = sys.argv[1], int(sys.argv[2])
+
+class Stop:
+    def find_spec(name, *_):
+        if name == module:
+            os.kill(os.getpid(), number)
+
+sys.meta_path.insert(0, Stop)
+sys.exit(main(sys.argv[3:]))
+"""
+
+
+@pytest.mark.parametrize(("name", "module"), [("Ctrl-C", "torch.nn"), ("SIGTERM", "timm")])
+def test_stopped_at_the_start(name, module, world, tmp_path):
     """While the libraries are being imported, before anything is written."""
-    code = "import sys; from dphr_lab.cli import main; print('here', flush=True); sys.exit(main())"
     arguments = ["train", "--data", str(world), "--out", str(tmp_path / "run"), *SHORT]
-    with subprocess.Popen(
-        [sys.executable, "-c", code, *arguments],
+    stop = [module, str(SIGNALS[name].value)]
+    done = subprocess.run(
+        [sys.executable, "-c", STOPPED_AT, *stop, *arguments],
         cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        capture_output=True,
         text=True,
-    ) as process:
-        assert process.stdout.readline() == "here\n"
-        time.sleep(0.3)
-        process.send_signal(SIGNALS[name])
-        _, err = process.communicate(timeout=60)
-    assert process.returncode == 130, err
-    assert err == "dphr: stopped\n"
+    )
+    assert done.returncode == 130, done.stderr
+    assert done.stderr == "dphr: stopped\n"
     assert not (tmp_path / "run").exists()
 
 
@@ -218,20 +174,19 @@ def test_no_import_swallows_a_stop(name, tmp_path, monkeypatch):
         "    time.sleep(0.2)\n"
         "except:\n"
         "    pass\n"
+        "ended = True\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setitem(sys.modules, "swallowing", None)
     del sys.modules["swallowing"]  # and again when the test is over
-    went_on = []
 
     def carry_out(args):
         import swallowing  # noqa: F401
 
-        went_on.append(True)
-        time.sleep(30)
+        time.sleep(30)  # never so long, as the stop breaks it
 
     monkeypatch.setattr("dphr_lab.cli.recipes.run", carry_out)
     handlers = [signal.getsignal(number) for number in (*SIGNALS.values(), signal.SIGALRM)]
     assert run("recipes") == 130
-    assert went_on
+    assert sys.modules["swallowing"].ended
     assert handlers == [signal.getsignal(n) for n in (*SIGNALS.values(), signal.SIGALRM)]
