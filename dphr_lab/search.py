@@ -12,7 +12,7 @@ from dphr_lab.datasets import FileImages, read_image
 from dphr_lab.datasets.images import is_image_name
 from dphr_lab.datasets.layouts import SUES200_HEIGHTS_M
 from dphr_lab.models import embed
-from dphr_lab.retrieval import rank
+from dphr_lab.retrieval import SELECTED_ON_TEST, STAMP, rank
 
 DRAWN = 20  # matches of a query in a figure, at most
 HEIGHT_NAMES = frozenset(map(str, SUES200_HEIGHTS_M))  # folders below a place's own in SUES-200
@@ -32,9 +32,10 @@ class SearchResult:
     scores: np.ndarray
     right: tuple[tuple[bool, ...] | None, ...]
     gallery_size: int
+    selected_on_test: bool = False  # the encoder was chosen by test results: no fair picture
 
     def __str__(self) -> str:
-        lines = []
+        lines = [SELECTED_ON_TEST] if self.selected_on_test else []
         for query, matches, scores, right in zip(
             self.queries, self.matches, self.scores, self.right, strict=True
         ):
@@ -55,8 +56,13 @@ class SearchResult:
 
         scores = self.scores[:, :DRAWN]
         rows, columns = scores.shape
-        figure = Figure(figsize=(1.2 * (columns + 1), 1.45 * rows))
-        parts = figure.subfigures(rows, 1, squeeze=False)[:, 0]
+        heights_in = [0.3] * self.selected_on_test + [1.45] * rows
+        figure = Figure(figsize=(1.2 * (columns + 1), sum(heights_in)))
+        grid = {"height_ratios": heights_in, "squeeze": False}
+        parts = figure.subfigures(len(heights_in), 1, **grid)[:, 0]
+        if self.selected_on_test:
+            parts[0].text(0.5, 0.5, STAMP, ha="center", va="center", fontsize=8)
+        parts = parts[-rows:]
         for part, query, matches, row, right in zip(
             parts, self.queries, self.matches, scores, self.right, strict=True
         ):

@@ -1,11 +1,13 @@
 """The probe: its stimuli give nothing away, and it finds the thresholds of known observers."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from matplotlib import rc_context
 
 from dphr_lab import cli
 from dphr_lab.probe import (
@@ -23,6 +25,7 @@ from dphr_lab.probe import (
     psychometric_curves,
 )
 from dphr_lab.probe.psychometric import Fit, bootstrap_thresholds, threshold, threshold_m2
+from dphr_lab.retrieval import SELECTED_ON_TEST
 from dphr_lab.scenes import CHANGE_KINDS, Flight, apply_change, make_layout
 from dphr_lab.scenes.worlds import PRESETS, make_world
 
@@ -429,6 +432,26 @@ def test_the_command_probes_runs_beside_untrained_encoders(run_folder, capsys):
     assert figure.stat().st_size > 10_000
     printed = capsys.readouterr().out
     assert all(str(report) in printed for report in reports.values())
+
+
+def test_a_run_that_was_selected_on_the_test_set_is_stamped(run_folder, tmp_path, capsys):
+    chosen = tmp_path / "chosen"
+    shutil.copytree(run_folder, chosen)
+    data = {"name": "x", "root": None, "height_m": None, "world": None}
+    stored = {"settings": {"select": "test"}, "data": data}
+    (chosen / "settings.json").write_text(json.dumps(stored))
+    out, figure = tmp_path / "probe.json", tmp_path / "probe.svg"
+    flags = ["--run", run_folder, chosen, "--out", out, "--figure", figure]
+    with rc_context({"svg.fonttype": "none"}):  # text stays text
+        assert cli.main(["probe", *map(str, flags), *FEW]) == 0
+    reports = {k: ProbeReport.from_dict(v) for k, v in json.loads(out.read_text()).items()}
+    assert {name: report.selected_on_test for name, report in reports.items()} == {
+        "first": False,
+        "chosen": True,
+        "untrained test_convnext": False,
+    }
+    assert capsys.readouterr().out.count(SELECTED_ON_TEST) == 1
+    assert figure.read_text("utf-8").count("chosen: selected on the test set") == 1
 
 
 @pytest.mark.parametrize(

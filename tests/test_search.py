@@ -1,14 +1,17 @@
 """Search: order, places known by their folders, the printed list and the figure."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from matplotlib import rc_context
 from matplotlib.image import imread
 from PIL import Image
 from torch import nn
 
+from dphr_lab.retrieval import SELECTED_ON_TEST, STAMP
 from dphr_lab.search import DRAWN, search
 
 RED, ORANGE, GREEN, BLUE = (255, 0, 0), (255, 128, 0), (0, 255, 0), (0, 0, 255)
@@ -165,3 +168,20 @@ def test_what_is_missing_or_broken_is_named(gallery, tmp_path):
     broken.write_bytes(broken.read_bytes()[:40])
     with pytest.raises(ValueError, match=r"0002\.png: cannot be decoded"):
         search(MeanColour(), [query], gallery)
+
+
+def test_what_was_selected_on_the_test_set_is_stamped(gallery, tmp_path):
+    query = paint(tmp_path / "drone" / "0001" / "a.png", RED)
+    fair = search(MeanColour(), [query], gallery, top=1)
+    stamped = replace(fair, selected_on_test=True)
+    assert str(stamped) == f"{SELECTED_ON_TEST}\n{fair}"
+    for name, found in (("fair.svg", fair), ("stamped.svg", stamped)):
+        with rc_context({"svg.fonttype": "none"}):  # text stays text
+            found.draw(tmp_path / name)
+    assert STAMP in (tmp_path / "stamped.svg").read_text("utf-8")
+    assert STAMP not in (tmp_path / "fair.svg").read_text("utf-8")
+    fair.draw(tmp_path / "fair.png")
+    stamped.draw(tmp_path / "stamped.png")
+    before, after = (imread(tmp_path / name) for name in ("fair.png", "stamped.png"))
+    assert after.shape[1] == before.shape[1] and len(after) == len(before) + 36  # 0.3 inches
+    assert abs(after[36:] - before).mean() < 0.01  # the pictures are as they were

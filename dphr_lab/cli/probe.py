@@ -16,6 +16,7 @@ from dphr_lab.cli.flags import (
     positive,
     write_reports,
 )
+from dphr_lab.run_folder import selected_on_test
 
 CHANGES = ("removed", "moved", "recoloured", "resized", "swapped")  # of scenes.CHANGE_KINDS
 MOST_ENCODERS = 6  # that one figure of `probe` shows, beside the untrained
@@ -90,9 +91,11 @@ def run(args) -> int:
     encoders, image_px = _open_encoders(args)
     stimuli = probe.make_stimuli(replace(settings, image_px=image_px), workers=args.workers)
     print(stimuli)
-    reports = {}
+    names, reports = _names(args.run_folders), {}
+    stamped = [n for n, run in zip(names, args.run_folders, strict=True) if selected_on_test(run)]
     for name, encoder in encoders.items():
-        reports[name] = probe.probe(_on_its_device(encoder), stimuli, name)
+        report = probe.probe(_on_its_device(encoder), stimuli, name)
+        reports[name] = replace(report, selected_on_test=name in stamped)
         print(f"\n{reports[name]}")
     if args.figure:
         from matplotlib.figure import Figure
@@ -128,9 +131,7 @@ def _open_encoders(args) -> tuple[dict[str, Any], int]:
         open_encoder(argparse.Namespace(**one | plain | {"backbone": name}))
         for name in args.backbone
     ]
-    names = [folder.resolve().name for folder in args.run_folders]
-    if len(set(names)) < len(names):
-        names = list(map(str, args.run_folders))
+    names = _names(args.run_folders)
     names += [f"{name} ({args.pretrained})" for name in args.backbone]
     found = {}
     for name, encoder in zip(names, runs + backbones, strict=True):
@@ -146,6 +147,12 @@ def _open_encoders(args) -> tuple[dict[str, Any], int]:
                 untrained = Encoder(**encoder.settings())
             found[name] = untrained.to(next(encoder.parameters()).device)
     return {name: encoder.eval() for name, encoder in found.items()}, image_px
+
+
+def _names(run_folders: list[Path]) -> list[str]:
+    """What each run is called: its folder's name, or all of the path where names are equal."""
+    names = [folder.resolve().name for folder in run_folders]
+    return names if len(set(names)) == len(names) else list(map(str, run_folders))
 
 
 def _on_its_device(encoder) -> Callable:

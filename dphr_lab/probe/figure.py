@@ -8,6 +8,7 @@ import numpy as np
 from dphr_lab.plotting import RUN_STYLES
 from dphr_lab.probe.psychometric import CRITERION
 from dphr_lab.probe.report import ALL_KINDS, ProbeReport
+from dphr_lab.retrieval import STAMP
 
 _MARKERS = ("o", "s", "^", "D", "v", "P")
 _GREYS = (("0.45", ":"), ("0.65", "-."))  # of untrained encoders
@@ -17,9 +18,9 @@ def psychometric_curves(axes, reports: Mapping[str, ProbeReport], kind: str = AL
     """Share correct against dose: a mark with its 95 % interval a dose, and the fitted curve.
 
     `reports`: name -> report, drawn in a style each; names that begin with "untrained" in grey
-    crosses. `kind`: `ALL_KINDS` or a kind of change; a report without it is left out. Chance and
-    the 75 % of the threshold are lines. Raises ValueError for no report, more than there are
-    styles, or a kind that no report has.
+    crosses; one that was selected on the test set says so. `kind`: `ALL_KINDS` or a kind of change;
+    a report without it is left out. Chance and the 75 % of the threshold are lines. Raises
+    ValueError for no report, more than there are styles, or a kind that no report has.
     """
     untrained = [name for name in reports if name.startswith("untrained")]
     named = [name for name in reports if name not in untrained]
@@ -49,7 +50,8 @@ def psychometric_curves(axes, reports: Mapping[str, ProbeReport], kind: str = AL
         )
         smooth = np.geomspace(area.min(), area.max(), 100)
         axes.plot(smooth, 100 * curve.fit(smooth), color=colour, linestyle=line, linewidth=1.5)
-        axes.plot([], [], color=colour, linestyle=line, marker=marker, markersize=5, label=name)
+        label = f"{name}: {STAMP.lower()}" if report.selected_on_test else name
+        axes.plot([], [], color=colour, linestyle=line, marker=marker, markersize=5, label=label)
     axes.axhline(50, color="black", linewidth=0.8)
     axes.axhline(100 * CRITERION, color="black", linewidth=0.8, linestyle=(0, (1, 3)))
     where = axes.get_yaxis_transform()

@@ -8,6 +8,7 @@ import numpy as np
 from dphr_lab.environment import hardware, versions
 from dphr_lab.probe.psychometric import Fit, Threshold, fit_curve, threshold
 from dphr_lab.probe.stimuli import Stimuli
+from dphr_lab.retrieval import SELECTED_ON_TEST
 
 TIE = 1e-6  # cosine similarities nearer than this are equal: float32, and other batches, move less
 ALL_KINDS = "all kinds"
@@ -44,6 +45,7 @@ class ProbeReport:
     stimuli: dict  # the settings of the stimuli
     versions: dict
     hardware: dict
+    selected_on_test: bool = False  # the encoder was chosen by test results: no fair measurement
 
     @property
     def leaks(self) -> bool:
@@ -59,7 +61,8 @@ class ProbeReport:
     def __str__(self) -> str:
         curve = self.curves[ALL_KINDS]
         share, low, high = self.control
-        lines = [
+        lines = [SELECTED_ON_TEST] if self.selected_on_test else []
+        lines += [
             f"{self.name}: {self.places} places, 95 % intervals from {self.resamples:,} resamples",
             f"{'correct % at m²':20}" + "".join(f"{dose:6g}" for dose in curve.dose_m2)
             + "  75 % at (95 % interval)",
