@@ -4,7 +4,6 @@ import json
 import shutil
 import subprocess
 import sys
-import time
 from dataclasses import fields
 from pathlib import Path
 
@@ -88,16 +87,16 @@ def trained(folder, towns):
 def test_help_is_quick_and_loads_nothing_heavy(command):
     arguments = [command, "--help"] if command else ["--help"]
     code = f"""
-import atexit, sys
-atexit.register(lambda: print([name for name in {HEAVY} if name in sys.modules]))
+import atexit, sys, time
+atexit.register(lambda: print([name for name in {HEAVY} if name in sys.modules], flush=True))
+atexit.register(lambda: print(time.process_time()))  # the last to be registered is the first
 from dphr_lab.cli import main
 main({arguments})
 """
-    began = time.perf_counter()
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert time.perf_counter() - began < 2
-    *text, heavy = done.stdout.splitlines()
+    *text, cpu_s, heavy = done.stdout.splitlines()
+    assert float(cpu_s) < 2  # its own, so that what else the machine does plays no part
     assert heavy == "[]"
     assert text[0].startswith("usage: dphr")
     if command is None:

@@ -6,7 +6,6 @@ import random
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,7 @@ import torch
 from safetensors.torch import load_file
 
 from dphr_lab import cli
-from dphr_lab.run_folder import METRICS, RESULT, newest_checkpoint, read_metrics
+from dphr_lab.run_folder import RESULT, newest_checkpoint, read_metrics
 
 ROOT = Path(__file__).resolve().parents[1]
 STEPS, CHECKPOINT_EVERY = 24, 5
@@ -43,28 +42,34 @@ def whole(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("seed", [0, 2], ids=["late", "early"])  # steps 13 and 2, or soon after
+KILLED_AT = """
+import os, signal, sys
+from dphr_lab import cli, run_folder, training
+kill_at = int(sys.argv[1])
+
+def append_and_die(folder, line):
+    run_folder.append_metrics(folder, line)
+    if "loss" in line and line["step"] == kill_at:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+training.append_metrics = append_and_die
+sys.exit(cli.main(sys.argv[2:]))
+"""
+
+
+@pytest.mark.parametrize("seed", [0, 2], ids=["late", "early"])  # steps 13 and 2
 def test_killed_and_resumed_is_as_if_it_had_not_been(whole, tmp_path, capfd, seed):
     run, kill_at = tmp_path / "run", random.Random(seed).randint(1, STEPS - 4)
-    command = [sys.executable, "-m", "dphr_lab.cli", "train", "--data", str(whole / "towns")]
-    process = subprocess.Popen(
-        [*command, "--out", str(run), *RECIPE],
+    command = ["train", "--data", str(whole / "towns"), "--out", str(run), *RECIPE]
+    process = subprocess.run(
+        [sys.executable, "-c", KILLED_AT, str(kill_at), *command],
         cwd=ROOT,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    try:
-        deadline = time.monotonic() + 300
-        while process.poll() is None and time.monotonic() < deadline:
-            if (run / METRICS).exists() and len(steps_of(run)) >= kill_at:
-                break
-            time.sleep(0.005)
-    finally:
-        process.send_signal(signal.SIGKILL)
-        process.wait()
     assert process.returncode == -signal.SIGKILL
-    assert kill_at <= len(steps_of(run)) < STEPS and not (run / RESULT).exists()
+    assert steps_of(run) == list(range(1, kill_at + 1)) and not (run / RESULT).exists()
 
     torch.manual_seed(99)  # what happens between the runs must not matter
     capfd.readouterr()

@@ -441,7 +441,7 @@ def test_progress_is_averaged_by_row_count_over_processes(tmp_path):
         subprocess.Popen([*command, str(rank), str(tmp_path / "store")], stdout=subprocess.PIPE)
         for rank in range(2)
     ]
-    printed = [float(rank.communicate(timeout=120)[0]) for rank in ranks]
+    printed = [float(rank.communicate(timeout=600)[0]) for rank in ranks]
     assert printed[0] == printed[1] == pytest.approx((1 * 0.2 + 3 * 0.8) / 4)
 
 

@@ -437,7 +437,7 @@ def test_an_unguarded_script_is_told_so_and_does_not_hang(tmp_path):
         "render_world(make_world(PRESETS['tiny']), workers=2, progress=False)\n"
     )
     run = subprocess.run(
-        [sys.executable, script], capture_output=True, text=True, timeout=120, env=with_package()
+        [sys.executable, script], capture_output=True, text=True, timeout=600, env=with_package()
     )
     assert run.returncode != 0 and "guard its entry" in run.stderr
 

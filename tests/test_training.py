@@ -559,9 +559,9 @@ def test_two_processes_train_as_one(tmp_path):
         "ACCELERATE_USE_CPU": "true",
     }
     alone, together = tmp_path / "alone", tmp_path / "together"
-    subprocess.run([sys.executable, script, alone], env=environment, check=True, timeout=300)
+    subprocess.run([sys.executable, script, alone], env=environment, check=True, timeout=600)
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
-    subprocess.run([*launch, script, together], env=environment, check=True, timeout=300)
+    subprocess.run([*launch, script, together], env=environment, check=True, timeout=600)
     results = [json.loads((run / "result.json").read_text()) for run in (alone, together)]
     for name in ("loss", "lambda"):
         a, b = (np.array(result["curves"][name]) for result in results)

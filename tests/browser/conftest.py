@@ -57,7 +57,7 @@ def browser():
 @pytest.fixture(scope="session")
 def context(browser):
     context = browser.new_context(viewport={"width": 1280, "height": 900}, color_scheme="light")
-    context.set_default_timeout(60_000)  # a shared machine may be slow
+    context.set_default_timeout(180_000)  # a shared machine may be slow
     yield context
     context.close()
 

@@ -98,6 +98,7 @@ def test_can_be_used_by_all(served, theme, findings):
 def test_players_play(served):
     for player in served.page.locator(".animation").all():
         picture = player.locator("img")
+        served.page.wait_for_function("picture => picture.src", arg=picture.element_handle())
         first = picture.get_attribute("src")
         player.get_by_title("Next frame").click()
         assert picture.get_attribute("src") != first
