@@ -170,7 +170,7 @@ print(f"{len(plan)} steps; {pairs - plan.size} of {pairs:,} pairs left out")
 #
 # ## Run it
 #
-# One switch. Left `False`, the recipe is scaled down to a minute on a laptop, and what was changed is printed, as it is stored with the run. Set it to `True` on a GPU, with the real data, for the recipe as it stands, in micro-batches that give the same gradients and, by our count, fit a card of 8 GB.
+# One switch. Left `False`, the recipe is scaled down to a minute on a laptop, and what was changed is printed, as it is stored with the run. Set it to `True` on a GPU, with the real data, for the recipe as it stands, in micro-batches that give the same gradients and, by our count, fit a card of 16 GB.
 
 # %%
 FULL = False  # True: the recipe as it stands; needs a GPU
