@@ -1,7 +1,10 @@
 """Memory: what is counted by shape is what autograd keeps, and what a step then takes."""
 
+import ast
 import json
+import re
 from importlib.resources import files
+from pathlib import Path
 
 import pytest
 import torch
@@ -148,3 +151,23 @@ def test_a_stored_estimate_is_counted_again():
     cost = step_cost(RECIPES["twin-towns"].settings(batch=row["batch"]))
     assert cost.peak / GIB == pytest.approx(row["peak_gib"], rel=0.05)
     assert cost.flops / 1e12 == pytest.approx(row["tflop"], rel=0.05)
+
+
+@pytest.mark.parametrize("chapter", ["07_university1652", "08_sues200"])
+def test_a_chapters_larger_setting_fits_the_card_that_it_names(chapter):
+    """By the stored count of the recipe at the micro-batch that the chapter's switch sets."""
+    text = (Path(__file__).parents[1] / "book" / f"{chapter}.py").read_text("utf-8")
+    (given,) = re.findall(r"recipe\.settings\(\*\*\(({.*?}) if FULL else", text)
+    (card,) = re.findall(r"by our count, fit a card of (\d+) GB", text)
+    recipe = f"dphr-{chapter.partition('_')[2]}"
+    assert f'RECIPES["{recipe}"' in text
+    settings = RECIPES[recipe].settings(**ast.literal_eval(given))
+    assert not RECIPES[recipe].overridden(settings)  # the recipe as it stands
+    stored = json.loads((files("dphr_lab.results") / "memory" / "cards.json").read_text())
+    asked = (recipe, settings.batch, settings.micro_batch)
+    (peak_gib,) = {
+        row["peak_gib"]
+        for row in stored["rows"]
+        if (row["recipe"], row["batch"], row["micro_batch"]) == asked and row["how"] == "estimated"
+    }
+    assert peak_gib <= CARD_SHARE * int(card)
