@@ -23,7 +23,7 @@ BOOK = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(BOOK.parent))  # the package of this checkout, installed or not
 from dphr_lab import environment  # noqa: E402
 
-TIMEOUT_S = 900  # of one cell
+TIMEOUT_S = 3600  # of one cell: a machine may be busy with other things
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 # 32 hexadecimal digits standing alone, or behind a prefix that matplotlib's animations use
 RANDOM_ID = re.compile(
