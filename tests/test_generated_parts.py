@@ -65,7 +65,7 @@ def test_the_chapters_are_as_stored():
 
 def test_the_studies_are_as_stored():
     table = {row[0].strip("`"): row[1:] for row in rows(generated.studies())[2:]}
-    assert set(results.studies()) <= set(table) | {"probe"}
+    assert set(results.studies()) <= set(table) | {"probe", "probe_photo"}
     runs = results.load("main")
     number, seeds, minutes, where = table["main"]
     assert int(number) == len(runs)
@@ -90,6 +90,21 @@ def test_the_measurements_are_as_stored():
         assert json.loads(path.read_text())["versions"]["torch"] in text
     count = len(list((generated.RESULTS / "calibration").glob("*.json")))
     assert f"| `dphr_lab/results/calibration` | {count} |" in text
+
+
+def test_the_runs_as_on_colab_are_as_stored(tmp_path, monkeypatch):
+    if not generated.COLAB.exists():
+        assert "not been stored" in generated.colab()
+        return
+    stored = json.loads(generated.COLAB.read_text())["chapters"]
+    table = {row[0]: row[1:] for row in rows(generated.colab())[2:]}
+    assert set(table) == {f"{{doc}}`{stem}`" for stem in stored}
+    for stem, run in stored.items():
+        date, seconds, where = table[f"{{doc}}`{stem}`"]
+        assert date == run["date"] and abs(float(seconds) - run["wall_s"]) <= 0.5
+        assert f"torch {run['versions']['torch']}" in where
+    monkeypatch.setattr(generated, "COLAB", tmp_path / "none.json")
+    assert "not been stored" in generated.colab()
 
 
 def test_the_steps_are_those_of_ci():

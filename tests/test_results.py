@@ -91,3 +91,7 @@ def test_the_table_has_a_dash_where_there_is_nothing_to_count(tmp_path):
 def test_readme_shows_the_stored_table():
     readme = (Path(__file__).parents[1] / "README.md").read_text()
     assert results.table("main", "mini") in readme
+    for row in results.table("budget", "mini").splitlines()[2:]:
+        arm, level, *_ = row.removeprefix("| ").split(" | ")
+        if arm in ("dphr", "rda", "hcl", "palw", "triplet", "infonce"):
+            assert f"`{arm}` {level}" in readme

@@ -18,6 +18,7 @@ from dphr_lab.cli import COMMANDS, build_parser
 BOOK = Path(__file__).resolve().parents[1]
 ROOT = BOOK.parent
 RESULTS = ROOT / "dphr_lab" / "results"
+COLAB = ROOT / "tests" / "colab" / "result.json"
 MEASUREMENTS = ROOT / "tests" / "benchmarks" / "results"
 SHOWN_VERSIONS = ("python", "torch", "timm", "numpy")
 NOT_COMPARED = "nbval-ignore-output"
@@ -82,7 +83,7 @@ def studies() -> str:
     """A row a study: its stored runs, seeds and minutes, and where they ran."""
     rows = []
     for folder in sorted(path for path in RESULTS.iterdir() if (path / "study.toml").exists()):
-        runs = _stored(folder)
+        runs = _stored(folder, "*-s*.json")  # and not its trials
         seeds = {run["settings"]["seed"] for run in runs if "settings" in run}
         rows.append(
             (
@@ -118,8 +119,19 @@ def ci_steps() -> str:
     return _table(("step", "command"), [(name, f"`{command}`") for name, command in rows])
 
 
-def _stored(folder: Path) -> list[dict]:
-    return [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
+def colab() -> str:
+    """A row a chapter that ran as on Colab: when, for how long, and where."""
+    if not COLAB.exists():
+        return "This has not been stored yet."
+    rows = [
+        (f"{{doc}}`{stem}`", run["date"], f"{run['wall_s']:.0f}", _where(run))
+        for stem, run in json.loads(COLAB.read_text())["chapters"].items()
+    ]
+    return _table(("chapter", "run on", "seconds", "run with"), rows)
+
+
+def _stored(folder: Path, names: str = "*.json") -> list[dict]:
+    return [json.loads(path.read_text()) for path in sorted(folder.glob(names))]
 
 
 def _where(*records: dict) -> str:
@@ -148,5 +160,6 @@ PARTS = {
     "chapters": chapters,
     "studies": studies,
     "measurements": measurements,
+    "colab": colab,
     "ci-steps": ci_steps,
 }

@@ -1,0 +1,577 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# (sec-study)=
+# # 09 The study
+#
+# **What does each part of DPHR do, once every loss has had the same chance?**
+#
+# By the end you can
+#
+# * **show** how a study of ten losses finds winners where there are none, and what guards against it;
+# * **compare** losses at equal settings and at equal budgets for choosing them, both ways of retrieval;
+# * **say** where DPHR wins, ties and loses, for which measured reason, and what would change your mind.
+#
+# You need: {doc}`06_training_dphr`, the {doc}`notation` page at hand, about an hour; the cells run in less than a minute on two CPU cores. The runs that are compared are stored results, made by `dphr study run --preset cpu`; one small encoder is trained here. Nothing is downloaded.
+
+# %% tags=["remove-cell"]
+import subprocess
+import sys
+
+if "google.colab" in sys.modules:  # on Colab only: fetch this book's package
+    package = "dphr-lab[train,book] @ git+https://github.com/dphr-lab/dphr-lab@main"
+    subprocess.check_call([sys.executable, "-m", "pip", "install", "-q", package])
+
+# %% tags=["hide-input"]
+import tempfile
+from dataclasses import replace
+from statistics import mean, stdev
+
+import matplotlib.pyplot as plt
+import numpy as np
+from IPython.display import Markdown
+from scipy import stats
+
+from dphr_lab import comparisons, tuning
+from dphr_lab.datasets import TwinTowns
+from dphr_lab.models import Encoder, embed
+from dphr_lab.plotting import PALETTE, arms_over_seeds
+from dphr_lab.scenes import PRESETS
+from dphr_lab.settings import TWIN_TOWNS_MINI
+from dphr_lab.study import complete_runs, read_study
+from dphr_lab.teaching import compare_guess
+from dphr_lab.training import fit
+
+plt.rcParams.update({"figure.dpi": 110, "font.size": 10, "figure.constrained_layout.use": True})
+
+# %% [markdown]
+# ## Ten losses, five worlds
+#
+# Below are ten losses. Each chose its learning rate and its own sharpness by the same number of trials, on a world that is not used again, and was then trained anew in five worlds of Twin Towns. A mark is one of these, a dot their mean. Before you read on, **draw lines**: which losses are apart, which are not?
+
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Ten rows, one a loss, each with five small marks, one a seed, and a dot for their mean, over R@1 from drone to satellite. The rows are in the order of their means; the table further below gives the differences."}}
+NAMES = {
+    "triplet": "$L_{tri}$",
+    "rda": "RDA",
+    "palw": "PALW",
+    "dphr": "DPHR",
+    "dphr_infonce": "DPHR + InfoNCE",
+    "infonce": "InfoNCE",
+    "hardest": "hardest",
+    "hcl": "HCL",
+    "multi_similarity": "multi-similarity",
+    "circle": "circle",
+}
+budget = complete_runs("budget")
+level = {arm: list(comparisons.values(budget, "mini", arm).values()) for arm in NAMES}
+by_level = sorted(NAMES, key=lambda arm: -mean(level[arm]))
+figure, axis = plt.subplots(figsize=(6.4, 3.8))
+arms_over_seeds(axis, {NAMES[arm]: level[arm] for arm in by_level})
+axis.set_xlabel("R@1, drone → satellite (%)")
+seeds = sorted({seed for *_, seed in budget})
+assert len(seeds) >= 5
+print(f"{len(seeds)} seeds; means from {mean(level[by_level[-1]]):.1f} to "
+      f"{mean(level[by_level[0]]):.1f}")  # fmt: skip
+
+# %% [markdown]
+# Whoever draws lines by eye sees gaps between dots. Two things make gaps: losses, and luck. A seed changes the world, the first weights and the order of the batches, and any of them moves R@1 by points. So first, what luck alone would draw.
+#
+# ## A study that finds what is not there
+#
+# Known truth first: ten arms that are **all equal**. Each seed has an easy or a hard world, which all arms share, and each run its own luck. The sizes of both are those of the figure above: the scatter of the seeds' means, and of what is left within a seed.
+
+# %%
+table = np.array([level[arm] for arm in NAMES if arm != "hardest"])  # (arms, seeds)
+within = table - table.mean(0) - table.mean(1, keepdims=True) + table.mean()
+world_sd, run_sd = table.mean(0).std(ddof=1), within.std(ddof=1)
+rng = np.random.default_rng(0)
+studies, arms, count = 2000, len(NAMES), len(seeds)
+drawn = rng.normal(0, world_sd, (studies, 1, count)) + rng.normal(0, run_sd, (studies, arms, count))
+print(f"from seed to seed {world_sd:.1f} points, from run to run within a seed {run_sd:.1f}")
+
+# %% [markdown]
+# **Predict, then run.** In what percentage of such studies, with five seeds, is at least one of the nine other arms "significantly" different from the first, at $p < 0.05$ in a paired t test?
+
+# %%
+guess = None  # in percent
+differences = drawn[:, 1:] - drawn[:, :1]  # (studies, 9, seeds), within seeds
+p = stats.ttest_1samp(differences, 0, axis=-1).pvalue
+false_alarms = 100 * (p < 0.05).any(1).mean()
+compare_guess(guess, false_alarms, " %")
+lead = drawn.mean(-1).max(1) - drawn[:, 0].mean(-1)
+print(f"and the best of ten equal arms leads the first by {lead.mean():.1f} points on average")
+
+# %% [markdown]
+# Three guards, each of which is easily checked here. *Pairing*: differences are taken within a seed, where both arms saw the same world. *Holm's correction*: the smallest of $m$ p values is multiplied by $m$, the next by $m - 1$, and so on, never falling {cite:p}`holm1979simple`. *Fresh seeds*: what was chosen on some seeds is judged on others.
+
+
+# %%
+def holm_scratch(p_values):
+    """The k-th smallest of m, times m - k + 1, and never below the one before."""
+    p_values = np.asarray(p_values)
+    order = np.argsort(p_values)
+    factors = len(p_values) - np.arange(len(p_values))
+    corrected = np.empty(len(p_values))
+    corrected[order] = np.maximum.accumulate(np.minimum(factors * p_values[order], 1))
+    return corrected
+
+
+assert all(np.allclose(holm_scratch(row), comparisons.holm(row.tolist())) for row in p[:200])
+after_holm = 100 * np.mean([(holm_scratch(row) < 0.05).any() for row in p])
+unpaired = stats.ttest_ind(drawn[:, 1], drawn[:, 0], axis=-1).statistic
+wide = {"paired": differences[:, 0].std(-1, ddof=1).mean() / np.sqrt(count),
+        "unpaired": np.sqrt(drawn[:, :2].var(-1, ddof=1).sum(1) / count).mean()}  # fmt: skip
+print(f"false alarms: {false_alarms:.0f} % of studies as they are, {after_holm:.1f} % after Holm")
+print("standard error of a difference:", {name: f"{error:.1f}" for name, error in wide.items()})
+assert after_holm < 6 < false_alarms
+
+# %% [markdown]
+# What to see: uncorrected, a study of ten equal losses "finds" something far more often than once in twenty. After Holm it is one in twenty at most, *for all nine questions together*. All p values below are corrected so; intervals are not, as everywhere in this book.
+#
+# ## Equal settings are not equal chances
+#
+# Study `main` of chapter 06 gave every loss the learning rate that had been found good for DPHR. The study `budget` gives each loss twelve trials: its own grid over learning rate and what makes it sharp ($\alpha$, $\beta$, temperature, margin, …), each of 200 steps and scored by R@1 on held-out *training* places of one extra world; then 300 steps in the five worlds that judge.
+
+# %%
+study = read_study("budget")
+trials = tuning.scores(study.search, tuning.read_trials(study.folder))
+assert {len(found) for found in trials.values()} == {12}
+assert not set(study.search.seeds) & set(study.seeds)
+Markdown(tuning.search_report(study.search, tuning.read_trials(study.folder)))
+
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Ten rows, one a loss. Twelve small marks a row give R@1 on held-out places of its twelve trials, their shape the learning rate, and a diamond the chosen one. Within most rows the marks spread over a wide range."}}
+figure, axis = plt.subplots(figsize=(6.4, 3.9))
+spread = {}
+for row, arm in enumerate(by_level):
+    found = [score for _, scores in trials[arm] for score in scores]
+    rates = np.array([one["learning_rate"] for one, _ in trials[arm]])
+    spread[arm] = max(found) - min(found)
+    for rate, mark in ((rates.min(), "<"), (np.median(rates), "|"), (rates.max(), ">")):
+        at = np.array(found)[rates == rate]
+        axis.plot(at, [row] * len(at), mark, color="0.35", markersize=8)
+    axis.plot(max(found), row, "D", color=PALETTE["blue"], markersize=6)
+axis.set(yticks=range(len(by_level)), yticklabels=[NAMES[arm] for arm in by_level])
+axis.set_xlabel("R@1 on held-out training places (%)")
+axis.set_title("< low rate   | middle   > high rate   ◆ chosen", fontsize=10)
+axis.invert_yaxis()
+best = {arm: max(score for _, scores in trials[arm] for score in scores) for arm in NAMES}
+print(f"between a loss's trials: {min(spread.values()):.0f} to {max(spread.values()):.0f} points")
+print(f"between the losses' best trials: {max(best.values()) - min(best.values()):.0f} points")
+
+# %% tags=["hide-input"]
+learned = [arm for arm in NAMES if best[arm] > 5]
+ranges = {arm: spread[arm] for arm in learned}
+apart = max(best[arm] for arm in learned) - min(best[arm] for arm in learned)
+ends = [arm for arm in NAMES if trials[arm] and max(
+    trials[arm], key=lambda trial: mean(trial[1]))[0]["learning_rate"]
+    in (min(o["learning_rate"] for o, _ in trials[arm]),
+        max(o["learning_rate"] for o, _ in trials[arm]))]  # fmt: skip
+Markdown(f"""
+What to see: how far a loss's own trials lie apart, {min(ranges.values()):.0f} to {max(ranges.values()):.0f} points among the losses that learned at all, beside the {apart:.0f} points between these losses' best. **Whoever tunes one loss and not the other can have any order.** {len(ends)} of the ten chose a learning rate at the end of their list; there the list may have been too short, for them as for the others: the budget is equal, not unlimited.
+""")
+
+# %% [markdown]
+# Now the five fresh worlds. Differences to L_tri, then to InfoNCE, the loss that most of the field trains with; both ways of retrieval.
+
+
+# %%
+def gains(runs, world, reference, arms, direction="D2S"):
+    """Each arm less the reference, p after Holm over the arms."""
+    found = comparisons.against(runs, world, reference, arms, direction=direction)
+    return {difference.arm: difference for difference in found}
+
+
+def row_of(difference):
+    interval = difference.interval
+    star = "**" if difference.p < 0.05 else ""
+    return f"{star}{interval.mean:+.1f} ± {interval.half_width:.1f}{star} ({difference.p:.3f})"
+
+
+found = {
+    (reference, way): gains(budget, "mini", reference, [a for a in NAMES if a != reference], way)
+    for reference in ("triplet", "infonce")
+    for way in ("D2S", "S2D")
+}
+
+# %% tags=["hide-input"]
+lines = ["| loss | R@1 D2S | less L_tri, D2S | less L_tri, S2D | less InfoNCE, D2S |"]
+lines += ["|---" * 5 + "|"]
+for arm in by_level:
+    cells = [
+        row_of(found[at][arm]) if arm != at[0] else ""
+        for at in (("triplet", "D2S"), ("triplet", "S2D"), ("infonce", "D2S"))
+    ]
+    spread_of = f"{mean(level[arm]):.1f} ± {stdev(level[arm]):.1f}"
+    lines.append(f"| {NAMES[arm]} | {spread_of} | " + " | ".join(cells) + " |")
+lines += ["", "Level: mean ± standard deviation over seeds. Differences: mean ± 95 % half-width, p "
+          "after Holm over nine arms in brackets; bold below 0.05."]  # fmt: skip
+Markdown("\n".join(lines))
+
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "One row a loss: its R@1 less that of InfoNCE, by seed as small marks, the mean as a dot with its 95 per cent interval. A dotted line marks zero. The table above gives the same numbers."}}
+versus = found["infonce", "D2S"]
+figure, axis = plt.subplots(figsize=(6.4, 3.6))
+shown = [arm for arm in by_level if arm not in ("infonce", "hardest")]
+arms_over_seeds(
+    axis,
+    {NAMES[arm]: versus[arm].by_seed for arm in shown},
+    {NAMES[arm]: versus[arm].interval.half_width for arm in shown},
+    chance=0,
+)
+axis.set_xlabel("R@1 less that of InfoNCE, points")
+told = {
+    at: {
+        sign: [a for a, d in ds.items() if d.p < 0.05 and sign * d.interval.mean > 0]
+        for sign in (1, -1)
+    }
+    for at, ds in found.items()
+}
+for (reference, way), by_sign in told.items():
+    print(f"{way}, less {reference}: ahead {by_sign[1] or 'none'}, behind {by_sign[-1] or 'none'}")
+
+
+# %% tags=["hide-input"]
+def listed(arms):
+    return ", ".join(NAMES[arm] for arm in arms) or "none"
+
+
+Markdown(f"""
+What to see: at equal budgets, against L_tri, clearly ahead from drone to satellite: {listed(told["triplet", "D2S"][1])}; clearly behind: {listed(told["triplet", "D2S"][-1])}. Against InfoNCE, ahead: {listed(told["infonce", "D2S"][1])}; behind: {listed(told["infonce", "D2S"][-1])}. (The hardest triplet is left out of the figure, where it would be off the scale or crowd the rest.)
+""")
+
+# %% [markdown]
+# Did choosing help? Study `transfer` ran five of these losses for as many steps in the same five worlds, at the default settings. The difference is what the twelve trials bought.
+
+# %%
+defaults = {
+    ("mini", f"{arm}_default", seed): run
+    for (world, arm, seed), run in complete_runs("transfer").items()
+    if world == "plain"
+}
+both = [arm for arm in NAMES if any(a == f"{arm}_default" for _, a, _ in defaults)]
+bought = {a: comparisons.paired(budget | defaults, "mini", a, f"{a}_default") for a in both}
+for difference in bought.values():
+    print(difference)
+
+# %% tags=["hide-input"]
+hurt = [arm for arm, d in bought.items() if d.interval.mean < 0]
+untuned = comparisons.corrected([
+    comparisons.paired(defaults, "mini", f"{arm}_default", "infonce_default")
+    for arm in ("rda", "dphr")
+])  # fmt: skip
+Markdown(f"""
+What to see: twelve trials on one world are a small budget. {listed(hurt)} did *worse* with its chosen settings than with the defaults: the best of twelve noisy trials is in part the luckiest, and 200 steps of a trial are not 300. So the leads over InfoNCE above flatter. At the defaults they are {row_of(untuned[0])} for RDA and {row_of(untuned[1])} for DPHR, same steps and worlds: smaller, and still there.
+""")
+
+# %% [markdown]
+# ## Longer, at equal settings
+#
+# The study `main` is the other extreme: one learning rate for all, that of DPHR, and 800 steps in place of 300. Does it tell another story?
+
+# %%
+main = complete_runs("main")
+parts = ("palw", "infonce", "rda", "broken_ratio", "dphr")
+long_gains = {way: gains(main, "mini", "triplet", parts, way) for way in ("D2S", "S2D")}
+print(f"less L_tri, 800 steps, {len({s for *_, s in main})} seeds; p after Holm over five")
+for arm in parts:
+    print(f"{arm:14}" + "   ".join(f"{w}: {row_of(long_gains[w][arm])}" for w in long_gains))
+asked = [("dphr", "infonce"), ("dphr", "rda"), ("broken_ratio", "rda"), ("rda", "infonce")]
+direct = comparisons.corrected([comparisons.paired(main, "mini", *pair) for pair in asked])
+equal = comparisons.equivalences(direct, margin=2)
+print(*equal, sep="\n")
+
+# %% tags=["hide-input"]
+shared = [arm for arm in parts if arm in NAMES]
+tau = stats.kendalltau(
+    [mean(comparisons.values(main, "mini", arm).values()) for arm in [*shared, "triplet"]],
+    [mean(level[arm]) for arm in [*shared, "triplet"]],
+).statistic
+small = [arm for arm in shared if found["triplet", "D2S"][arm].interval.mean
+         < 0.5 * long_gains["D2S"][arm].interval.mean]  # fmt: skip
+Markdown(f"""
+What to see: the five losses that both studies have stand in orders that agree with tau = {tau:.2f}. Gains over L_tri that shrank to less than half when L_tri, too, could choose: {listed(small)}. The studies differ in two things, length and settings, so this does not say which of them did it.
+""")
+
+# %% [markdown]
+# ## One choice at a time
+#
+# Our reading of DPHR made choices that the sources leave open. The study `axes` changes each by itself, 300 steps, three seeds, against DPHR as it is by default.
+
+
+# %%
+axes_runs = complete_runs("axes")
+changed = [arm for arm in read_study("axes").arms if arm not in ("dphr", "sgd_triplet")]
+by_axis = gains(axes_runs, "mini", "dphr", changed) if axes_runs else {}
+same = comparisons.equivalences(list(by_axis.values()), margin=2) if by_axis else []
+for each in same:
+    print(f"{each.difference.arm:18}{row_of(each.difference):24}{each.verdict}")
+print(f"{len({s for *_, s in axes_runs})} complete seeds")
+
+# %% tags=["hide-input"]
+moved = [each.difference.arm for each in same if each.difference.p < 0.05]
+alike = [each.difference.arm for each in same if each.verdict.startswith("equivalent")]
+farthest = sorted(by_axis.values(), key=lambda d: -abs(d.interval.mean))[:3]
+Markdown(
+    f"""
+What to see: clearly different from the default, after correction for {len(same)} questions: {", ".join(moved) or "none"}; equivalent to it within two points: {", ".join(alike) or "none"}; of the rest three seeds cannot tell. The farthest means: {", ".join(f"{d.arm} {d.interval.mean:+.1f}" for d in farthest)}. Under SGD, RDA and PALW together gave {mean(comparisons.values(axes_runs, "mini", "sgd").values()):.1f} % and L_tri {mean(comparisons.values(axes_runs, "mini", "sgd_triplet").values()):.1f} %, at one rate that was not searched.
+"""
+    if same
+    else "This study has no complete seed yet: `dphr study run axes --jobs 2`."
+)
+
+# %% [markdown]
+# ## How many twins
+#
+# If a loss gains *because* it weighs look-alikes, it should gain most where there are many. The study `twins` trains and tests where no place has twins, a third, two thirds; and trains at a third and tests at two thirds.
+
+# %%
+worlds = {"none": "none", "third": "⅓", "two_thirds": "⅔", "shifted": "⅓, tested at ⅔"}
+twins = complete_runs("twins")
+by_world = {
+    world: gains(twins, world, "triplet", ("palw", "infonce", "rda", "dphr"))
+    for world in worlds
+    if twins
+}
+
+# %% tags=["hide-input"]
+lines = ["| twins in | $L_{tri}$ | " + " | ".join(NAMES[a] for a in ("palw", "infonce", "rda",
+         "dphr")) + " |", "|---" * 6 + "|"]  # fmt: skip
+for world, found_there in by_world.items():
+    base = mean(comparisons.values(twins, world, "triplet").values())
+    cells = [row_of(difference) for difference in found_there.values()]
+    lines.append(f"| {worlds[world]} | {base:.1f} | " + " | ".join(cells) + " |")
+count_twins = len({s for *_, s in twins})
+lines += ["", f"R@1, drone → satellite: L_tri's level, and the others less it; {count_twins} "
+          "complete seeds, p after Holm over four arms."]  # fmt: skip
+Markdown("\n".join(lines) if twins else "No complete seed yet: `dphr study run twins --jobs 2`.")
+
+# %% tags=["hide-input"]
+trend = {}
+for arm in ("infonce", "rda", "dphr") if twins else ():
+    rise = [a - b for a, b in zip(by_world["two_thirds"][arm].by_seed,
+                                  by_world["none"][arm].by_seed, strict=True)]  # fmt: skip
+    trend[arm] = comparisons.student_interval(rise)
+said = "; ".join(f"{NAMES[a]} {t.mean:+.1f} ± {t.half_width:.1f}" for a, t in trend.items())
+if twins:
+    told_of_twins = f"how the gains change from no twins to two thirds: {said} points. "
+else:
+    told_of_twins = "nothing yet; but what it will mean is fixed now. "
+Markdown(f"""
+What to see: {told_of_twins}A gain that does not grow with the share of twins is not explained by twins: other places that look alike are near negatives, too. Levels are not comparable between worlds, for a gallery without twins is easier.
+""")
+
+# %% [markdown]
+# ## Why? Three measurements
+#
+# **Which skill.** R@1 is the share of queries that find the family times the share of those that then choose its member, so logarithms of gains add up.
+
+# %%
+print(f"{'':18}family R@1   its member   twin choice")
+for arm in by_level:
+    family = mean(comparisons.values(budget, "mini", arm, "family_r_at_1").values())
+    choice = mean(comparisons.values(budget, "mini", arm, "twin_choice").values())
+    print(f"{arm:18}{family:10.1f}{100 * mean(level[arm]) / family:13.1f}{choice:14.1f}")
+
+# %% [markdown]
+# **Where the push goes.** The weight of a negative is how hard a loss pushes it away ({doc}`03_hard_negatives`). Which share of a query's push goes to its two twins, when 60 strangers are in the batch, too? An equal share would be two of 62. One small encoder, trained here with $L_\text{tri}$, gives all losses the same distances; only their weights differ.
+
+
+# %%
+def shares_on_twins(d_pos, d_neg, twin, alpha=10.0, beta=16.0, temperature=0.07):
+    """Percent of each loss's push that goes to twins; d_pos (B, 1), d_neg and twin (B, K)."""
+    plain = 1 / (1 + np.exp(-alpha * (d_pos - d_neg)))
+    omega = np.exp(beta * (d_pos / (d_pos + d_neg) - 0.5))
+    omega /= omega.mean(1, keepdims=True)
+    push = {
+        "triplet": plain,
+        "rda": (1 + omega) * plain,
+        "weighted term alone": omega * plain,
+        "infonce": d_neg * np.exp((d_pos**2 - d_neg**2) / (2 * temperature)),
+        "hardest": d_neg == d_neg.min(1, keepdims=True),
+    }
+    return {loss: 100 * (w * twin).sum() / w.sum() for loss, w in push.items()}
+
+
+# %% tags=["nbval-ignore-output"]
+world = replace(PRESETS["mini"], train_places=450, test_places=63, distractor_places=0, seed=7)
+data = TwinTowns(world, progress=False)
+query, gallery = data.test("D2S")
+first_view = [np.flatnonzero(query.places == place)[0] for place in gallery.places]
+same = gallery.families[:, None] == gallery.families
+others = ~np.eye(len(gallery.places), dtype=bool)
+twin = same[others].reshape(len(same), -1)
+shares = {}
+for steps in (10, 60, 240):
+    settings = TWIN_TOWNS_MINI.changed(loss="triplet", steps=steps, val_places=0, seed=7, threads=2)
+    with tempfile.TemporaryDirectory() as folder:
+        fit(settings, data, folder, evaluate_test=False, progress=False)
+        encoder = Encoder.load(folder)
+    z_query, z_gallery = embed(encoder, query)[first_view], embed(encoder, gallery)
+    d = np.sqrt(np.maximum(2 - 2 * (z_query @ z_gallery.T).double().numpy(), 4e-6))
+    shares[steps] = shares_on_twins(np.diag(d)[:, None], d[others].reshape(len(d), -1), twin)
+    print(f"{steps:3} steps: " + "   ".join(f"{n} {s:.0f} %" for n, s in shares[steps].items()))
+late = shares[240]
+assert late["triplet"] < late["rda"] < late["weighted term alone"]
+assert late["infonce"] < late["triplet"] < late["hardest"]
+
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Two panels. Left, R@1 on held-out training places against the step, for L_tri, InfoNCE, RDA and DPHR: all rise and flatten, that of L_tri lowest. Right, the share of the push on twins after 10, 60 and 240 steps of training, a line a loss; it rises for all of them, most steeply for the hardest negative."}}
+lines_of = {"triplet": ":", "infonce": "-.", "rda": "--", "dphr": "-", "hardest": (0, (1, 3))}
+tones = dict(zip(lines_of, ("0.4", PALETTE["orange"], PALETTE["vermilion"], PALETTE["blue"], "black"),
+                 strict=True))  # fmt: skip
+figure, (left, right) = plt.subplots(1, 2, figsize=(7.6, 3.2))
+at_step = {}
+for arm in ("triplet", "infonce", "rda", "dphr"):
+    curves = [run["curves"] for (_, a, _), run in main.items() if a == arm]
+    at_step[arm] = np.mean([c["val_r_at_1"] for c in curves], 0)
+    left.plot(curves[0]["val_step"], at_step[arm], linestyle=lines_of[arm], color=tones[arm],
+              label=NAMES[arm])  # fmt: skip
+for arm in ("triplet", "infonce", "rda", "hardest"):
+    right.plot([str(s) for s in shares], [s[arm] for s in shares.values()], "o",
+               linestyle=lines_of[arm], color=tones[arm], label=NAMES[arm])  # fmt: skip
+right.axhline(100 * 2 / 62, color="0.5", linewidth=0.8)
+left.set(xlabel="step", ylabel="R@1, held-out places (%)")
+right.set(xlabel="steps trained", ylabel="push on twins (%)", ylim=(0, 100))
+left.legend(frameon=False, fontsize=9)
+right.legend(frameon=False, fontsize=9)
+steps_800 = curves[0]["val_step"]
+for at in (0, len(steps_800) // 3, -1):
+    print(f"step {steps_800[at]:3}:", {arm: f"{v[at]:.1f}" for arm, v in at_step.items()})
+
+# %% tags=["hide-input"]
+Markdown(f"""
+What to see, left: after {steps_800[0]} steps RDA has {at_step["rda"][0]:.0f} %, DPHR {at_step["dphr"][0]:.0f} %, InfoNCE {at_step["infonce"][0]:.0f} % and L_tri {at_step["triplet"][0]:.0f} %; at the end {at_step["rda"][-1]:.0f}, {at_step["dphr"][-1]:.0f}, {at_step["infonce"][-1]:.0f} and {at_step["triplet"][-1]:.0f} % (equal settings, held-out training places, so a smaller gallery). Less InfoNCE on the test places, DPHR has {untuned[1].interval.mean:+.1f} points after 300 steps at the defaults and {direct[0].interval.mean:+.1f} after 800, on fewer seeds. **A short study rewards speed.**
+""")
+
+# %% [markdown]
+# Right: the push moves towards twins by itself as strangers are pushed away, even with $L_\text{tri}$. RDA adds to that, by less than its sharp weight suggests, because at $\lambda = 1$ half of its push stays uniform. InfoNCE, at its initial temperature, gives twins less than $L_\text{tri}$ does, and the hardest triplet gives them most. So a larger share on twins goes with RDA's gain, but is not the whole reason: else the hardest triplet would win.
+#
+# **Noise.** PALW's restraint should pay where labels are wrong. {doc}`11_does_it_hold_on_photographs` has the study of it, with twenty seeds; in short:
+
+
+# %%
+noise = complete_runs("noise")
+of_noise = [
+    comparisons.paired(noise, "small", f"{signal}_{labels}", f"constant_{labels}")
+    for labels in ("clean", "wrong15")
+    for signal in ("recall", "step")
+    if noise
+]
+noise_tests = comparisons.equivalences(comparisons.corrected(of_noise), margin=2) if noise else []
+print(*noise_tests or ["not run yet: dphr study run noise --jobs 2"], sep="\n")
+
+# %% [markdown]
+# ## What each part does
+
+# %% tags=["hide-input"]
+tuned = found["triplet", "D2S"]
+versus = found["infonce", "D2S"]
+
+
+def sure(difference):
+    """A difference and how sure it is, in words."""
+    interval, p = difference.interval, difference.p
+    how = "clear" if p < 0.05 else "suggestive" if abs(interval.mean) > interval.half_width else (
+        "not told from zero")  # fmt: skip
+    return f"{interval.mean:+.1f} ± {interval.half_width:.1f} ({how})"
+
+
+of_noise_said = ", ".join(
+    f"{test.difference.arm.partition('_')[0]} {sure(test.difference)}" for test in noise_tests[2:]
+)
+head_to_head = {d.arm + "-" + d.reference: d for d in direct}
+Markdown(f"""
+Of *our reading of DPHR*, in Twin Towns, from scratch, at 64 px; R@1 from drone to satellite; {len(seeds)} seeds:
+
+* *Does RDA help?* Against L_tri at equal budgets {sure(tuned["rda"])}; at equal settings, 800 steps, {sure(long_gains["D2S"]["rda"])}.
+* *Does its ratio matter?* The broken ratio less RDA, 800 steps: {sure(head_to_head["broken_ratio-rda"])}; {equal[2].verdict}. {{doc}}`11_does_it_hold_on_photographs` asks it in more worlds.
+* *Does PALW help?* Alone, at equal budgets {sure(tuned["palw"])}; at equal settings {sure(long_gains["D2S"]["palw"])}. As a schedule of RDA, 800 steps, {sure(head_to_head["dphr-rda"])}; with 15 % wrong pairs, less a constant λ: {of_noise_said}.
+* *Both together?* DPHR less L_tri: {sure(tuned["dphr"])} at equal budgets, {sure(long_gains["D2S"]["dphr"])} at equal settings.
+* *Against InfoNCE?* DPHR less InfoNCE: {sure(versus["dphr"])} at equal budgets, {sure(untuned[1])} at the defaults, both after 300 steps; {sure(head_to_head["dphr-infonce"])} after 800 at equal settings, three seeds. Both losses added, less InfoNCE: {sure(versus["dphr_infonce"])}.
+* *The other reweighting losses?* Less InfoNCE: HCL {sure(versus["hcl"])}, multi-similarity {sure(versus["multi_similarity"])}, circle {sure(versus["circle"])}, hardest {sure(versus["hardest"])}.
+""")
+
+# %% [markdown]
+# "Clear" is $p < 0.05$ after correction, "suggestive" an interval that leaves out zero while the corrected p does not.
+#
+# ## What would change our mind
+#
+# * **The paper's text or code.** The map, the constants and the progress signal are ours **[O]**. {doc}`open_choices` says where each is set; `dphr study run axes` asks again with another.
+# * **Real images and a large encoder.** None of these runs saw a photograph or a pretrained backbone. {doc}`real_results` has room for runs on University-1652 and SUES-200; {doc}`07_university1652` has the command.
+# * **Large batches.** With 64 places a query rarely meets a twin. The share of near negatives grows with the batch, and with it what a weight can do.
+# * **More seeds.** How many would settle DPHR against InfoNCE within two points, if the two were in truth equal?
+
+# %%
+sd = stdev(versus["dphr"].by_seed)
+needed = next(
+    n
+    for n in range(3, 1000)
+    if stats.nct.cdf(-stats.t.ppf(0.95, n - 1), n - 1, -2 * np.sqrt(n) / sd) > 0.9
+)
+print(f"differences scatter by {sd:.1f} points: {needed} seeds, so that each of the two "
+      "one-sided tests has 90 % power")  # fmt: skip
+
+# %% [markdown]
+# ## Summary
+
+# %% tags=["hide-input"]
+Markdown(f"""
+* You **showed** that a study of ten equal losses has a false winner in {false_alarms:.0f} % of the cases, and after Holm's correction in {after_holm:.1f} %.
+* You **compared** ten losses at equal budgets: a loss's own trials lay {min(ranges.values()):.0f} to {max(ranges.values()):.0f} points apart. Ahead of L_tri from drone to satellite: {listed(told["triplet", "D2S"][1])}; from satellite to drone: {listed(told["triplet", "S2D"][1])}.
+* You **said** where DPHR stands: {sure(tuned["dphr"])} against L_tri, {sure(versus["dphr"])} against InfoNCE after 300 steps, {sure(head_to_head["dphr-infonce"])} after 800. RDA learns sooner, and moves more of the push to twins than L_tri does.
+""")
+
+# %% [markdown]
+# ## Exercises
+#
+# 1. *Predict.* With three seeds and no assumption but that each seed's sign is a fair coin if two losses are equal: how small can the p of a two-sided sign test get?
+# 2. *Modify.* Take the trials' scores, in place of the five fresh worlds, as the losses' results. How much do the leads over L_tri change?
+# 3. *Break.* In the simulation of equal arms, let each arm report the best of twelve trials on the judging seeds themselves, while the first arm has one trial. How large a lead does tuning alone buy?
+# 4. *Prove.* Holm's correction keeps the chance of any false alarm at 5 %, whatever the dependence of the tests.
+# 5. *Open.* Write down one result that would make you use DPHR in place of InfoNCE on your own data, before you run anything.
+
+# %% [markdown]
+# **Solutions** (run, and collapsed until you open them)
+
+# %% tags=["hide-cell"]
+# 1. All three signs alike, either way: 2 / 2^3. No three seeds can be significant by signs alone; the
+# t test gets further because it trusts that differences are normally distributed.
+assert stats.binomtest(3, 3).pvalue == 2 / 2**3
+print(f"1: {2 / 2**3}")
+
+# 2. Held-out places of another world, fewer of them, and the best of twelve: levels differ.
+lead_of_trials = {arm: best[arm] - best["triplet"] for arm in NAMES}
+lead_of_runs = {arm: mean(level[arm]) - mean(level["triplet"]) for arm in NAMES}
+moved_by = max(abs(lead_of_trials[arm] - lead_of_runs[arm]) for arm in NAMES)
+print(f"2: the lead over L_tri changes by up to {moved_by:.1f} points")
+assert moved_by > 0
+
+# 3. The best of twelve draws of one normal luck: about 1.6 standard deviations.
+luck = np.random.default_rng(3).normal(0, run_sd, (2000, 13, count)).mean(-1)
+bought = (luck[:, 1:].max(1) - luck[:, 0]).mean()
+print(f"3: {bought:.1f} points of R@1, with nothing better")
+assert 1.4 < bought / (run_sd / np.sqrt(count)) < 1.8
+
+# 4. Of m0 true equalities look at that with the smallest p. When Holm comes to it, at most m - m0
+# were before it, so it is multiplied by m0 at least. It is rejected falsely only if some true p is
+# below 0.05 / m0, and by Boole's inequality that happens with a chance of at most m0 * 0.05 / m0.
+dependent = np.random.default_rng(4).normal(0, 1, (4000, 1)) + 0.3 * np.random.default_rng(
+    5).normal(0, 1, (4000, 9))  # fmt: skip
+p_dependent = 2 * stats.norm.sf(abs(dependent / np.sqrt(1.09)))
+assert np.mean([(holm_scratch(row) < 0.05).any() for row in p_dependent]) < 0.05
+
+# %% [markdown]
+# ## Readings
+#
+# * {cite:t}`musgrave2020reality`: losses at equal budgets of search; many published gains went away.
+# * {cite:t}`holm1979simple`: six pages, one idea, still the right default.
+# * {cite:t}`bouthillier2021variance`: where the luck of a run comes from, and how to spend a budget on seeing it.
