@@ -57,6 +57,12 @@ RAW_TEX = r"""() => {
   return found;
 }"""
 
+# Text that a reader would see as Markdown: a table's rule, a role, stars of emphasis.
+RAW_MARKDOWN = r"""() => [...document.querySelectorAll("main p, main li")]
+  .map(text => [...text.childNodes].filter(n => n.nodeType == Node.TEXT_NODE)
+    .map(n => n.textContent).join(" "))
+  .filter(text => /\|\s*[-—–]+\s*\|/.test(text) || /\{[a-z:]+\}$|\{[a-z:]+\}`|\*\*/.test(text))"""
+
 FORMULAS = """() => [
   document.querySelectorAll(".math, mjx-container").length,
   document.querySelectorAll("mjx-container").length,

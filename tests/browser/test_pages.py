@@ -9,6 +9,7 @@ from pages import (
     HTML,
     NAMES,
     OPEN_ALL,
+    RAW_MARKDOWN,
     ROOT,
     SCREENSHOTS,
     STICKING_OUT,
@@ -47,6 +48,10 @@ def test_formulas_are_typeset(served):
     formulas = formulas_are_typeset(served.page)
     if any(re.search(r"(?<![\\$`])\$[^$\s`]", text) for text in texts):
         assert formulas > 0 or not CHAPTER.fullmatch(served.name)
+
+
+def test_markdown_is_rendered(served):
+    assert served.page.evaluate(RAW_MARKDOWN) == []
 
 
 def test_pictures_load_and_say_what_they_show(served):
