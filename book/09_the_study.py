@@ -421,7 +421,7 @@ for steps in (10, 60, 240):
     shares[steps] = shares_on_twins(np.diag(d)[:, None], d[others].reshape(len(d), -1), twin)
     print(f"{steps:3} steps: " + "   ".join(f"{n} {s:.0f} %" for n, s in shares[steps].items()))
 late = shares[240]
-assert late["triplet"] < late["rda"] < late["weighted term alone"]
+assert 1.3 * late["triplet"] < late["rda"] < late["weighted term alone"] < late["rda"] + 10
 assert late["infonce"] < late["triplet"] < late["hardest"]
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Two panels. Left, R@1 on held-out training places against the step, for L_tri, InfoNCE, RDA and DPHR: all rise and flatten, that of L_tri lowest. Right, the share of the push on twins after 10, 60 and 240 steps of training, a line a loss; it rises for all of them, most steeply for the hardest negative."}}
@@ -453,7 +453,7 @@ What to see, left: after {steps_800[0]} steps RDA has {at_step["rda"][0]:.0f} %,
 """)
 
 # %% [markdown]
-# Right: the push moves towards twins by itself as strangers are pushed away, even with $L_\text{tri}$. RDA adds to that, by less than its sharp weight suggests, because at $\lambda = 1$ half of its push stays uniform. InfoNCE, at its initial temperature, gives twins less than $L_\text{tri}$ does, and the hardest triplet gives them most. So a larger share on twins goes with RDA's gain, but is not the whole reason: else the hardest triplet would win.
+# Right: the push moves towards twins by itself as strangers are pushed away, even with $L_\text{tri}$. RDA adds a good part to that, and its weighted term alone would add little more, although at $\lambda = 1$ half of the weight stays uniform. InfoNCE, at its initial temperature, gives twins less than $L_\text{tri}$ does, and the hardest triplet gives them most. So a larger share on twins goes with RDA's gain, but is not the whole reason: else the hardest triplet would win.
 #
 # **Noise.** PALW's restraint should pay where labels are wrong. {doc}`11_does_it_hold_on_photographs` has the study of it, with twenty seeds; in short:
 
