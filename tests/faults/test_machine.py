@@ -98,6 +98,14 @@ def test_a_full_disk_leaves_no_checkpoint_that_looks_whole(world, tmp_path, caps
 # -- signals ------------------------------------------------------------------------------------
 
 
+@pytest.fixture(autouse=True)
+def ctrl_c_is_heard():
+    """As from a terminal: what a shell starts in its background ignores Ctrl-C, children too."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize("name", SIGNALS)
 def test_scenes_stopped_leaves_nothing_and_can_be_begun_again(name, tmp_path, capsys, monkeypatch):
     out = tmp_path / "world"
