@@ -129,7 +129,6 @@ def holm_scratch(p_values):
 
 assert all(np.allclose(holm_scratch(row), comparisons.holm(row.tolist())) for row in p[:200])
 after_holm = 100 * np.mean([(holm_scratch(row) < 0.05).any() for row in p])
-unpaired = stats.ttest_ind(drawn[:, 1], drawn[:, 0], axis=-1).statistic
 wide = {"paired": differences[:, 0].std(-1, ddof=1).mean() / np.sqrt(count),
         "unpaired": np.sqrt(drawn[:, :2].var(-1, ddof=1).sum(1) / count).mean()}  # fmt: skip
 print(f"false alarms: {false_alarms:.0f} % of studies as they are, {after_holm:.1f} % after Holm")
