@@ -44,7 +44,7 @@ import numpy as np
 
 from dphr_lab import environment, tuning
 from dphr_lab._files import replace_when_done, write_json
-from dphr_lab.results import load, run_name
+from dphr_lab.results import load, read_run, run_name
 from dphr_lab.scenes import WorldSettings
 from dphr_lab.settings import TWIN_TOWNS_MINI, Settings
 
@@ -56,7 +56,7 @@ else:
 GRID = "study.toml"
 PRESETS = {  # name -> studies, in the order to run them
     "quick": ("quick",),  # the whole chain in minutes, nothing to conclude from
-    "cpu": ("main", "budget", "twins", "axes", "rda", "palw"),
+    "cpu": ("main", "budget", "twins", "axes", "rda", "palw", "long"),
     "gpu": ("gpu",),
 }
 _PARTS = {  # of a study.toml; the last two may be left out
@@ -247,16 +247,24 @@ def run_study(
 
 
 def _copy_stored(study: Study, todo: Sequence[tuple]) -> dict[tuple[str, str, int], str]:
-    """Copy runs of equal settings and world from the stored studies; {run: where it was}."""
+    """Copy runs of equal settings and world from the stored studies; {run: where it was}.
+
+    Raises ValueError naming a stored file that holds no run.
+    """
     if not todo:
         return {}
     stored = {}
     for name in stored_studies():
         for path in sorted((_stored() / name).glob("*-s*.json")):
-            made = json.loads(path.read_text())
-            if made["data"]["world"] is not None:
-                key = _same(Settings.from_dict(made["settings"]), made["data"]["world"])
-                stored.setdefault(key, path)
+            made = read_run(path)
+            try:
+                settings, world = Settings.from_dict(made["settings"]), made["data"]["world"]
+            except (KeyError, TypeError, ValueError) as error:
+                raise ValueError(
+                    f"{path}: not the result of a run ({error!r}); remove it and run it again"
+                ) from None
+            if world is not None:
+                stored.setdefault(_same(settings, world), path)
     copied = {}
     for world, arm, seed in todo:
         if "photos" not in study.worlds[world]:  # a folder of tiles may have changed

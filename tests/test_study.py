@@ -129,6 +129,18 @@ def test_a_run_that_another_study_has_is_copied(folder, tmp_path, monkeypatch):
     assert (folder / name).read_bytes() == (other / name).read_bytes()
 
 
+@pytest.mark.parametrize("damaged", ['{"repor', '{"report": {}}', '{"report": {}, "settings": {}}'])
+def test_a_damaged_run_of_another_study_is_named(folder, tmp_path, monkeypatch, damaged):
+    other = tmp_path / "stored" / "other"
+    other.mkdir(parents=True)
+    (other / "study.toml").write_text(SMALL)
+    (other / "small-triplet-s0.json").write_text(damaged)
+    monkeypatch.setattr(study, "_stored", lambda: tmp_path / "stored")
+    with pytest.raises(ValueError, match=r"small-triplet-s0\.json: .*remove it and run it again"):
+        run(folder)
+    assert not list(folder.glob("*.json"))
+
+
 def test_parts_of_a_study_can_be_asked_for(folder):
     assert run(folder, seeds=[1], arms=["blunt"])[0] == 1
     assert set(results.load(folder)) == {("small", "blunt", 1)}

@@ -33,10 +33,11 @@ def load(study: str | Path) -> dict[tuple[str, str, int], dict[str, Any]]:
         raise FileNotFoundError(
             f"study: found no stored runs of {study!r}; there are: {', '.join(studies()) or 'none'}"
         )
-    return {parse_name(f.name): _read_run(f) for f in _runs(folder)}
+    return {parse_name(f.name): read_run(f) for f in _runs(folder)}
 
 
-def _read_run(file) -> dict[str, Any]:
+def read_run(file: Path) -> dict[str, Any]:
+    """The result of a run. Raises `ValueError` naming a file that holds none."""
     what, to_do = "the result of a run", "remove it and run it again"
     run = read_json(file, what, to_do)
     reports = run.get("report")
