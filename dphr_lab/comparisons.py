@@ -16,7 +16,9 @@ from typing import Any
 from scipy import stats
 
 from dphr_lab import results
+from dphr_lab._files import replace_when_done
 
+DIRECTIONS = {"D2S": "drone → satellite", "S2D": "satellite → drone"}
 Runs = Mapping[tuple[str, str, int], Mapping[str, Any]]  # what results.load gives
 
 
@@ -28,7 +30,8 @@ class StudentInterval:
     half_width: float  # NaN for a single value
 
     def __str__(self) -> str:
-        return f"{self.mean:.1f} ± {self.half_width:.1f}"
+        half_width = "–" if math.isnan(self.half_width) else f"{self.half_width:.1f}"
+        return f"{self.mean:.1f} ± {half_width}"
 
 
 @dataclass(frozen=True)
@@ -112,11 +115,16 @@ def paired(
     Raises ValueError for fewer than two such seeds: one difference has no spread.
     """
     ours, theirs = (values(runs, world, a, measure, direction) for a in (arm, reference))
-    by_seed = tuple(ours[seed] - theirs[seed] for seed in sorted(ours.keys() & theirs.keys()))
+    shared = sorted(ours.keys() & theirs.keys())
+    by_seed = tuple(
+        round(ours[seed] - theirs[seed], 9) for seed in shared
+    )  # equal shares are equal
     if len(by_seed) < 2:
         raise ValueError(f"{arm} and {reference} share {len(by_seed)} seeds; at least 2 are needed")
-    # identical runs differ by nothing, which is certain
-    p = float(stats.ttest_1samp(by_seed, 0).pvalue) if any(by_seed) else 1.0
+    if len(set(by_seed)) == 1:  # certain, either way
+        p = float(by_seed[0] == 0)
+    else:
+        p = float(stats.ttest_1samp(by_seed, 0).pvalue)
     return Difference(arm, reference, by_seed, student_interval(by_seed), p)
 
 
@@ -180,19 +188,21 @@ def study_report(
     margin: float | None = None,
     only: Sequence[str] | None = None,
 ) -> str:
-    """Markdown of a stored study or a folder of runs, drone → satellite.
+    """Markdown of a stored study or a folder of runs.
 
-    Each world's levels, and each arm's R@1 less that of `reference`, paired by seed; levels only
-    for arms that share fewer than two seeds with it. With a `margin` also whether they are
-    equivalent within it. `only` names the arms to compare; none: all of them.
+    Each world's levels, R@1 with intervals, and in each direction every arm's R@1 less that of
+    `reference`, paired by seed; levels only for arms that share fewer than two seeds with it. With
+    a `margin` also whether they are equivalent within it. `only` names the arms to compare; none:
+    all of them.
     """
     runs = results.load(study)
     lines = []
-    for world in dict.fromkeys(w for w, _, _ in runs):
-        arms = list(dict.fromkeys(a for w, a, _ in runs if w == world))
+    for world in _worlds(runs):
+        arms = _arms(runs, world)
         lines += [f"### {world}", "", results.table(study, world), ""]
+        lines += [*_levels(runs, world, arms), ""]
         if reference not in arms:
-            lines += [f"no run of {reference} here", ""]
+            lines += [f"no run of {reference} here: levels only, unless another arm is named", ""]
             continue
         seeds = {arm: values(runs, world, arm).keys() for arm in arms}
         several = [
@@ -201,13 +211,75 @@ def study_report(
             if arm != reference and len(seeds[arm] & seeds[reference]) > 1
             and (only is None or arm in only)
         ]  # fmt: skip
-        if several:
-            lines += [f"R@1 minus that of {reference}: mean ± 95 % half-width (Student, paired by "
-                      "seed), p after Holm", ""]  # fmt: skip
-            differences = against(runs, world, reference, several)
+        for direction, name in DIRECTIONS.items() if several else ():
+            differences = against(runs, world, reference, several, direction=direction)
+            lines += [f"#### {name} ({direction})", "", f"R@1 minus that of {reference}: mean ± "
+                      "95 % half-width (Student, paired by seed), p after Holm over these arms",
+                      ""]  # fmt: skip
             lines += [f"* {difference}" for difference in differences] + [""]
             if margin is not None:
                 lines += [f"Equivalent within ±{margin:g} points of R@1? Two one-sided t tests, "
-                          "paired by seed, p after Holm", ""]  # fmt: skip
+                          "paired by seed, p after Holm over these arms", ""]  # fmt: skip
                 lines += [f"* {each}" for each in equivalences(differences, margin)] + [""]
     return "\n".join(lines)
+
+
+def draw_levels(study: str | Path, path: Path | str) -> None:
+    """Draw R@1, drone → satellite, of every arm over seeds into a file; its suffix is the format.
+
+    A panel a world, all on one scale; arms by their mean over all runs, the best on top.
+    """
+    from matplotlib.figure import Figure
+
+    from dphr_lab.plotting import arms_over_seeds
+
+    runs = results.load(study)
+    shown = {
+        world: {arm: list(values(runs, world, arm).values()) for arm in _arms(runs, world)}
+        for world in _worlds(runs)
+    }
+    pooled = {arm: [r for arms in shown.values() for r in arms.get(arm, ())] for _, arm, _ in runs}
+    best_first = sorted(pooled, key=lambda arm: -mean(pooled[arm]))
+    rows = [len(arms) for arms in shown.values()]
+    figure = Figure(
+        figsize=(7, 0.6 + sum(0.5 + 0.3 * count for count in rows)), layout="constrained"
+    )
+    panels = figure.subplots(
+        len(rows), 1, sharex=True, squeeze=False, gridspec_kw={"height_ratios": rows}
+    )[:, 0]
+    for axes, (world, arms) in zip(panels, shown.items(), strict=True):
+        arms = {arm: arms[arm] for arm in best_first if arm in arms}
+        arms_over_seeds(axes, arms, {a: student_interval(arms[a]).half_width for a in arms})
+        axes.set_title(world, loc="left")
+    low, high = panels[0].get_xlim()
+    panels[0].set_xlim(max(low, 0), min(high, 100))  # few seeds have intervals beyond what can be
+    panels[-1].set_xlabel(
+        "R@1, drone → satellite (%): tall lines are seeds, dots means, bars 95 % intervals"
+    )
+    with replace_when_done(path) as aside:
+        figure.savefig(aside, dpi=150)
+
+
+def _worlds(runs: Runs) -> list[str]:
+    return list(dict.fromkeys(world for world, _, _ in runs))
+
+
+def _arms(runs: Runs, world: str) -> list[str]:
+    return list(dict.fromkeys(arm for w, arm, _ in runs if w == world))
+
+
+def _levels(runs: Runs, world: str, arms: Sequence[str]) -> list[str]:
+    """A Markdown table of R@1 in both directions, arms in the order of `results.table`."""
+    of = {
+        arm: [list(values(runs, world, arm, direction=d).values()) for d in DIRECTIONS]
+        for arm in arms
+    }
+    lines = [
+        "R@1: mean ± 95 % half-width (Student, over seeds)", "",
+        "| arm | seeds | " + " | ".join(DIRECTIONS.values()) + " |",
+        "|---" * (2 + len(DIRECTIONS)) + "|",
+    ]  # fmt: skip
+    for arm in sorted(of, key=lambda arm: mean(of[arm][0])):
+        cells = " | ".join(str(student_interval(by_seed)) for by_seed in of[arm])
+        lines.append(f"| {arm} | {len(of[arm][0])} | {cells} |")
+    return lines

@@ -54,11 +54,6 @@ else:
     import tomli as tomllib
 
 GRID = "study.toml"
-PRESETS = {  # name -> studies, in the order to run them
-    "quick": ("quick",),  # the whole chain in minutes, nothing to conclude from
-    "cpu": ("main", "budget", "twins", "axes", "rda", "palw", "long"),
-    "gpu": ("gpu",),
-}
 _PARTS = {  # of a study.toml; the last two may be left out
     "about": str,
     "seeds": list,
@@ -106,7 +101,7 @@ def read_study(name_or_folder: str | Path) -> Study:
 
     Raises FileNotFoundError without a study.toml, ValueError for what it should not say.
     """
-    folder = Path(name_or_folder)
+    folder = Path(name_or_folder).resolve()
     if not (folder / GRID).exists():
         folder = _stored() / name_or_folder
     path = folder / GRID
@@ -171,7 +166,27 @@ def complete_runs(name_or_folder: str | Path) -> dict[tuple[str, str, int], dict
     cut = {seed for _, _, seed in study.missing()}
     if cut >= set(study.seeds):
         return {}
-    return {at: run for at, run in load(study.folder.resolve()).items() if at[2] not in cut}
+    return {at: run for at, run in load(study.folder).items() if at[2] not in cut}
+
+
+def progress(study: Study) -> str:
+    """A table, a row an arm and a column a world: numbers are stored seeds, dots missing ones."""
+    missing = set(study.missing())
+
+    def cell(world: str, arm: str) -> str:
+        return " ".join(
+            "·" * len(str(seed)) if (world, arm, seed) in missing else str(seed)
+            for seed in study.seeds
+        )
+
+    rows = [("arm", *study.worlds)]
+    rows += [(arm, *(cell(world, arm) for world in study.worlds)) for arm in study.arms]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    rows.insert(1, tuple("-" * width for width in widths))
+    return "\n".join(
+        "| " + " | ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) + " |"
+        for row in rows
+    )
 
 
 def run_study(

@@ -1,6 +1,9 @@
 """Intervals and corrections by closed form and by simulation, differences by hand."""
 
+import json
 import math
+import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -51,6 +54,14 @@ def test_differences_are_taken_within_seeds_that_both_have():
     assert str(found).startswith("a − b: +1.5 ± 6.4 (p ")
     same = paired(runs, "mini", "a", "a")
     assert same.p == 1 and same.interval.half_width == 0
+
+
+def test_the_same_difference_on_every_seed_is_certain():
+    runs = runs_of({"a": [50.1, 60.2], "b": [48.1, 58.2]})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # of a spread that is but rounding
+        found = paired(runs, "mini", "a", "b")
+    assert found.by_seed == (2, 2) and found.p == 0 and found.interval.half_width == 0
 
 
 def test_too_few_seeds_and_unknown_arms_are_said():
@@ -143,13 +154,24 @@ def test_the_three_verdicts():
         equivalence(found[0].difference, 0)
 
 
+def sections(report):
+    """{heading: lines below it} of a report of one world, by its #### headings."""
+    parts = report.split("\n#### ")[1:]
+    return {head: rest.splitlines() for head, _, rest in (part.partition("\n") for part in parts)}
+
+
 def test_a_report_tests_equivalence_where_a_margin_is_given():
     plain = comparisons.study_report("main", "rda", only=["broken_ratio"])
-    assert "Equivalent" not in plain and "* broken_ratio − rda" in plain
-    assert "* dphr − rda" not in plain
+    assert "Equivalent" not in plain and "* dphr − rda" not in plain
     report = comparisons.study_report("main", "rda", margin=2, only=["broken_ratio"])
-    assert report.startswith(plain.rstrip("\n")) and "Equivalent within ±2 points" in report
-    assert report.count("* broken_ratio − rda") == 2
+    assert list(sections(plain)) == list(sections(report))
+    assert report.startswith(plain[: plain.index("#### ")])  # levels as without
+    for direction, lines in sections(report).items():
+        of_plain = [line for line in sections(plain)[direction] if line]
+        assert [line for line in lines if line][: len(of_plain)] == of_plain
+        assert sum(line.startswith("* broken_ratio − rda") for line in of_plain) == 1
+        assert sum(line.startswith("* broken_ratio − rda") for line in lines) == 2
+        assert sum("Equivalent within ±2 points" in line for line in lines) == 1
 
 
 def test_a_report_of_a_stored_study_names_every_arm():
@@ -157,3 +179,58 @@ def test_a_report_of_a_stored_study_names_every_arm():
     arms = {arm for _, arm, _ in results.load("main")}
     assert "* dphr − triplet: " in report
     assert all(f"| {arm} |" in report for arm in arms)
+    assert results.table("main", "mini") in report
+
+
+def test_a_report_gives_levels_with_intervals_over_seeds():
+    report, runs = comparisons.study_report("main", "triplet"), results.load("main")
+    assert "| arm | seeds | drone → satellite | satellite → drone |" in report
+    for arm in {arm for _, arm, _ in runs}:
+        seeds = [run["report"] for (_, a, _), run in runs.items() if a == arm]
+        cells = []
+        for direction in ("D2S", "S2D"):
+            r_at_1 = np.array([report[direction]["r_at_1"] for report in seeds])
+            assert len(r_at_1) == 5  # 2.776: 97.5th percentile of t with 4 degrees
+            half_width = 2.776445 * r_at_1.std(ddof=1) / math.sqrt(5)
+            cells.append(f"{r_at_1.mean():.1f} ± {half_width:.1f}")
+        assert f"| {arm} | 5 | {cells[0]} | {cells[1]} |" in report
+    assert str(student_interval([3.0])) == "3.0 ± –"
+
+
+def test_a_report_has_both_directions_each_corrected_over_its_own_arms():
+    found = sections(comparisons.study_report("main", "triplet"))
+    assert list(found) == ["drone → satellite (D2S)", "satellite → drone (S2D)"]
+    runs = results.load("main")
+    arms = sorted({arm for _, arm, _ in runs} - {"triplet"})
+    for direction, lines in zip(("D2S", "S2D"), found.values(), strict=True):
+        alone = [paired(runs, "mini", arm, "triplet", direction=direction) for arm in arms]
+        p_values = holm([difference.p for difference in alone])
+        assert [line for line in lines if line.startswith("* ")] == [
+            f"* {replace(d, p=p)}" for d, p in zip(alone, p_values, strict=True)
+        ]
+    assert not sections(comparisons.study_report("main", "nobody"))
+    assert "no run of nobody here" in comparisons.study_report("main", "nobody")
+
+
+def test_a_figure_has_a_panel_a_world_and_every_seed(tmp_path, monkeypatch):
+    figure = pytest.importorskip("matplotlib.figure")
+    table = {"plain": {"a": [60, 98], "b": [30, 40]}, "hard": {"a": [10, 12], "c": [7, None]}}
+    for world, arms in table.items():
+        for (_, arm, seed), run in runs_of(arms, world).items():
+            (tmp_path / results.run_name(world, arm, seed)).write_text(json.dumps(run))
+    drawn, save = [], figure.Figure.savefig
+    monkeypatch.setattr(
+        figure.Figure, "savefig", lambda self, *a, **k: drawn.append(self) or save(self, *a, **k)
+    )
+    comparisons.draw_levels(tmp_path, tmp_path / "new" / "levels.svg")
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["levels.svg"]
+    panels = drawn[0].axes
+    assert [axes.get_title(loc="left") for axes in panels] == ["hard", "plain"]
+    labels = [[label.get_text() for label in axes.get_yticklabels()] for axes in panels]
+    assert labels == [["a", "c"], ["a", "b"]]  # by the mean of all: 45, 35 and 7
+    for axes, world, arms in zip(panels, ("hard", "plain"), labels, strict=True):
+        of_seeds = [[value for value in table[world][arm] if value] for arm in arms]
+        marks = [list(line.get_xdata()) for line in axes.lines if line.get_marker() == "|"]
+        assert [found for found in marks if found in of_seeds] == of_seeds
+        low, high = axes.get_xlim()
+        assert 0 <= low < 7 and 98 < high <= 100  # the interval of 60 and 98 reaches beyond

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from dphr_lab import results, study, training
+from dphr_lab import comparisons, evaluation, results, study, training
+from dphr_lab.cli import main
 from dphr_lab.settings import Settings
 from dphr_lab.study import complete_runs, read_study, run_study, stored_studies, thinned
 
@@ -208,6 +209,65 @@ def test_curves_are_thinned_to_their_ends_and_validations_stay():
     assert (kept["step"][0], kept["step"][-1]) == (1, 800) and kept["val_step"] == [9]
     assert all(loss == 1 / step for step, loss in zip(kept["step"], kept["loss"], strict=True))
     assert thinned({"step": [1], "loss": [2]}) == {"step": [1], "loss": [2]}
+
+
+def test_a_study_is_listed_arm_by_arm(folder, capsys, monkeypatch):
+    run(folder, seeds=[0])
+    run(folder, seeds=[1], arms=["blunt"])
+    monkeypatch.chdir(folder.parent)
+    capsys.readouterr()
+    assert main(["study", "list", "asked"]) == 0
+    first, _, *table = capsys.readouterr().out.splitlines()
+    assert first == "asked: 3 of 4 runs stored. Does it run?"
+    assert table[:4] == [
+        "| arm     | small |",
+        "| ------- | ----- |",
+        "| triplet | 0 ·   |",
+        "| blunt   | 0 1   |",
+    ]
+
+
+def test_a_report_on_a_folder_nearby_and_its_figure(folder, capsys, monkeypatch):
+    monkeypatch.chdir(folder.parent)
+    figure = ["--figure", "new/levels.png"]
+    assert main(["study", "report", *figure, "asked"]) == 1
+    assert "--figure: no run of asked is stored to draw" in capsys.readouterr().err
+    run(folder)
+    assert main(["study", "report", *figure, "asked"]) == 0
+    said = capsys.readouterr().out
+    assert "* blunt − triplet: " in said and said.endswith("wrote new/levels.png\n")
+    assert (folder.parent / "new" / "levels.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_study_may_be_named_behind_flags(folder, capsys):
+    assert main(["study", "run", "--minutes", "0", str(folder)]) == 0
+    assert "asked: 4 runs, 4 to do now" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        main(["study", "run", "--minutes", "0", str(folder), "another"])
+    assert "unrecognized arguments: another" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("list --preset cpu", "--preset goes with search, run, report, not with list"),
+        ("list main --arms rda", "--arms goes with search, run, report, not with list"),
+        ("list --figure x.png", "--figure goes with report, not with list"),
+        ("search main --seeds 0", "--seeds goes with run, not with search"),
+        ("run main --figure x.png", "--figure goes with report, not with run"),
+        ("run main --margin 2", "--margin goes with report, not with run"),
+        ("report main --jobs 2", "--jobs goes with search, run, not with report"),
+        ("report --preset cpu --figure x.png", "--preset takes whole studies"),
+        ("report main --figure x.gif", "--figure x.gif: expected a name in .png"),
+    ],
+)
+def test_flags_that_do_not_go_together_are_refused(arguments, message, capsys):
+    assert main(["study", *arguments.split()]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_directions_are_named_as_evaluations_name_them():
+    assert comparisons.DIRECTIONS == evaluation.DIRECTIONS
 
 
 @pytest.mark.parametrize("name", stored_studies())

@@ -4,10 +4,11 @@ import json
 
 import pytest
 
-from dphr_lab import results, training, tuning
+from dphr_lab import results, study, training, tuning
 from dphr_lab.cli import main
+from dphr_lab.cli.study import PRESETS
 from dphr_lab.settings import Settings
-from dphr_lab.study import PRESETS, read_study, run_study, search_study, stored_studies
+from dphr_lab.study import read_study, run_study, search_study, stored_studies
 
 SEARCHED = """
 about = "Which?"
@@ -152,7 +153,29 @@ def test_search_run_and_report_from_the_command_line(folder, capsys):
     said = capsys.readouterr().out
     assert "| rda | beta" in said and "R@1 minus that of triplet" in said
     assert main(["study", "run", str(folder), "--preset", "quick"]) == 2
-    assert "--preset runs whole studies" in capsys.readouterr().err
+    assert "--preset takes whole studies" in capsys.readouterr().err
+
+
+def test_a_preset_goes_from_trials_to_the_report_of_what_it_completed(folder, monkeypatch, capsys):
+    monkeypatch.setattr(study, "_stored", lambda: folder.parent)
+    monkeypatch.setitem(PRESETS, "quick", ("asked",))
+    preset = ["study", "run", "--preset", "quick", "--work", str(folder.parent / "work")]
+    assert main([*preset, "--minutes", "0"]) == 0
+    said = capsys.readouterr().out
+    assert "8 to do now" in said and "## asked" not in said
+    store(
+        folder,
+        {
+            "triplet": [({"learning_rate": r}, {7: 50, 8: 50}) for r in (1e-3, 1e-2)],
+            "rda": [({"beta": beta}, {7: 50, 8: 50}) for beta in (4.0, 64.0)],
+        },
+    )
+    for made in (6, 0):
+        assert main(preset) == 0
+        runs, _, report = capsys.readouterr().out.partition("\n## asked\n")
+        assert f"asked: 6 runs, {made} to do now" in runs and runs.count("R@1") == made
+        assert "| rda | beta" in report and "* rda − triplet: " in report
+    assert main([*preset[:4], "--reference", "rda"]) == 2
 
 
 def test_presets_name_stored_studies():

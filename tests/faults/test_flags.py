@@ -96,6 +96,7 @@ FLAGS = {  # fault -> command -> what is given to it; {names} are of `places`
         "evaluate": "--run {run} --json {folder}",
         "search": "--run {run} --query {image} --gallery {world} --out {folder}",
         "probe": "--run {run} --out {folder}",
+        "study": "report main --figure {folder}",
     },
     "out below a file": {
         "scenes": "--preset tiny --out {file}/new",
@@ -104,6 +105,7 @@ FLAGS = {  # fault -> command -> what is given to it; {names} are of `places`
         "evaluate": "--run {run} --json {file}/new.json",
         "search": "--run {run} --query {image} --gallery {world} --out {file}/new.png",
         "probe": "--run {run} --figure {file}/new.png",
+        "study": "report main --figure {file}/new.png",
         "matrix": "--data {world} --out {file}/new",
         "reproduce": "university1652 --data {world} --out {file}/new.json",
     },
