@@ -20,13 +20,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from dphr_lab import environment
 from dphr_lab._files import read_json, replace_when_done, write_json
 from dphr_lab.datasets import SUES200, ImageSet, find_layout
 from dphr_lab.datasets.images import resize
 from dphr_lab.datasets.layouts import find_sues200_heights
-from dphr_lab.evaluation import DIRECTIONS, evaluate_dataset
+from dphr_lab.evaluation import DIRECTIONS, evaluate_dataset, evaluate_images
 from dphr_lab.models import Encoder
 from dphr_lab.plotting import heatmap
 from dphr_lab.retrieval import SELECTED_ON_TEST, RetrievalReport
@@ -87,9 +88,8 @@ def altitude_matrix(
 def stored() -> dict[int, dict[str, Any]]:
     """The matrices of Twin Towns that travel with the package, by seed.
 
-    They have more beside "reports", "same_ground" and "same_ground_coarse": {trained at: {tested
-    at: report}}, drone → satellite, of images cut to the ground that the model's own height sees,
-    by `FromLower` with and without `sharp`.
+    They have more beside "reports": "same_ground" and "same_ground_coarse", which `same_ground`
+    finds with and without `sharp`.
     """
     folder = files("dphr_lab.results") / "altitudes"
     found = (path for path in folder.iterdir() if path.name.endswith(".json"))
@@ -125,6 +125,24 @@ class FromLower(ImageSet):
     def subset(self, mask_or_indices) -> FromLower:
         images = self.images.subset(mask_or_indices)
         return FromLower(images, self.height_m, self.lower_m, self.sharp)
+
+
+def same_ground(
+    root: Path | str, out: Path | str, heights_m: Sequence[int], sharp: bool = True
+) -> dict[str, dict[str, Any]]:
+    """{trained at: {tested at: report}}, drone → satellite, of images cut to the same ground.
+
+    Each model of the matrix in `out` is asked with the images in `root` of every greater height,
+    cut by `FromLower` (which `sharp` is for) to the ground that the model's own height sees.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for own_m in heights_m:
+        encoder, row = _encoder(Path(out) / str(own_m)), found.setdefault(str(own_m), {})
+        for height_m in (h for h in heights_m if h > own_m):
+            query, gallery = SUES200(root, height_m).test("D2S")
+            query = FromLower(query, height_m, own_m, sharp)
+            row[str(height_m)] = evaluate_images(encoder, query, gallery).to_dict()
+    return found
 
 
 def values(matrix: Mapping[str, Any], direction: str, measure: str) -> np.ndarray:
@@ -213,12 +231,17 @@ def _tested(folder: Path, height_m: int, result: Mapping, data: Mapping[int, SUE
     encoder = None
     for other_m, other in data.items():
         if str(other_m) not in stored:
-            encoder = Encoder.load(folder) if encoder is None else encoder
+            encoder = _encoder(folder) if encoder is None else encoder
             found = evaluate_dataset(encoder, other)
             stamp = {"selected_on_test": result["settings"].get("select") == "test"}
             stored[str(other_m)] = {name: r.to_dict() | stamp for name, r in found.items()}
             write_json(path, stored)
     return {other_m: stored[str(other_m)] for other_m in data}
+
+
+def _encoder(folder: Path) -> Encoder:
+    """The encoder of the run in `folder`, on the GPU where there is one."""
+    return Encoder.load(folder).to("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def _check_reports(reports: Any, where: str, to_do: str) -> None:

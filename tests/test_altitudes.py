@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,11 +10,11 @@ import torch
 from matplotlib import rc_context
 
 from dphr_lab import altitudes, scenes
-from dphr_lab.altitudes import FromLower, altitude_matrix, tables, values
+from dphr_lab.altitudes import FromLower, altitude_matrix, same_ground, tables, values
 from dphr_lab.cli import main
 from dphr_lab.datasets import SUES200, ArrayImages
 from dphr_lab.datasets.images import resize
-from dphr_lab.evaluation import evaluate_dataset
+from dphr_lab.evaluation import evaluate_dataset, evaluate_images
 from dphr_lab.models import Encoder
 from dphr_lab.retrieval import SELECTED_ON_TEST
 from dphr_lab.settings import Settings
@@ -95,6 +96,26 @@ def test_it_goes_on_where_it_was_cut(towns, made, tmp_path, monkeypatch):
     assert second["reports"] == matrix["reports"]  # bit for bit
     with pytest.raises(ValueError, match=r"holds a run with steps 2, asked for is 3"):
         altitude_matrix(towns, SETTINGS.changed(steps=3), again, say=lambda line: None)
+
+
+def test_each_model_is_asked_with_images_cut_to_its_own_ground(towns, made):
+    out, matrix = made
+    query, gallery = SUES200(towns, 300).test("D2S")
+    for sharp in (True, False):
+        found = same_ground(towns, out, HEIGHTS_M, sharp)
+        assert {a: set(row) for a, row in found.items()} == {"150": {"300"}, "300": set()}
+        cut = FromLower(query, 300, 150, sharp)
+        expected = evaluate_images(Encoder.load(out / "150"), cut, gallery).to_dict()
+        assert found["150"]["300"] == expected
+        assert expected["ap"] != matrix["reports"]["150"]["300"]["D2S"]["ap"]
+
+
+@pytest.mark.parametrize(("there", "device"), [(True, "cuda"), (False, "cpu")])
+def test_models_are_tested_on_the_gpu_where_there_is_one(monkeypatch, there, device):
+    moved_to = SimpleNamespace(to=lambda device: device)
+    monkeypatch.setattr(Encoder, "load", lambda folder: moved_to)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: there)
+    assert altitudes._encoder("150") == device
 
 
 def test_from_the_command_line(towns, tmp_path, capsys):

@@ -228,6 +228,20 @@ def test_embed_in_batches_equals_one_forward_and_restores_the_modes(encoder):
     assert torch.allclose(z, encoder.eval()(images.pixels), atol=1e-5)
 
 
+def test_large_images_are_embedded_fewer_at_a_time(encoder):
+    images, asked = Images(300), []
+
+    def read(indices, image_px):
+        asked.append((len(indices), image_px))
+        return torch.zeros(len(indices), 3, 32, 32, dtype=torch.uint8)
+
+    images.read = read
+    embed(encoder, images, 64)
+    embed(encoder, images, 384)
+    assert asked[:2] == [(256, 64), (44, 64)]
+    assert asked[2] == (28, 384) and sum(n for n, px in asked if px == 384) == 300
+
+
 def test_flip_tta_ignores_which_way_an_image_is_mirrored(encoder):
     images, mirrored = Images(4), Images(4)
     mirrored.pixels = images.pixels.flip(-1)

@@ -14,10 +14,7 @@ from pathlib import Path
 
 from dphr_lab import results, scenes
 from dphr_lab._files import write_json
-from dphr_lab.altitudes import FromLower, altitude_matrix
-from dphr_lab.datasets import SUES200
-from dphr_lab.evaluation import evaluate_images
-from dphr_lab.models import Encoder
+from dphr_lab.altitudes import altitude_matrix, same_ground
 from dphr_lab.prepare import prepare
 from dphr_lab.recipes import RECIPES
 
@@ -49,20 +46,6 @@ def main(work: Path, seeds: list[int]) -> None:
         matrix["same_ground_coarse"] = same_ground(root, out, matrix["heights_m"], sharp=False)
         write_json(path, matrix)
         print(f"stored {path.name}", flush=True)
-
-
-def same_ground(root: Path, out: Path, heights_m: list[int], sharp: bool) -> dict:
-    """{trained at: {tested at: report}}, drone → satellite, of images cut to the same ground."""
-    found = {}
-    for own_m in heights_m:
-        encoder = Encoder.load(out / str(own_m))
-        found[str(own_m)] = {}
-        for height_m in heights_m[heights_m.index(own_m) + 1 :]:
-            query, gallery = SUES200(root, height_m).test("D2S")
-            query = FromLower(query, height_m, own_m, sharp)
-            report = evaluate_images(encoder, query, gallery)
-            found[str(own_m)][str(height_m)] = report.to_dict()
-    return found
 
 
 if __name__ == "__main__":
