@@ -1,5 +1,6 @@
-"""A look before a run: counts, a memory estimate, and one step done for real; writes nothing."""
+"""A look before a run: counts, a memory estimate, a step done for real; writes nothing."""
 
+import math
 import time
 from dataclasses import dataclass
 
@@ -10,6 +11,8 @@ from dphr_lab.datasets import ArrayImages, PairSet
 from dphr_lab.memory import MIB, Peak, StepCost, peak_memory, step_cost
 from dphr_lab.settings import Settings
 from dphr_lab.training import _Run
+
+NOTICED = 0.1  # of a step: what it may wait for its images before that is said
 
 
 @dataclass(frozen=True)
@@ -27,8 +30,15 @@ class DryRun:
     cost: StepCost  # counted
     peak: Peak  # measured
     read_s: float  # reading and augmenting the first batch, in this process
-    step_s: float  # the first step, what is set up once included
+    step_s: float  # a step; on a CPU the first, what is set up once included
     loss: float
+
+    @property
+    def wait_s(self) -> float:
+        """What a step waits for its images: workers read while the step before is computed."""
+        if self.settings.workers == 0:
+            return self.read_s
+        return max(0.0, self.read_s / self.settings.workers - self.step_s)
 
     def __str__(self) -> str:
         s, cost, peak = self.settings, self.cost, self.peak
@@ -41,7 +51,15 @@ class DryRun:
                 f"the step added {peak.growth / MIB:,.0f} MiB to a peak of "
                 f"{peak.total / MIB:,.0f} MiB ({peak.how})"
             )
-        minutes = s.steps * (self.step_s + self.read_s / max(1, s.workers)) / 60
+        first = ", what is set up once included" if self.device == "cpu" else ""
+        minutes = s.steps * (self.step_s + self.wait_s) / 60
+        waits = []
+        if self.wait_s > NOTICED * self.step_s:
+            needed = math.ceil(self.read_s / self.step_s)
+            waits = [
+                f"reading      too slow: a step waits {self.wait_s:.2f} s for its images with "
+                f"--workers {s.workers}; {needed}, each with a core of its own, would keep up"
+            ]
         return "\n".join(
             (
                 f"trained on   {self.places:,} places, {self.pairs:,} pairs; "
@@ -52,9 +70,10 @@ class DryRun:
                 f"memory       estimated: {cost}; activations counted by shape in "
                 f"{s.mixed_precision if s.mixed_precision != 'no' else 'float32'}",
                 f"             measured on {self.device}: {measured}",
-                f"one step     {self.step_s:.2f} s, what is set up once included; its batch was "
+                f"one step     {self.step_s:.2f} s{first}; its batch was "
                 f"read in {self.read_s:.2f} s by one process; loss {self.loss:.4f}; "
                 f"{cost.flops / 1e12:.3g} TFLOP by count",
+                *waits,
                 f"all steps    {minutes:,.1f} min at this pace, without validation and test",
                 "nothing was written",
             )
@@ -66,7 +85,8 @@ def dry_run(settings: Settings, data) -> DryRun:
 
     Raises what `training.fit` would raise by then. The memory estimate counts activations as
     `memory.step_cost` does; what is measured is the growth of torch's allocations on a GPU, of
-    this process's resident memory elsewhere.
+    this process's resident memory elsewhere. On a GPU, where the first step sets much up, a
+    second one is done and timed.
     """
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
@@ -79,8 +99,10 @@ def dry_run(settings: Settings, data) -> DryRun:
         began = time.perf_counter()
         batch = run.epoch_batches[0]
         read_s = time.perf_counter() - began
-        line = run._one_step(batch)
-        step_s = time.perf_counter() - began - read_s
+        for _ in range(1 if device.type == "cpu" else 2):
+            began = time.perf_counter()
+            line = run._one_step(batch)  # reads the loss, so that it waits for the GPU
+            step_s = time.perf_counter() - began
     return DryRun(
         settings=settings,
         device=str(device),

@@ -10,6 +10,7 @@ import pytest
 
 from dphr_lab import results
 from dphr_lab.cli import COMMANDS
+from dphr_lab.memory import CARD_SHARE, TFLOP_PER_S
 
 ROOT = Path(__file__).resolve().parents[1]
 BOOK = ROOT / "book"
@@ -113,3 +114,30 @@ def test_the_steps_are_those_of_ci():
     assert len(steps) == len(re.findall(r"^step ", text, re.MULTILINE)) >= 5
     for name, command in steps:
         assert f"step {name} {command.strip('`')}\n" in text
+
+
+def test_the_cards_are_as_stored():
+    stored = json.loads((generated.RESULTS / "memory" / "cards.json").read_text())
+    table, said = generated.cards().split("\n\n")
+    assert len(rows(table)) == 2 + len(stored["rows"])
+    measured = sum(row["how"] == "measured" for row in stored["rows"])
+    assert said.startswith("No row is measured" if not measured else f"{measured} of these rows")
+    assert f"torch {stored['versions']['torch']}" in said
+    data = (BOOK / "data.md").read_text()
+    assert f"at most {CARD_SHARE:.0%}".replace("%", " %") in data
+    assert f"divided by {TFLOP_PER_S:.0f} TFLOP/s" in data.replace("\n", " ")
+
+
+def test_the_workers_are_those_of_the_stored_rates():
+    stored = json.loads((generated.MEASUREMENTS / "decoding-augmented.json").read_text())
+    rates = {row["view"]: row for row in stored["rows"] if row["image_px"] == 384}
+    text, *_, table = generated.workers().split("\n\n")
+    shown = [float(seconds) for seconds in re.findall(r"= ([\d.]+) s", text)]
+    for column, (way, least_s) in enumerate(
+        zip(("ours_images_per_s", "prepared_images_per_s"), shown, strict=True), start=1
+    ):
+        one_s = sum(128 / rate[way] for rate in rates.values())
+        assert least_s == pytest.approx(one_s, abs=0.006)
+        for row in rows(table)[2:]:
+            step_s, workers = float(row[0]), int(row[column])
+            assert one_s / workers <= step_s < one_s / max(workers - 1, 1e-9)

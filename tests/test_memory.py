@@ -3,6 +3,7 @@
 import ast
 import json
 import re
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from dphr_lab.memory import (
     CARDS_GB,
     GIB,
     MIB,
+    TFLOP_PER_S,
     cards_table,
     count_activations,
     kept_for_backward,
@@ -128,6 +130,22 @@ def test_a_dry_run_does_one_step_and_writes_nothing(tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_dry_run_says_when_a_step_waits_for_its_images():
+    found = dry_run(settings(steps=600), ColouredPlaces())
+
+    def said(read_s, workers):
+        own = found.settings.changed(workers=workers)
+        return str(replace(found, settings=own, read_s=read_s, step_s=0.5, device="cuda"))
+
+    assert "too slow: a step waits 1.20 s" in said(1.2, 0) and "--workers 0; 3, each" in said(
+        1.2, 0
+    )
+    assert "waits 0.10 s" in said(1.2, 2) and "all steps    6.0 min" in said(1.2, 2)
+    for read_s, workers in ((1.2, 3), (1.05, 2), (0.04, 0)):  # the second waits 0.025 s of 0.5
+        assert "too slow" not in said(read_s, workers)
+    assert "set up once" in str(found) and "set up once" not in said(1.2, 3)
+
+
 def test_steps_on_noise_are_measured():
     peak, seconds = measure_steps(settings(steps=1, micro_batch=4), steps=1)
     assert seconds > 0 and (peak.total is None or peak.total > 10 * MIB)
@@ -143,6 +161,23 @@ def test_the_stored_cards_say_of_each_row_how_it_came_about():
         assert (row["how"] == "measured") == ("step_s" in row)
         fits = [row["peak_gib"] <= CARD_SHARE * card for card in CARDS_GB]
         assert [cell.strip() == "yes" for cell in line.split("|")[-6:-2]] == fits
+        assert row["how"] == "measured" or line.split("|")[-7].strip() == "–"
+
+
+def test_the_least_time_is_the_counted_work_at_the_given_rate():
+    row = {"batch": 128, "micro_batch": 8, "mixed_precision": "fp16", "peak_gib": 7.0}
+    row |= {"recipe": "dphr-university1652", "tflop": 90.0, "how": "estimated"}
+
+    def shown(**options):
+        (line,) = cards_table({"rows": [row]}, **options).splitlines()[2:]
+        return [cell.strip() for cell in line.split("|")][7:10]
+
+    assert shown(tflop_per_s=30.0) == ["3.00", "14.75", "–"]  # 295 steps
+    assert shown() == ["0.90", f"{90 / TFLOP_PER_S * 295 / 60:.2f}", "–"]
+    row |= {"recipe": "dphr-sues200", "batch": 16}
+    assert shown(tflop_per_s=30.0)[1] == f"{6000 // 16 * 3 / 60:.2f}"
+    row |= {"recipe": "twin-towns", "tflop": 0.003, "how": "measured", "gpu": "H", "step_s": 0.2}
+    assert shown() == ["under 0.01", "under 0.01", "0.20"]  # 800 steps
 
 
 def test_a_stored_estimate_is_counted_again():

@@ -6,6 +6,7 @@ A line `<!-- generated: NAME -->` of a page stands for the text that `PARTS[NAME
 import contextlib
 import io
 import json
+import math
 import os
 import re
 from collections import defaultdict
@@ -14,6 +15,8 @@ from pathlib import Path
 import dphr_reference
 
 from dphr_lab.cli import COMMANDS, build_parser
+from dphr_lab.memory import cards_table
+from dphr_lab.recipes import RECIPES
 
 BOOK = Path(__file__).resolve().parents[1]
 ROOT = BOOK.parent
@@ -130,6 +133,40 @@ def colab() -> str:
     return _table(("chapter", "run on", "seconds", "run with"), rows)
 
 
+# ---- what training takes ---------------------------------------------------------------------
+
+
+def cards() -> str:
+    """What a step of the recipes takes: memory, time at least, and the cards that it fits."""
+    stored = json.loads((RESULTS / "memory" / "cards.json").read_text())
+    measured = sum(row["how"] == "measured" for row in stored["rows"])
+    whose = f"{measured} of these rows are measured" if measured else "No row is measured"
+    return f"{cards_table(stored)}\n\n{whose}; counted with {_where(stored)}."
+
+
+def workers() -> str:
+    """How many cores of readers a step of University-1652's recipe needs, worked out."""
+    settings = RECIPES["dphr-university1652"].settings()
+    stored = json.loads((MEASUREMENTS / "decoding-augmented.json").read_text())
+    rates = {r["view"]: r for r in stored["rows"] if r["image_px"] == settings.image_px}
+    ways = {"ours_images_per_s": "", "prepared_images_per_s": " after `dphr prepare`"}
+    sums, read_s = [], []
+    for way, when in ways.items():
+        parts = [rates[view][way] for view in ("drone", "satellite")]
+        read_s.append(sum(settings.batch / rate for rate in parts))
+        terms = " + ".join(f"{settings.batch} / {rate:.0f}" for rate in parts)
+        sums.append(f"{terms} = {read_s[-1]:.2f} s{when}")
+    rows = [
+        (step_s, *(math.ceil(one / step_s) for one in read_s)) for step_s in (2.0, 1.0, 0.5, 0.25)
+    ]
+    heads = ("seconds a step", "workers", "workers after `dphr prepare`")
+    return (
+        f"For University-1652's recipe, {settings.batch} pairs of {settings.image_px} px, that is "
+        f"{', and '.join(sums)}, of one core of the processor above. Divided by the seconds that "
+        f"a step takes on your GPU, and rounded up:\n\n{_table(heads, rows)}"
+    )
+
+
 def _stored(folder: Path, names: str = "*.json") -> list[dict]:
     return [json.loads(path.read_text()) for path in sorted(folder.glob(names))]
 
@@ -162,4 +199,6 @@ PARTS = {
     "measurements": measurements,
     "colab": colab,
     "ci-steps": ci_steps,
+    "cards": cards,
+    "workers": workers,
 }
