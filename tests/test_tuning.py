@@ -5,6 +5,7 @@ import json
 import pytest
 
 from dphr_lab import results, study, training, tuning
+from dphr_lab._files import write_json
 from dphr_lab.cli import main
 from dphr_lab.cli.study import PRESETS
 from dphr_lab.settings import Settings
@@ -156,8 +157,15 @@ def test_search_run_and_report_from_the_command_line(folder, capsys):
     assert "--preset takes whole studies" in capsys.readouterr().err
 
 
+def a_run_of_main(asked, run, work, threads):
+    result = results.load("main")["mini", run[1].replace("plain", "infonce"), run[2]]
+    write_json(asked.folder / results.run_name(*run), result)
+    return result
+
+
 def test_a_preset_goes_from_trials_to_the_report_of_what_it_completed(folder, monkeypatch, capsys):
     monkeypatch.setattr(study, "_stored", lambda: folder.parent)
+    monkeypatch.setattr(study, "_one_run", a_run_of_main)
     monkeypatch.setitem(PRESETS, "quick", ("asked",))
     preset = ["study", "run", "--preset", "quick", "--work", str(folder.parent / "work")]
     assert main([*preset, "--minutes", "0"]) == 0
@@ -174,7 +182,7 @@ def test_a_preset_goes_from_trials_to_the_report_of_what_it_completed(folder, mo
         assert main(preset) == 0
         runs, _, report = capsys.readouterr().out.partition("\n## asked\n")
         assert f"asked: 6 runs, {made} to do now" in runs and runs.count("R@1") == made
-        assert "| rda | beta" in report and "* rda − triplet: " in report
+        assert "| rda | beta" in report and "* rda − triplet: +" in report
     assert main([*preset[:4], "--reference", "rda"]) == 2
 
 
