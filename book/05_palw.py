@@ -412,7 +412,7 @@ def r_at_1_of(study, arm, seeds=SEEDS):
     return np.array([report["r_at_1"] for report in reports])
 
 
-in_towns = r_at_1_of(main, "palw") - r_at_1_of(main, "triplet")
+in_towns = r_at_1_of(main, "palw", range(5)) - r_at_1_of(main, "triplet", range(5))
 print("Twin Towns, PALW alone minus L_tri, by seed:", in_towns.round(1))
 assert (in_towns > 0).all()
 
