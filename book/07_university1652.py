@@ -23,7 +23,7 @@
 # * **run** a published recipe from its listing, whole or scaled down, and say what was changed;
 # * **report** a result so that it can be compared: direction, gallery, test-time augmentation, and where published numbers leave these open.
 #
-# You need: {doc}`02_measuring_retrieval` and {doc}`06_training_dphr`, about an hour; the cells take about a minute on two CPU cores. Nothing is downloaded.
+# You need: {doc}`02_measuring_retrieval` and {doc}`06_training_dphr`, about an hour; the cells take about a minute on two CPU cores. Nothing is downloaded (but pretrained weights, where you run the recipe in full).
 
 # %% tags=["remove-cell"]
 import subprocess
@@ -60,7 +60,7 @@ folder = Path(tempfile.mkdtemp())
 # %% [markdown]
 # ## One place, seen as the benchmark sees it
 #
-# University-1652 {cite:p}`zheng2020university` is sent by its authors on request and may not be passed on ({doc}`data`). This chapter therefore runs on whichever is at hand. Set the environment variable `DPHR_DATA` to a folder that holds the real set, and every cell below uses it; otherwise a small Twin Towns world is rendered to disk in the same layout, file by file. The page you read says which it was:
+# University-1652 {cite:p}`zheng2020university` is sent by its authors on request and may not be passed on ({doc}`data`). This chapter therefore runs on whichever is at hand. Set the environment variable `DPHR_DATA` to a folder that holds the real set, and every cell below uses it, on a GPU with the recipe in full; otherwise a small Twin Towns world is rendered to disk in the same layout, file by file. The page you read says which it was:
 
 # %% tags=["nbval-ignore-output"]
 real = public_data("University-1652")
@@ -166,17 +166,18 @@ assert all(len(np.unique(pair_places[batch])) == 128 for batch in plan)
 print(f"{len(plan)} steps; {pairs - plan.size} of {pairs:,} pairs left out")
 
 # %% [markdown]
-# Those 295 steps are what Sample4Geo's code makes, too. It chooses its checkpoint by *test* R@1 and trains on all 701 places; we hold out a tenth of the places and touch the test half once, at the end. `dphr train --refit` and `--select test` exist to reproduce the others' way, and stamp what they make.
+# Those 295 steps are what Sample4Geo's code makes, too. It chooses its checkpoint by *test* R@1 and trains on all 701 places; we hold out a tenth of the places and touch the test half once, at the end. `dphr train --refit` and `--select-on-test` exist to reproduce the others' way: the first says beside its result that it trained on all places, the second stamps all that it makes.
 #
 # ## Run it
 #
-# One switch. Left `False`, the recipe is scaled down to a minute on a laptop, and what was changed is printed, as it is stored with the run. Set it to `True` on a GPU, with the real data, for the recipe as it stands, in micro-batches that give the same gradients and, by our count, fit a card of 16 GB.
+# One switch. With the real set and a GPU the recipe runs as it stands, in micro-batches that give the same gradients and, by our count, fit a card of 16 GB. Otherwise it is scaled down to a minute on a laptop, and what was changed is printed, as it is stored with the run. (The run lies in a temporary folder; one that should outlast this notebook is made by the commands under "On your GPU".)
 
 # %%
-FULL = False  # True: the recipe as it stands; needs a GPU
+FULL = real is not None and torch.cuda.is_available()  # or set it by hand (True: real set)
 small = {"backbone": "test_convnext", "pretrained": None, "image_px": 64, "batch": 48}
 small |= {"steps": 220, "learning_rate": 3e-3, "mixed_precision": "no", "val_places": 15}
-settings = recipe.settings(**({"micro_batch": 8} if FULL else {**small, "threads": 2}))
+small |= {"threads": 2}
+settings = recipe.settings(**({"micro_batch": 8, "workers": 2} if FULL else small))
 for name, change in recipe.overridden(settings).items():
     print(f"{name:16} {change['recipe']} -> {change['run']}")
 
@@ -240,7 +241,7 @@ axis.set_xlabel("R@1 (%)")
 _ = axis.legend(frameon=False, title="gallery")
 
 # %% [markdown]
-# What to see: the rings never lie to the left of the dots, in no direction and for no encoder (exercise 2 proves it). The encoder has not changed between the two; the task has. Whether the mirrored image helps is another matter: the mean of two looks may gain or cost, and in the run shown it costs S2D a good part of its R@1. Neither choice is cheating; leaving it unsaid is. (The encoder itself is a weak one, a few seconds old. What is compared here is ways to report it.)
+# What to see: the rings never lie to the left of the dots, in no direction and for no encoder (exercise 2 proves it). The encoder has not changed between the two; the task has. Whether the mirrored image helps is another matter: the mean of two looks may gain or cost, and in our run on Twin Towns it costs S2D a good part of its R@1. Neither choice is cheating; leaving it unsaid is. (The encoder of that run is a weak one, a few seconds old. What is compared here is ways to report it.)
 #
 # ## Look at the answers
 #
@@ -269,11 +270,12 @@ print(f"{len(wrong)} of {len(query)} wrong; first answer a distractor in {never_
 if known:
     print(f"a twin in {twins[wrong, 0].mean():.0%}, which at random would be under 3 %")
     assert twins[wrong, 0].mean() > 0.1
-by_view = [right[i :: len(own), 0].mean() for i in range(len(own))] if real is None else []
-print("right by image of the flight:", np.round(by_view, 2))
+if real is None:  # where each place has as many images
+    by_view = [right[i :: len(own), 0].mean() for i in range(len(own))]
+    print("right by image of the flight:", np.round(by_view, 2))
 
 # %% [markdown]
-# What to see: a mistake is seldom a shrug. Whole families arrive together, here as in {doc}`06_training_dphr`; the real set has its families as well, the look-alike halls of one campus, but nobody has labelled them. The share of distractors among the wrong answers is what the other gallery protocol would forgive, in part: without the distractor the next image may be wrong, too.
+# What to see: a mistake is seldom a shrug. On Twin Towns whole families arrive together, as in {doc}`06_training_dphr`; the real set has its families as well, the look-alike halls of one campus, but nobody has labelled them. The share of distractors among the wrong answers is what the other gallery protocol would forgive, in part: without the distractor the next image may be wrong, too.
 #
 # ## What to expect
 #
@@ -308,14 +310,14 @@ print(f"the two methods differ by {92.65 - 92.32:.2f} points.")
 from dphr_lab.memory import GIB, step_cost
 
 big = Encoder("convnext_base", image_px=384)
-for micro_batch in (8, 32, None):
+for micro_batch in (4, 8, 32, None):
     cost = step_cost(recipe.settings(micro_batch=micro_batch), big)
     cards = [card for card in (8, 16, 24, 80) if cost.fits(card)]
     print(f"micro-batch {micro_batch or 'none':>4}: {cost.peak / GIB:5.1f} GiB, "
           f"fits {cards or 'none'} GB; {cost.flops / 1e12:,.0f} TFLOP a step")  # fmt: skip
 
 # %% [markdown]
-# Divide the last figure by what your card really does in half precision to get a lower bound of the time a step; 295 of them make the recipe. A GPU waits when images are read too slowly: the {doc}`data` page gives the measured images a second of one loader process, and `dphr prepare` writes a copy of the data set at the size that training reads.
+# Divide the last figure by what your card really does in half precision to get a lower bound of the time a step; 295 of them make the recipe. {ref}`what-a-step-takes` has the table of all recipes, with that division done, and {ref}`how-many-workers` says how many loader processes keep a GPU busy. `dphr prepare` writes a copy of the data set at the size that training reads, and `--dry-run` measures one step on your machine.
 #
 # ```bash
 # dphr verify data/University-1652 --published
