@@ -618,7 +618,7 @@ for loss in ("triplet", "rda"):
     print(paired(stored["rda"], "mini", f"{loss}_split", loss))
 
 # %% [markdown]
-# No cost that three seeds could show, for either loss, against our expectation. But the interval of L_tri is ± 11 points and that of RDA ± 5: a cost of some points would not be seen. One reason may be that a double's satellite picture *is* the positive's: what one label pushes away, the other pulls in. Two different places that look alike lack this counterweight; they are not tested here.
+# No cost that three seeds could show, for either loss, against our expectation. But the interval of L_tri is ± 10.6 points and that of RDA ± 4.9: a cost of some points would not be seen. One reason may be that a double's satellite picture *is* the positive's: what one label pushes away, the other pulls in. Two different places that look alike lack this counterweight; they are not tested here.
 #
 # ## Summary
 

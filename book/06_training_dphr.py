@@ -389,7 +389,7 @@ axis.set_xlabel("R@1, drone → satellite (%)")
 assert found["dphr", "triplet"].interval.mean > 0
 
 # %% [markdown]
-# What to see: two groups. InfoNCE and the three arms with a weighted term stand 17 to 19 points to the right of L_tri and PALW alone. In the three comparisons made within the right group, five seeds tell nothing apart.
+# What to see: two groups. InfoNCE and the three arms with a weighted term stand well to the right of L_tri and PALW alone, 17 to 19 points from the former. In the three comparisons made within the right group, five seeds tell nothing apart.
 
 # %%
 separate = ("infonce", "broken_ratio", "rda", "dphr")
