@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from dphr_lab import results
+from dphr_lab.comparisons import paired
 from dphr_lab.settings import LOSSES, Settings
 
 STORED = [(study, *name) for study in results.studies() for name in results.load(study)]
@@ -95,3 +96,13 @@ def test_readme_shows_the_stored_table():
         arm, level, *_ = row.removeprefix("| ").split(" | ")
         if arm in ("dphr", "rda", "hcl", "palw", "triplet", "infonce"):
             assert f"`{arm}` {level}" in readme
+    for study, world, reference in (
+        ("short", "mini", "infonce"),
+        ("main", "mini", "infonce"),
+        ("long", "mini", "infonce"),
+        ("short", "mini", "triplet"),
+        ("long", "mini", "triplet"),
+        ("twins", "none", "triplet"),
+    ):
+        lead = paired(results.load(study), world, "rda", reference).interval
+        assert str(lead) in readme, (study, world, reference)
