@@ -13,6 +13,14 @@ from dphr_generated import with_generated_parts
 
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
+TIDIED = {  # what Sphinx and the theme write -> what is meant
+    # a list in name only: its entries have a role that no list may hold
+    '<div role="list" class="citation-list">': '<div class="citation-list">',
+    # a table that is too wide can be scrolled by keys, too
+    '<div class="pst-scrollable-table-container">': (
+        '<div class="pst-scrollable-table-container" tabindex="0">'
+    ),
+}
 
 
 def with_still_widgets(notebook: dict) -> dict:
@@ -55,11 +63,8 @@ def tidy_page(app, pagename: str, templatename: str, context: dict, doctree) -> 
     context["script_files"] = [
         script for script in context.get("script_files", []) if "thebe" not in _text(script)
     ]
-    # a list in name only: its entries have a role that no list may hold
-    body = context.get("body", "")
-    context["body"] = body.replace(
-        '<div role="list" class="citation-list">', '<div class="citation-list">'
-    )
+    for made, meant in TIDIED.items():
+        context["body"] = context.get("body", "").replace(made, meant)
     if tree := context.get("generate_toctree_html"):
         context["generate_toctree_html"] = lambda *args, **kwargs: str(
             tree(*args, **kwargs)
