@@ -23,7 +23,7 @@
 # * **compare** losses at equal settings and at equal budgets for choosing them, both ways of retrieval;
 # * **say** where DPHR wins, ties and loses, for which measured reason, and what would change your mind.
 #
-# You need: {doc}`06_training_dphr`, the {doc}`notation` page at hand, about an hour; the cells run in less than a minute on two CPU cores. The runs that are compared are stored results, made by `dphr study run --preset cpu`; one small encoder is trained here. Nothing is downloaded.
+# You need: {doc}`06_training_dphr`, the {doc}`notation` page at hand, about an hour; the cells run in about a minute on two CPU cores. The runs that are compared are stored results, made by `dphr study run --preset cpu`; one small encoder is trained here. Nothing is downloaded.
 
 # %% tags=["remove-cell"]
 import subprocess
