@@ -17,8 +17,8 @@ from scipy import stats
 
 from dphr_lab import results
 from dphr_lab._files import replace_when_done
+from dphr_lab.results import DIRECTIONS
 
-DIRECTIONS = {"D2S": "drone → satellite", "S2D": "satellite → drone"}
 Runs = Mapping[tuple[str, str, int], Mapping[str, Any]]  # what results.load gives
 
 
@@ -116,9 +116,8 @@ def paired(
     """
     ours, theirs = (values(runs, world, a, measure, direction) for a in (arm, reference))
     shared = sorted(ours.keys() & theirs.keys())
-    by_seed = tuple(
-        round(ours[seed] - theirs[seed], 9) for seed in shared
-    )  # equal shares are equal
+    # rounded, so that equal shares are equal
+    by_seed = tuple(round(ours[seed] - theirs[seed], 9) for seed in shared)
     if len(by_seed) < 2:
         raise ValueError(f"{arm} and {reference} share {len(by_seed)} seeds; at least 2 are needed")
     if len(set(by_seed)) == 1:  # certain, either way

@@ -6,9 +6,8 @@ import torch
 
 from dphr_lab.losses import pairwise_distance
 from dphr_lab.models import embed
+from dphr_lab.results import DIRECTIONS
 from dphr_lab.retrieval import RetrievalReport, evaluate
-
-DIRECTIONS = {"D2S": "drone → satellite", "S2D": "satellite → drone"}
 
 
 def evaluate_images(

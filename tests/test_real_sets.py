@@ -10,20 +10,13 @@ from pathlib import Path
 
 import torch
 from matplotlib import rc_context
+from test_recipe_runs import SMALL
 
 from dphr_lab import altitudes, memory, scenes
 from dphr_lab.recipes import RECIPES
 
 BOOK = Path(__file__).resolve().parents[1] / "book"
 SWITCH = "FULL = real is not None and torch.cuda.is_available()"
-SMALL = {
-    "backbone": "test_convnext",
-    "pretrained": None,
-    "image_px": 32,
-    "batch": 4,
-    "mixed_precision": "no",
-    "val_places": 2,
-}
 
 
 def run_in_full(chapter: str, root: Path, monkeypatch) -> dict:
