@@ -43,10 +43,9 @@ from IPython.display import Markdown
 
 from dphr_lab import scenes
 from dphr_lab.datasets import TwinTowns
-from dphr_lab.intervals import bootstrap, paired_bootstrap
 from dphr_lab.models import Encoder, embed
 from dphr_lab.plotting import PALETTE, retrieval_strips, similarity_histogram
-from dphr_lab.retrieval import evaluate, query_outcomes, rank
+from dphr_lab.retrieval import bootstrap, evaluate, paired_bootstrap, query_outcomes, rank
 from dphr_lab.teaching import compare_guess
 
 plt.rcParams.update({"figure.dpi": 110, "font.size": 10, "figure.constrained_layout.use": True})

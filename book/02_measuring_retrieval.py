@@ -44,11 +44,9 @@ from IPython.display import Markdown
 
 from dphr_lab import results
 from dphr_lab.datasets import TwinTowns
-from dphr_lab.features import evaluate_files
-from dphr_lab.intervals import bootstrap, paired_bootstrap
 from dphr_lab.models import Encoder, embed
 from dphr_lab.plotting import PALETTE
-from dphr_lab.retrieval import evaluate, query_outcomes
+from dphr_lab.retrieval import bootstrap, evaluate, evaluate_files, paired_bootstrap, query_outcomes
 from dphr_lab.scenes import WorldSettings
 from dphr_lab.teaching import compare_guess
 

@@ -42,7 +42,6 @@ from IPython.display import Markdown
 from ipywidgets import interact
 
 from dphr_lab import results, scenes
-from dphr_lab.comparisons import paired, values
 from dphr_lab.datasets import TwinTowns
 from dphr_lab.losses import (
     DPHRLoss,
@@ -56,6 +55,7 @@ from dphr_lab.losses import (
 )
 from dphr_lab.models import Encoder, embed
 from dphr_lab.plotting import PALETTE, arms_over_seeds
+from dphr_lab.studies.comparisons import paired, values
 from dphr_lab.teaching import compare_guess, player
 
 plt.rcParams.update({"figure.dpi": 110, "font.size": 10, "figure.constrained_layout.use": True})

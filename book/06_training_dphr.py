@@ -45,9 +45,8 @@ import torch.nn.functional as F
 from IPython.display import Markdown
 
 from dphr_lab import results
-from dphr_lab.comparisons import against, paired, values
 from dphr_lab.datasets import TwinTowns
-from dphr_lab.evaluation import evaluate_dataset
+from dphr_lab.localization import evaluate_dataset
 from dphr_lab.losses import DPHRLoss, TripletLoss
 from dphr_lab.models import Encoder, embed
 from dphr_lab.plotting import (
@@ -59,6 +58,7 @@ from dphr_lab.plotting import (
 from dphr_lab.retrieval import query_outcomes, rank
 from dphr_lab.scenes import PRESETS
 from dphr_lab.settings import TWIN_TOWNS_MINI
+from dphr_lab.studies.comparisons import against, paired, values
 from dphr_lab.teaching import compare_guess
 from dphr_lab.training import fit
 

@@ -44,12 +44,12 @@ from IPython.display import Markdown
 
 from dphr_lab import scenes
 from dphr_lab.datasets import open_dataset, plan_batches, verify
-from dphr_lab.datasets.verification import PUBLISHED
-from dphr_lab.evaluation import evaluate_modes
+from dphr_lab.localization import evaluate_modes
 from dphr_lab.models import Encoder, embed
 from dphr_lab.plotting import PALETTE, retrieval_strips, training_curves
-from dphr_lab.recipes import RECIPES
 from dphr_lab.retrieval import query_outcomes, rank
+from dphr_lab.settings.protocol import PUBLISHED
+from dphr_lab.settings.recipes import RECIPES
 from dphr_lab.teaching import compare_guess, public_data
 from dphr_lab.training import fit
 
@@ -307,7 +307,7 @@ print(f"the two methods differ by {92.65 - 92.32:.2f} points.")
 # A batch of 128 pairs at 384 px does not fit on a small card. `--micro-batch` sends the batch through the encoder in pieces and gives the same gradients, at the price of a second forward pass. How much memory a step takes can be *counted* without a GPU, by tracing the encoder on tensors that have shapes and no values. The rows below are such estimates, **none was measured**; the CUDA context and what the allocator cannot use come on top.
 
 # %% tags=["nbval-ignore-output"]
-from dphr_lab.memory import GIB, step_cost
+from dphr_lab.training.step_cost import GIB, step_cost
 
 big = Encoder("convnext_base", image_px=384)
 for micro_batch in (4, 8, 32, None):

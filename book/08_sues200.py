@@ -43,14 +43,15 @@ import torch
 from IPython.display import Markdown
 
 from dphr_lab import scenes
-from dphr_lab.altitudes import FromLower, altitude_matrix, draw_on, same_ground, stored, values
 from dphr_lab.datasets import SUES200
-from dphr_lab.datasets.verification import PUBLISHED
-from dphr_lab.evaluation import evaluate_images
+from dphr_lab.datasets.preparation import prepare
+from dphr_lab.datasets.same_ground import FromLower
+from dphr_lab.localization import evaluate_images
 from dphr_lab.models import Encoder
 from dphr_lab.plotting import PALETTE
-from dphr_lab.prepare import prepare
-from dphr_lab.recipes import RECIPES
+from dphr_lab.settings.protocol import PUBLISHED
+from dphr_lab.settings.recipes import RECIPES
+from dphr_lab.studies.altitudes import altitude_matrix, draw_on, same_ground, stored, values
 from dphr_lab.teaching import compare_guess, public_data
 from dphr_lab.training import fit
 

@@ -43,13 +43,13 @@ import numpy as np
 from IPython.display import Markdown
 from scipy import special, stats
 
-from dphr_lab import comparisons, tuning
 from dphr_lab.datasets import TwinTowns
 from dphr_lab.models import Encoder, embed
 from dphr_lab.plotting import PALETTE, arms_over_seeds
 from dphr_lab.scenes import PRESETS
 from dphr_lab.settings import TWIN_TOWNS_MINI
-from dphr_lab.study import complete_runs, read_study
+from dphr_lab.studies import comparisons, tuning
+from dphr_lab.studies.study import complete_runs, read_study
 from dphr_lab.teaching import compare_guess
 from dphr_lab.training import fit
 

@@ -43,10 +43,11 @@ from IPython.display import Markdown
 from scipy.optimize import minimize
 from scipy.stats import norm
 
-from dphr_lab import comparisons, probe, results, scenes
+from dphr_lab import probe, results, scenes
 from dphr_lab.models import Encoder
 from dphr_lab.plotting import PALETTE, RUN_STYLES
-from dphr_lab.scenes.towns import corners
+from dphr_lab.scenes.towns.description import corners
+from dphr_lab.studies import comparisons
 from dphr_lab.teaching import compare_guess
 
 plt.rcParams.update({"figure.dpi": 110, "font.size": 10, "figure.constrained_layout.use": True})

@@ -43,12 +43,15 @@ import numpy as np
 from IPython.display import Markdown
 from scipy import stats
 
-from dphr_lab import comparisons, photos, results, scenes, transfer
+from dphr_lab import results, scenes
 from dphr_lab.datasets import plan_batches
 from dphr_lab.datasets.batches import family_order
-from dphr_lab.photos.views import aim, view_matrix
 from dphr_lab.plotting import PALETTE
-from dphr_lab.study import complete_runs
+from dphr_lab.scenes import photos
+from dphr_lab.scenes.photos import aim
+from dphr_lab.scenes.photos.views import view_matrix
+from dphr_lab.studies import comparisons, transfer
+from dphr_lab.studies.study import complete_runs
 from dphr_lab.teaching import compare_guess
 
 plt.rcParams.update({"figure.dpi": 110, "font.size": 10, "figure.constrained_layout.use": True})

@@ -9,15 +9,17 @@ import pytest
 import torch
 from matplotlib import rc_context
 
-from dphr_lab import altitudes, scenes
-from dphr_lab.altitudes import FromLower, altitude_matrix, same_ground, tables, values
+from dphr_lab import scenes
+from dphr_lab._images import resize
 from dphr_lab.cli import main
 from dphr_lab.datasets import SUES200, ArrayImages
-from dphr_lab.datasets.images import resize
-from dphr_lab.evaluation import evaluate_dataset, evaluate_images
+from dphr_lab.datasets.same_ground import FromLower
+from dphr_lab.localization import evaluate_dataset, evaluate_images
 from dphr_lab.models import Encoder
 from dphr_lab.retrieval import SELECTED_ON_TEST
 from dphr_lab.settings import Settings
+from dphr_lab.studies import altitudes
+from dphr_lab.studies.altitudes import altitude_matrix, same_ground, tables, values
 
 HEIGHTS_M = (150, 300)
 SETTINGS = Settings(image_px=32, batch=4, steps=2, val_places=0, augmentation=None, threads=1)

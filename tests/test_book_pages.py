@@ -16,11 +16,11 @@ import yaml
 
 from dphr_lab import results, scenes
 from dphr_lab.cli import build_parser
-from dphr_lab.datasets.verification import PUBLISHED
 from dphr_lab.losses import DPHRLoss, TripletLoss, rda_hardness, rda_weights
 from dphr_lab.retrieval import RetrievalReport, evaluate
 from dphr_lab.scenes.worlds import photograph_place
-from dphr_lab.study import read_study
+from dphr_lab.settings.protocol import PUBLISHED, SUES200_HEIGHTS_M
+from dphr_lab.studies.study import read_study
 
 BOOK = Path(__file__).resolve().parents[1] / "book"
 PAGES = {path.stem: path.read_text() for path in BOOK.glob("*.md")}
@@ -138,7 +138,7 @@ def test_the_datasheet_lists_the_presets():
     assert set(rows) == set(scenes.PRESETS)
     assert all(settings.texture == 0 for settings in scenes.PRESETS.values())
     for name, s in scenes.PRESETS.items():
-        flights = len(scenes.SUES_ALTITUDES_M) if name == "sues200" else 1
+        flights = len(SUES200_HEIGHTS_M) if name == "sues200" else 1
         places = s.train_places + s.test_places + s.distractor_places
         views = f"{flights} × {s.drone_views}" if flights > 1 else f"{s.drone_views}"
         assert rows[name] == [
@@ -190,7 +190,7 @@ def computed_facts():
         "satellite": f"orthographic, north up, {scenes.SATELLITE_WIDTH_M:.0f} m wide",
         "drone orbit of `university_orbit`": f"{first.altitude_m} m down to {last.altitude_m} m, "
         f"pitch {first.pitch_deg:.0f}° to {last.pitch_deg:.0f}°",
-        "drone orbit of `sues_orbit`": ", ".join(map(str, scenes.SUES_ALTITUDES_M))
+        "drone orbit of `sues_orbit`": ", ".join(map(str, SUES200_HEIGHTS_M))
         + f" m, pitch {low_sues.pitch_deg:.0f}°",
         "field of view": f"{first.fov_deg:.0f}°",
         "flown against nominal": flown_against_nominal(),

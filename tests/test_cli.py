@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from dphr_lab import cli, scenes
-from dphr_lab.datasets.layouts import SUES200_HEIGHTS_M
 from dphr_lab.settings import Settings
+from dphr_lab.settings.protocol import SUES200_HEIGHTS_M, sues200_split
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMANDS = (
@@ -128,7 +128,7 @@ def test_module_and_script_start_the_same(capsys):
 def test_names_agree_with_the_package():
     assert tuple(scenes.PRESETS) == cli.flags.PRESET_NAMES
     assert set(cli.scenes.PRESET_OF_LAYOUT.values()) <= set(cli.flags.PRESET_NAMES)
-    assert cli.flags.HEIGHTS_M == SUES200_HEIGHTS_M == scenes.SUES_ALTITUDES_M
+    assert cli.flags.HEIGHTS_M == SUES200_HEIGHTS_M
     assert {f.name for f in fields(scenes.WorldSettings)} == {"name", *cli.flags.WORLD_FLAGS}
 
 
@@ -173,7 +173,7 @@ def test_from_scenes_to_search(towns, folder, capsys, layout):
 
     drone, satellite = {
         "university1652": ("test/query_drone/0007/image-01.jpeg", "test/gallery_satellite"),
-        "sues200": (f"drone_view_512/{scenes.sues_split()['test'][0]}/200/0.jpg", "satellite-view"),
+        "sues200": (f"drone_view_512/{sues200_split()['test'][0]}/200/0.jpg", "satellite-view"),
     }[layout]
     figure = out / "figures" / "top.png"
     assert run(

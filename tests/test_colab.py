@@ -23,8 +23,8 @@ import pytest
 import yaml
 from nbclient import NotebookClient
 
-from dphr_lab import environment
 from dphr_lab._files import write_json
+from dphr_lab.results import environment
 
 ROOT = Path(__file__).resolve().parents[1]
 BOOK = ROOT / "book"

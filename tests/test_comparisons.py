@@ -10,8 +10,9 @@ import pytest
 
 pytest.importorskip("scipy")
 
-from dphr_lab import comparisons, results
-from dphr_lab.comparisons import (
+from dphr_lab import results
+from dphr_lab.studies import comparisons
+from dphr_lab.studies.comparisons import (
     Difference,
     against,
     equivalence,

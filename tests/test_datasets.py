@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 
 from dphr_lab import datasets, scenes
+from dphr_lab._images import read_image
 from dphr_lab.datasets import (
     SUES200,
     ArrayImages,
@@ -22,10 +23,9 @@ from dphr_lab.datasets import (
     University1652,
     find_layout,
     open_dataset,
-    read_image,
-    sues200_split,
     verify,
 )
+from dphr_lab.settings.protocol import sues200_split
 
 GENUINE = Path(__file__).parents[2] / "shared/data/university1652_sample"
 genuine = pytest.mark.skipif(not GENUINE.is_dir(), reason="no genuine images beside this checkout")
@@ -136,7 +136,7 @@ def test_resizing_is_that_of_pillow(tmp_path, size, image_px):
     rng = np.random.default_rng(2)
     coarse = Image.fromarray(rng.integers(0, 256, (12, 12, 3), dtype=np.uint8))
     images = {"smooth": coarse.resize(size, Image.Resampling.BICUBIC)}
-    if size[0] >= size[1]:  # upright noise: see `images._squash`
+    if size[0] >= size[1]:  # upright noise: see `images.squash`
         noise = rng.integers(0, 256, (*size[::-1], 3), dtype=np.uint8)
         images["noise"] = Image.fromarray(noise)
     for name, image in images.items():
@@ -247,8 +247,8 @@ def test_university_labels_are_numbers(tmp_path):
 def test_sues_split_is_the_published_one():
     split = sues200_split()
     assert len(split["train"]) == 120 and len(split["test"]) == 80
-    assert split["train"] | split["test"] == {f"{k:04d}" for k in range(1, 201)}
-    assert {"0001", "0200"} <= split["train"] and {"0008", "0195"} <= split["test"]
+    assert {*split["train"], *split["test"]} == {f"{k:04d}" for k in range(1, 201)}
+    assert {"0001", "0200"} <= set(split["train"]) and {"0008", "0195"} <= set(split["test"])
 
 
 def test_sues200_raw(tmp_path):

@@ -6,13 +6,8 @@ import torch
 from torch import nn
 
 from dphr_lab.datasets import ArrayImages
-from dphr_lab.evaluation import (
-    DIRECTIONS,
-    evaluate_dataset,
-    evaluate_images,
-    evaluate_modes,
-    place_distances,
-)
+from dphr_lab.localization import evaluate_dataset, evaluate_images, evaluate_modes, place_distances
+from dphr_lab.settings.protocol import DIRECTIONS
 
 PX = 8
 

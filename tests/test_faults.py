@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dphr_lab.datasets import ArrayImages, PairSet
-from dphr_lab.datasets.faults import with_split_places, with_wrong_pairs
+from dphr_lab.datasets.label_noise import with_split_places, with_wrong_pairs
 
 PLACES, DRONES = 20, 4
 

@@ -9,8 +9,7 @@ import pytest
 from scipy.io import savemat
 
 from dphr_lab import cli
-from dphr_lab.features import evaluate_files, read_features
-from dphr_lab.retrieval import RetrievalReport, evaluate
+from dphr_lab.retrieval import RetrievalReport, evaluate, evaluate_files, read_features
 
 
 def world(seed=0, noise=1.0, places=30, queries=4, distractors=6):

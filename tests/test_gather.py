@@ -11,8 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from dphr_lab.gather import gather_rows
 from dphr_lab.losses import DPHRLoss, SymmetricInfoNCE, TripletLoss
+from dphr_lab.losses.processes import gather_rows
 
 ROOT = Path(__file__).resolve().parents[1]
 ROWS = 11  # 6 and 5 on two ranks, 4, 4 and 3 on three
@@ -106,12 +106,12 @@ def in_training(folder: str, micro_batch: int | None) -> dict:
     """The gradient that the optimiser of a training run is given in its first step."""
     from test_training import ColouredPlaces, settings
 
-    from dphr_lab import training
+    from dphr_lab.training.run import Run
 
     torch.manual_seed(1)  # as `fit` does
     options = settings(micro_batch=micro_batch, **TRAINING)
     path = Path(folder) / f"run {micro_batch}"
-    run = training._Run(options, ColouredPlaces(), path, resume=False, progress=False)
+    run = Run(options, ColouredPlaces(), path, resume=False, progress=False)
     given: list[torch.Tensor] = []
 
     def keep_gradient():

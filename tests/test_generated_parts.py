@@ -10,7 +10,7 @@ import pytest
 
 from dphr_lab import results
 from dphr_lab.cli import COMMANDS
-from dphr_lab.memory import CARD_SHARE, TFLOP_PER_S
+from dphr_lab.training.step_cost import CARD_SHARE, TFLOP_PER_S
 
 ROOT = Path(__file__).resolve().parents[1]
 BOOK = ROOT / "book"

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file
 
 from dphr_lab import cli
-from dphr_lab.run_folder import RESULT, newest_checkpoint, read_metrics
+from dphr_lab.results.run_folder import RESULT, newest_checkpoint, read_metrics
 
 ROOT = Path(__file__).resolve().parents[1]
 STEPS, CHECKPOINT_EVERY = 24, 5
@@ -44,7 +44,9 @@ def whole(tmp_path_factory):
 
 KILLED_AT = """
 import os, signal, sys
-from dphr_lab import cli, run_folder, training
+from dphr_lab import cli
+from dphr_lab.results import run_folder
+from dphr_lab.training import run as training
 kill_at = int(sys.argv[1])
 
 def append_and_die(folder, line):

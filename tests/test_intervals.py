@@ -6,7 +6,7 @@ import time
 import numpy as np
 import pytest
 
-from dphr_lab.intervals import Interval, bootstrap, paired_bootstrap
+from dphr_lab.retrieval import Interval, bootstrap, paired_bootstrap
 
 
 def outcomes_of_places(rng, places=60, queries=20, mean=0.8, strength=3.0):
@@ -31,7 +31,7 @@ def test_equals_a_loop_that_draws_whole_places():
 def test_draws_do_not_depend_on_how_many_are_made_at_once(monkeypatch):
     values, groups = outcomes_of_places(np.random.default_rng(1))
     whole = bootstrap(values, groups, draws=500)
-    monkeypatch.setattr("dphr_lab.intervals._AT_A_TIME", 61)
+    monkeypatch.setattr("dphr_lab.retrieval.intervals._AT_A_TIME", 61)
     assert bootstrap(values, groups, draws=500) == whole
 
 

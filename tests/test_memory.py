@@ -11,8 +11,12 @@ import pytest
 import torch
 from test_training import ColouredPlaces, settings
 
-from dphr_lab.dry_run import dry_run, measure_steps
-from dphr_lab.memory import (
+from dphr_lab.models import Encoder
+from dphr_lab.settings import Settings
+from dphr_lab.settings.recipes import RECIPES
+from dphr_lab.training.dry_run import dry_run, measure_steps
+from dphr_lab.training.peak_memory import peak_memory
+from dphr_lab.training.step_cost import (
     CARD_SHARE,
     CARDS_GB,
     GIB,
@@ -21,12 +25,8 @@ from dphr_lab.memory import (
     cards_table,
     count_activations,
     kept_for_backward,
-    peak_memory,
     step_cost,
 )
-from dphr_lab.models import Encoder
-from dphr_lab.recipes import RECIPES
-from dphr_lab.settings import Settings
 
 
 def kept_in_truth(encoder, images, half):

@@ -11,8 +11,14 @@ from torch import nn
 
 from dphr_lab import training
 from dphr_lab.losses import DPHRLoss, SymmetricInfoNCE
-from dphr_lab.microbatch import MicroBatches, backward, freeze_batch_norm, normalises_over_batch
+from dphr_lab.losses.microbatch import (
+    MicroBatches,
+    backward,
+    freeze_batch_norm,
+    normalises_over_batch,
+)
 from dphr_lab.models import Encoder
+from dphr_lab.training.run import Run
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -302,7 +308,7 @@ def test_batch_norm_in_training_mode_is_not_exact(resnet, images):
 def test_training_warns_where_micro_batches_normalise_themselves(data, tmp_path):
     def run(name, **values):
         options = settings(backbone="test_resnet", **values)
-        return training._Run(options, data, tmp_path / name, resume=False, progress=False)
+        return Run(options, data, tmp_path / name, resume=False, progress=False)
 
     with pytest.warns(UserWarning, match=r"test_resnet has batch norm, and each micro-batch.*--fr"):
         run("cut", micro_batch=4)

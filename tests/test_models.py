@@ -11,7 +11,8 @@ timm = pytest.importorskip("timm")
 
 from safetensors.torch import save_file  # noqa: E402
 
-from dphr_lab.models import PYPI_WEIGHTS, SETTINGS_FILE, WEIGHTS_FILE, Encoder, GeM, embed  # noqa: E402
+from dphr_lab.models import PYPI_WEIGHTS, Encoder, GeM, embed  # noqa: E402
+from dphr_lab.models.encoder import SETTINGS_FILE, WEIGHTS_FILE  # noqa: E402
 
 BACKBONE = "test_convnext"
 

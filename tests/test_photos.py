@@ -15,10 +15,16 @@ pytest.importorskip("cv2")
 import cv2
 
 from dphr_lab.datasets import PhotoTowns, University1652
-from dphr_lab.photos import (
+from dphr_lab.scenes import (
+    decode,
+    render_world,
+    university_orbit,
+    write_sues200,
+    write_university1652,
+)
+from dphr_lab.scenes.photos import (
     EDIT_KINDS,
     EDITED_M2,
-    PhotoWorldSettings,
     aim,
     apply_edit,
     clusters,
@@ -35,15 +41,9 @@ from dphr_lab.photos import (
     screen,
     thumbnails,
 )
-from dphr_lab.photos.edits import EDIT_ZONE
-from dphr_lab.photos.views import PITCH_DEG, view_matrix
-from dphr_lab.scenes import (
-    decode,
-    render_world,
-    university_orbit,
-    write_sues200,
-    write_university1652,
-)
+from dphr_lab.scenes.photos.edits import EDIT_ZONE
+from dphr_lab.scenes.photos.views import PITCH_DEG, view_matrix
+from dphr_lab.settings.worlds import PhotoWorldSettings
 
 GSD_M = 0.5
 
@@ -439,8 +439,9 @@ def test_the_data_set_is_one_like_others(tiles):
 
 def test_a_run_trains_on_it_and_stores_no_path(tiles, tmp_path):
     pytest.importorskip("timm")
+    from dphr_lab.datasets.dataset import describe_data
     from dphr_lab.settings import TWIN_TOWNS_MINI
-    from dphr_lab.training import describe_data, fit
+    from dphr_lab.training import fit
 
     data = PhotoTowns(small(tiles), thumbnails, workers=1, progress=False)
     settings = TWIN_TOWNS_MINI.changed(steps=1, batch=4, val_places=3, image_px=32, threads=1)
@@ -453,9 +454,9 @@ def test_a_run_trains_on_it_and_stores_no_path(tiles, tmp_path):
 
 
 def test_a_run_on_it_finds_its_world_again(tiles, monkeypatch):
-    from dphr_lab import photos
     from dphr_lab.cli import flags
-    from dphr_lab.training import describe_data
+    from dphr_lab.datasets.dataset import describe_data
+    from dphr_lab.scenes import photos
 
     monkeypatch.setattr(photos, "imagenet", thumbnails)
     data = PhotoTowns(small(tiles), thumbnails, workers=1, progress=False)
@@ -466,8 +467,8 @@ def test_a_run_on_it_finds_its_world_again(tiles, monkeypatch):
 
 
 def test_the_command_writes_a_world_of_photographs(tiles, tmp_path, capsys, monkeypatch):
-    from dphr_lab import photos
     from dphr_lab.cli import main
+    from dphr_lab.scenes import photos
 
     monkeypatch.setattr(photos, "make_photo_world", partial(make_photo_world, encode=thumbnails))
     flags = ["--preset", "tiny", "--drone-views", "1", "--image-px", "32", "--workers", "1"]
@@ -485,6 +486,6 @@ def test_the_command_writes_a_world_of_photographs(tiles, tmp_path, capsys, monk
 
 
 def test_torch_is_not_imported():
-    code = "import sys, dphr_lab.photos; print('torch' in sys.modules)"
+    code = "import sys, dphr_lab.scenes.photos; print('torch' in sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "False"

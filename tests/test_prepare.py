@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from dphr_lab._images import read_image
 from dphr_lab.cli import main
-from dphr_lab.datasets import find_layout, read_image, verify
-from dphr_lab.prepare import RECORD, prepare
+from dphr_lab.datasets import find_layout, verify
+from dphr_lab.datasets.preparation import RECORD, prepare
 
 
 def picture(seed, px=48):

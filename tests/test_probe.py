@@ -12,6 +12,7 @@ from matplotlib import rc_context
 from dphr_lab import cli
 from dphr_lab.probe import (
     ALL_KINDS,
+    Fit,
     ProbeReport,
     StimulusSettings,
     choices,
@@ -23,11 +24,12 @@ from dphr_lab.probe import (
     probe_embeddings,
     probe_scene,
     psychometric_curves,
+    threshold,
 )
-from dphr_lab.probe.psychometric import Fit, bootstrap_thresholds, threshold, threshold_m2
+from dphr_lab.probe.psychometric import bootstrap_thresholds, threshold_m2
 from dphr_lab.retrieval import SELECTED_ON_TEST
-from dphr_lab.scenes import CHANGE_KINDS, Flight, apply_change, make_layout
-from dphr_lab.scenes.worlds import PRESETS, make_world
+from dphr_lab.scenes import CHANGE_KINDS, Flight, apply_change, make_layout, make_world
+from dphr_lab.settings.worlds import PRESETS
 
 SMALL = StimulusSettings(places=6, doses_m2=(10, 320), image_px=32)
 DOSES = np.array([5.0, 10, 20, 40, 80, 160, 320])
@@ -110,7 +112,7 @@ def test_no_world_has_the_probes_places():
 
 
 def test_added_objects_stand_free():
-    from dphr_lab.scenes.towns import overlap
+    from dphr_lab.scenes.towns.description import overlap
 
     for place in range(4):
         scene = probe_scene(replace(SMALL, doses_m2=DOSES), place)

@@ -12,8 +12,10 @@ import torch
 from matplotlib import rc_context
 from test_recipe_runs import SMALL
 
-from dphr_lab import altitudes, memory, scenes
-from dphr_lab.recipes import RECIPES
+from dphr_lab import scenes
+from dphr_lab.settings.recipes import RECIPES
+from dphr_lab.studies import altitudes
+from dphr_lab.training import step_cost
 
 BOOK = Path(__file__).resolve().parents[1] / "book"
 SWITCH = "FULL = real is not None and torch.cuda.is_available()"
@@ -51,8 +53,8 @@ def towns(**own) -> scenes.World:
 def test_university_1652(tmp_path, monkeypatch):
     root, world = tmp_path / "University-1652", towns(distractor_places=2, drone_views=5)
     scenes.write_university1652(world, root, workers=1, progress=False)
-    cost = memory.StepCost(0, 0, 0, 0, 0, 0.0)  # and longer to count
-    monkeypatch.setattr(memory, "step_cost", lambda *_: cost)
+    cost = step_cost.StepCost(0, 0, 0, 0, 0, 0.0)  # and longer to count
+    monkeypatch.setattr(step_cost, "step_cost", lambda *_: cost)
     left = run_in_full("07_university1652", root, monkeypatch)
     steps = (10 - SMALL["val_places"]) * 5 // SMALL["batch"]  # one pass
     assert len(left["curves"]["loss"]) == steps

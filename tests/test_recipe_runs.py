@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from dphr_lab import training
 from dphr_lab.cli import main
-from dphr_lab.recipes import RECIPES
+from dphr_lab.results.run_folder import RESULT
 from dphr_lab.retrieval import RetrievalReport
-from dphr_lab.run_folder import RESULT
+from dphr_lab.settings.recipes import RECIPES
+from dphr_lab.training import run as training
 
 SMALL = {
     "backbone": "test_convnext",

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from dphr_lab.recipes import OF_THE_MACHINE, RECIPES, find_recipe, list_recipes
 from dphr_lab.settings import TWIN_TOWNS_MINI, Settings
+from dphr_lab.settings.recipes import OF_THE_MACHINE, RECIPES, find_recipe, list_recipes
 
 NAMES = list(RECIPES)
 

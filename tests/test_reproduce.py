@@ -9,9 +9,9 @@ import pytest
 
 from dphr_lab import cli, results
 from dphr_lab.datasets import open_dataset
-from dphr_lab.reproduce import describe_root, hash_files, image_files
 from dphr_lab.results import real
 from dphr_lab.retrieval import RetrievalReport
+from dphr_lab.studies.reproduction import describe_root, hash_files, image_files
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "book" / "real_results.md"

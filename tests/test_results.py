@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from dphr_lab import results
-from dphr_lab.comparisons import paired
 from dphr_lab.settings import LOSSES, Settings
+from dphr_lab.studies.comparisons import paired
 
 STORED = [(study, *name) for study in results.studies() for name in results.load(study)]
 

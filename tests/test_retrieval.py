@@ -8,9 +8,16 @@ import numpy as np
 import pytest
 import torch
 
-from dphr_lab import retrieval
-from dphr_lab.intervals import bootstrap
-from dphr_lab.retrieval import RetrievalReport, compare, evaluate, query_outcomes, rank
+from dphr_lab.retrieval import (
+    RetrievalReport,
+    bootstrap,
+    compare,
+    evaluate,
+    query_outcomes,
+    rank,
+    ranking,
+)
+from dphr_lab.settings import protocol
 
 
 def points(*degrees):
@@ -88,7 +95,7 @@ def noisy_world(seed, places=40, per_place=3, queries=70, levels=None):
     )
 
 
-@pytest.mark.parametrize("mode", retrieval.GALLERY_MODES)
+@pytest.mark.parametrize("mode", protocol.GALLERY_MODES)
 @pytest.mark.parametrize("seed", [0, 1])
 @pytest.mark.parametrize("chunk_size", [7, 1000])
 def test_equals_the_per_query_loop(mode, seed, chunk_size):
@@ -114,7 +121,7 @@ def test_equals_the_per_query_loop(mode, seed, chunk_size):
 
 def test_equals_the_loop_with_many_equal_scores(monkeypatch):
     # Normalising would break the ties, so it is taken out: the ranking is what is tested here.
-    monkeypatch.setattr(retrieval.F, "normalize", lambda z: z)
+    monkeypatch.setattr(ranking.F, "normalize", lambda z: z)
     query, q_places, gallery, g_places, q_fam, g_fam = noisy_world(3, levels=1)
     similarity = query @ gallery.T
     assert np.mean([len(set(row)) for row in similarity]) < 0.6 * len(gallery)
@@ -158,7 +165,7 @@ def test_top1_percent_counts_the_gallery_as_given(given, k):
     gallery = torch.zeros(given, 2)
     gallery[:, 0] = 1
     places = torch.arange(given)
-    for mode in retrieval.GALLERY_MODES:
+    for mode in protocol.GALLERY_MODES:
         report = evaluate(gallery[:1], [0], gallery, places, mode)
         assert report.top1_percent_rank == k
         assert report.gallery_given == given

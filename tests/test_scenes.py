@@ -18,7 +18,6 @@ import dphr_lab
 from dphr_lab.scenes import (
     CHANGE_KINDS,
     CHANGE_RADIUS_M,
-    PRESETS,
     SATELLITE_WIDTH_M,
     SEASONS,
     Building,
@@ -27,7 +26,6 @@ from dphr_lab.scenes import (
     Pose,
     Scene,
     Tree,
-    WorldSettings,
     apply_change,
     camera_axes,
     camera_position,
@@ -40,19 +38,19 @@ from dphr_lab.scenes import (
     make_twin,
     make_world,
     photograph,
-    preset,
     project,
     render_drone,
     render_satellite,
     render_world,
     satellite_matrix,
     sues_orbit,
-    sues_split,
     sun_direction,
     university_orbit,
     write_sues200,
     write_university1652,
 )
+from dphr_lab.settings.protocol import sues200_split
+from dphr_lab.settings.worlds import PRESETS, WorldSettings, preset
 
 SMALL = replace(PRESETS["tiny"], image_px=32, drone_views=2)
 CLEAR = Conditions(haze=0.0, noise=0.0, jpeg_quality=100)
@@ -541,7 +539,7 @@ def test_university1652_on_disk(tmp_path):
 
 
 def test_sues200_on_disk(tmp_path):
-    split = sues_split()
+    split = sues200_split()
     assert (len(split["train"]), len(split["test"])) == (120, 80)
     world = make_world(replace(SMALL, train_places=3, test_places=2, distractor_places=0))
     root = write_sues200(world, tmp_path / "a", workers=1, progress=False)

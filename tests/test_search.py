@@ -11,8 +11,8 @@ from matplotlib.image import imread
 from PIL import Image
 from torch import nn
 
+from dphr_lab.localization.search import DRAWN, search_images
 from dphr_lab.retrieval import SELECTED_ON_TEST, STAMP
-from dphr_lab.search import DRAWN, search
 
 RED, ORANGE, GREEN, BLUE = (255, 0, 0), (255, 128, 0), (0, 255, 0), (0, 0, 255)
 
@@ -51,7 +51,7 @@ def names(found) -> list[list[str]]:
 
 def test_best_first_with_cosine_scores(gallery, tmp_path):
     query = paint(tmp_path / "drone" / "0001" / "a.png", RED)
-    found = search(MeanColour(), [query], gallery, top=4)
+    found = search_images(MeanColour(), [query], gallery, top=4)
     assert names(found)[0][:2] == ["0001", "0002"]
     assert found.scores[0, 0] == pytest.approx(1)
     assert (np.diff(found.scores[0]) <= 0).all()
@@ -67,7 +67,7 @@ def test_several_queries_each_have_a_row(gallery, tmp_path):
         paint(tmp_path / "drone" / "0004" / "b.png", BLUE),
         paint(tmp_path / "photo.png", ORANGE),
     ]
-    found = search(MeanColour(), queries, gallery, top=1)
+    found = search_images(MeanColour(), queries, gallery, top=1)
     assert names(found) == [["0003"], ["0004"], ["0002"]]
     assert found.right == ((True,), (True,), None)  # the folder of photo.png names no place
     assert found.queries == tuple(queries)
@@ -75,7 +75,7 @@ def test_several_queries_each_have_a_row(gallery, tmp_path):
 
 def test_more_than_the_gallery_gives_the_gallery(gallery, tmp_path):
     query = paint(tmp_path / "photo.png", RED)
-    found = search(MeanColour(), [query], gallery, top=50)
+    found = search_images(MeanColour(), [query], gallery, top=50)
     assert len(found.matches[0]) == found.gallery_size == 4
 
 
@@ -83,13 +83,13 @@ def test_a_flat_folder_knows_no_places(tmp_path):
     for name, colour in (("a.png", RED), ("b.png", BLUE)):
         paint(tmp_path / "tiles" / name, colour)
     (tmp_path / "tiles" / "notes.txt").write_text("no image")
-    found = search(
+    found = search_images(
         MeanColour(), [paint(tmp_path / "tiles" / "q" / "q.png", BLUE)], tmp_path / "tiles"
     )
     # The query lies in the gallery's own folder q, so that its place is known, and found twice.
     assert [match.name for match in found.matches[0]] == ["b.png", "q.png", "a.png"]
     query = paint(tmp_path / "0001" / "photo.png", RED)
-    found = search(MeanColour(), [query], tmp_path / "tiles")
+    found = search_images(MeanColour(), [query], tmp_path / "tiles")
     assert found.right == (None,)
     assert "place not known" in str(found)
 
@@ -101,10 +101,10 @@ def test_folders_of_heights_name_no_place(tmp_path):
         paint(tmp_path / "satellite" / place / "0.png", colour)
         for height in (150, 300):
             drone[place, height] = paint(tmp_path / "drone" / place / str(height) / "0.png", colour)
-    found = search(MeanColour(), [drone["0002", 300]], tmp_path / "satellite")
+    found = search_images(MeanColour(), [drone["0002", 300]], tmp_path / "satellite")
     assert found.right == ((True, False),)
     query = tmp_path / "satellite" / "0001" / "0.png"
-    found = search(MeanColour(), [query], tmp_path / "drone", query_view="satellite")
+    found = search_images(MeanColour(), [query], tmp_path / "drone", query_view="satellite")
     assert found.right == ((True, True, False, False),)
 
 
@@ -112,24 +112,24 @@ def test_a_place_may_be_named_like_a_height(tmp_path):
     for place, colour in (("150", RED), ("151", BLUE)):
         paint(tmp_path / "satellite" / place / "0.png", colour)
     query = paint(tmp_path / "drone" / "150" / "0.png", RED)
-    assert search(MeanColour(), [query], tmp_path / "satellite").right == ((True, False),)
+    assert search_images(MeanColour(), [query], tmp_path / "satellite").right == ((True, False),)
 
 
 def test_a_query_named_from_its_own_folder_is_known(gallery, tmp_path, monkeypatch):
     paint(tmp_path / "drone" / "0003" / "a.png", GREEN)
     monkeypatch.chdir(tmp_path / "drone" / "0003")
-    assert search(MeanColour(), ["a.png"], gallery, top=1).right == ((True,),)
+    assert search_images(MeanColour(), ["a.png"], gallery, top=1).right == ((True,),)
 
 
 def test_the_list_says_rank_score_file_and_the_right_one(gallery, tmp_path):
     query = paint(tmp_path / "drone" / "0002" / "a.png", RED)
-    lines = str(search(MeanColour(), [query], gallery, top=2)).splitlines()
+    lines = str(search_images(MeanColour(), [query], gallery, top=2)).splitlines()
     assert str(query) in lines[0] and "gallery of 4" in lines[0]
     assert lines[1].split() == ["1", "1.000", str(gallery / "0001" / "0001.png")]
     assert lines[2].split()[:2] == ["*", "2"]
     assert lines[2].endswith(str(gallery / "0002" / "0002.png"))
     assert "marked *" in lines[0]
-    assert "not among these" in str(search(MeanColour(), [query], gallery, top=1))
+    assert "not among these" in str(search_images(MeanColour(), [query], gallery, top=1))
 
 
 @pytest.mark.parametrize("known", [True, False])
@@ -137,7 +137,7 @@ def test_the_figure_shows_every_query(gallery, tmp_path, known):
     folder = tmp_path / "drone" / ("0001" if known else "somewhere")
     queries = [paint(folder / f"{k}.png", RED) for k in range(2)]
     figure = tmp_path / "figures" / "top.png"
-    search(MeanColour(), queries, gallery, top=3).draw(figure)
+    search_images(MeanColour(), queries, gallery, top=3).draw(figure)
     pixels = imread(figure)[..., :3]
     green = (np.abs(pixels - np.array([0, 158, 115]) / 255) < 0.02).all(-1)  # the right one's frame
     assert bool(green.sum() > 100) == known
@@ -150,7 +150,7 @@ def test_the_figure_of_a_long_list_stops(tmp_path):
     for k in range(DRAWN + 5):
         paint(tmp_path / "tiles" / f"{k:02d}.png", (k, 0, 0))
     query = paint(tmp_path / "photo.png", RED)
-    found = search(MeanColour(), [query], tmp_path / "tiles", top=1000)
+    found = search_images(MeanColour(), [query], tmp_path / "tiles", top=1000)
     assert len(found.matches[0]) == DRAWN + 5
     found.draw(tmp_path / "top.png")
     assert imread(tmp_path / "top.png").shape[1] == round(1.2 * 120 * (DRAWN + 1))
@@ -159,20 +159,20 @@ def test_the_figure_of_a_long_list_stops(tmp_path):
 def test_what_is_missing_or_broken_is_named(gallery, tmp_path):
     query = paint(tmp_path / "photo.png", RED)
     with pytest.raises(FileNotFoundError, match=r"query: found no file .*nothing\.png"):
-        search(MeanColour(), [query, tmp_path / "nothing.png"], gallery)
+        search_images(MeanColour(), [query, tmp_path / "nothing.png"], gallery)
     with pytest.raises(FileNotFoundError, match=r"query: found no file .*satellite"):
-        search(MeanColour(), [gallery], gallery)  # a folder
+        search_images(MeanColour(), [gallery], gallery)  # a folder
     with pytest.raises(FileNotFoundError, match=r"gallery: found no image in .*empty"):
-        search(MeanColour(), [query], tmp_path / "empty")
+        search_images(MeanColour(), [query], tmp_path / "empty")
     broken = gallery / "0002" / "0002.png"
     broken.write_bytes(broken.read_bytes()[:40])
     with pytest.raises(ValueError, match=r"0002\.png: cannot be decoded"):
-        search(MeanColour(), [query], gallery)
+        search_images(MeanColour(), [query], gallery)
 
 
 def test_what_was_selected_on_the_test_set_is_stamped(gallery, tmp_path):
     query = paint(tmp_path / "drone" / "0001" / "a.png", RED)
-    fair = search(MeanColour(), [query], gallery, top=1)
+    fair = search_images(MeanColour(), [query], gallery, top=1)
     stamped = replace(fair, selected_on_test=True)
     assert str(stamped) == f"{SELECTED_ON_TEST}\n{fair}"
     for name, found in (("fair.svg", fair), ("stamped.svg", stamped)):

@@ -6,8 +6,9 @@ from statistics import mean, stdev
 from scipy import stats
 
 from dphr_lab import results
-from dphr_lab.comparisons import values
-from dphr_lab.study import open_world, read_study
+from dphr_lab.studies.comparisons import values
+from dphr_lab.studies.study import read_study
+from dphr_lab.studies.world_cache import open_world
 from dphr_lab.training import fit
 
 STUDY, WORLD, ARM, SEED = "noise", "small", "constant_clean", 0  # twenty seeds, 200 short steps

@@ -3,11 +3,14 @@
 import numpy as np
 import pytest
 
-from dphr_lab import comparisons, evaluation, results, study, training
+from dphr_lab import results, scenes
 from dphr_lab._files import write_json
 from dphr_lab.cli import main
 from dphr_lab.settings import Settings
-from dphr_lab.study import complete_runs, read_study, run_study, stored_studies, thinned
+from dphr_lab.studies import running, study, world_cache
+from dphr_lab.studies.running import run_study, thinned
+from dphr_lab.studies.study import complete_runs, read_study, stored_studies
+from dphr_lab.training.run import Run
 
 SMALL = """
 about = "Does it run?"
@@ -77,7 +80,7 @@ def test_a_world_is_rendered_once_for_all_arms_and_read_as_it_was(folder, monkey
         scenes, "render_world", lambda *a, **k: rendered.append(a) or original(*a, **k)
     )
     asked = read_study(folder)
-    first, again = (study.open_world(asked, "small", 0) for _ in range(2))
+    first, again = (world_cache.open_world(asked, "small", 0) for _ in range(2))
     assert len(rendered) == 1
     for one, other in ((first.train.drone, again.train.drone), (*first.test("S2D"),)):
         if one.view == other.view:
@@ -86,18 +89,19 @@ def test_a_world_is_rendered_once_for_all_arms_and_read_as_it_was(folder, monkey
         np.testing.assert_array_equal(one.images, other.images)
         np.testing.assert_array_equal(one.places, other.places)
         np.testing.assert_array_equal(one.families, other.families)
-    study.open_world(asked, "small", 1)
+    world_cache.open_world(asked, "small", 1)
     assert len(rendered) == 2
 
 
 def test_a_world_of_photographs_is_taken_from_the_users_folder(folder, tmp_path, monkeypatch):
-    from dphr_lab import photos, scenes
+    from dphr_lab import scenes
+    from dphr_lab.scenes import photos
 
     grid = SMALL.replace('preset = "tiny"\nimage_px = 32', 'photos = "TILES"\ngsd_m = 0.3')
     (folder / "study.toml").write_text(grid)
     asked = read_study(folder)  # what is stored can be read without the tiles
     with pytest.raises(ValueError, match="world 'small': set TILES to a folder of aerial tiles"):
-        study.open_world(asked, "small", 0)
+        world_cache.open_world(asked, "small", 0)
     (tmp_path / "tiles").mkdir()
     monkeypatch.setenv("TILES", str(tmp_path / "tiles"))
     made = []
@@ -108,11 +112,11 @@ def test_a_world_of_photographs_is_taken_from_the_users_folder(folder, tmp_path,
 
     monkeypatch.setattr(photos, "make_photo_world", make)
     for _ in range(2):
-        data = study.open_world(asked, "small", 3)
+        data = world_cache.open_world(asked, "small", 3)
     assert len(made) == 1 and data.name == "PhotoTowns"
     assert (made[0].gsd_m, made[0].seed, made[0].folder) == (0.3, 3, str(tmp_path / "tiles"))
     (tmp_path / "tiles" / "new.png").write_bytes(b"1")
-    study.open_world(asked, "small", 3)
+    world_cache.open_world(asked, "small", 3)
     assert len(made) == 2  # other tiles, another world
 
 
@@ -121,7 +125,8 @@ def test_a_run_that_another_study_has_is_copied(folder, tmp_path, monkeypatch):
     other.mkdir(parents=True)
     (other / "study.toml").write_text(SMALL.replace("arms.blunt", "arms.flat"))
     run(other)
-    monkeypatch.setattr(study, "_stored", lambda: tmp_path / "stored")
+    for module in (study, running):
+        monkeypatch.setattr(module, "stored_folder", lambda: tmp_path / "stored")
     changed = SMALL.replace("beta = 0.0", "beta = 1.0").replace("threads = 1", "threads = 2")
     (folder / "study.toml").write_text(changed)
     count, said = run(folder)
@@ -137,7 +142,8 @@ def test_a_damaged_run_of_another_study_is_named(folder, tmp_path, monkeypatch, 
     other.mkdir(parents=True)
     (other / "study.toml").write_text(SMALL)
     (other / "small-triplet-s0.json").write_text(damaged)
-    monkeypatch.setattr(study, "_stored", lambda: tmp_path / "stored")
+    for module in (study, running):
+        monkeypatch.setattr(module, "stored_folder", lambda: tmp_path / "stored")
     with pytest.raises(ValueError, match=r"small-triplet-s0\.json: .*remove it and run it again"):
         run(folder)
     assert not list(folder.glob("*.json"))
@@ -154,7 +160,7 @@ def test_parts_of_a_study_can_be_asked_for(folder):
 def test_a_cut_run_goes_on_where_it_was(folder, monkeypatch):
     text = SMALL.replace("threads = 1", "threads = 1\ncheckpoint_every = 1")
     (folder / "study.toml").write_text(text)
-    one_step = training._Run._one_step
+    one_step = Run._one_step
     steps = []
 
     def stopping(self, batch):
@@ -165,14 +171,14 @@ def test_a_cut_run_goes_on_where_it_was(folder, monkeypatch):
         steps.append(line["step"])
         return line
 
-    monkeypatch.setattr(training._Run, "_one_step", stopping)
+    monkeypatch.setattr(Run, "_one_step", stopping)
     with pytest.raises(KeyboardInterrupt):
         run(folder, seeds=[0], arms=["triplet"])
     assert not list(folder.glob("*.json"))
     run(folder, seeds=[0], arms=["triplet"])
     assert steps == [1, 2, "cut", 3]
     cut = results.load(folder)["small", "triplet", 0]
-    monkeypatch.setattr(training._Run, "_one_step", one_step)
+    monkeypatch.setattr(Run, "_one_step", one_step)
     (folder / "small-triplet-s0.json").unlink()
     run(folder, seeds=[0], arms=["triplet"])
     whole = results.load(folder)["small", "triplet", 0]
@@ -268,8 +274,19 @@ def test_flags_that_do_not_go_together_are_refused(arguments, message, capsys):
     assert message in capsys.readouterr().err
 
 
-def test_directions_are_named_as_evaluations_name_them():
-    assert comparisons.DIRECTIONS == evaluation.DIRECTIONS
+def test_a_change_of_the_code_that_draws_is_another_world(monkeypatch, tmp_path):
+    """Also in a subfolder, where most of the renderer stands."""
+    package = tmp_path / "scenes"
+    (package / "towns").mkdir(parents=True)
+    (package / "worlds.py").write_text("a = 1")
+    monkeypatch.setattr(world_cache, "files", lambda name: {"dphr_lab.scenes": package}[name])
+    settings = scenes.preset("tiny")
+    keys = [world_cache.fingerprint(settings)]
+    for path in (package / "worlds.py", package / "towns" / "ground.py"):
+        path.write_text("a = 2")
+        keys.append(world_cache.fingerprint(settings))
+    keys.append(world_cache.fingerprint(scenes.preset("mini")))
+    assert len(set(keys)) == 4
 
 
 @pytest.mark.parametrize("name", stored_studies())

@@ -10,9 +10,10 @@ pytest.importorskip("cv2")
 
 import cv2
 
-from dphr_lab.scenes import PRESETS, Conditions, Flight, Pose, make_world, render_world
-from dphr_lab.scenes.geometry import DETAIL, ROOF, build
-from dphr_lab.scenes.texture import build_covered, street_furniture, vary_crowns
+from dphr_lab.scenes import Conditions, Flight, Pose, make_world, render_world
+from dphr_lab.scenes.towns.solids import DETAIL, ROOF, build
+from dphr_lab.scenes.towns.texture import build_covered, street_furniture, vary_crowns
+from dphr_lab.settings.worlds import PRESETS
 
 DAY = Conditions(haze=0.0, noise=0.0, jpeg_quality=100)
 SMALL = replace(PRESETS["tiny"], image_px=48, drone_views=2)

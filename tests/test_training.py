@@ -16,7 +16,7 @@ import torch
 
 from dphr_lab import training
 from dphr_lab.datasets import ArrayImages, PairSet
-from dphr_lab.evaluation import evaluate_dataset
+from dphr_lab.localization import evaluate_dataset
 from dphr_lab.losses import (
     DPHRLoss,
     MetricLearningLoss,
@@ -26,9 +26,16 @@ from dphr_lab.losses import (
     WeightedInfoNCE,
 )
 from dphr_lab.models import Encoder, embed
+from dphr_lab.results.run_folder import (
+    described,
+    newest_checkpoint,
+    read_metrics,
+    selected_on_test,
+)
 from dphr_lab.retrieval import RetrievalReport
-from dphr_lab.run_folder import described, selected_on_test
 from dphr_lab.settings import LOSSES, Settings
+from dphr_lab.training.run import Run
+from dphr_lab.training.selection import hold_out
 
 ROOT = Path(__file__).resolve().parents[1]
 PX = 32
@@ -81,7 +88,7 @@ def settings(**values) -> Settings:
 
 def tensors_of(run: Path) -> dict[str, torch.Tensor]:
     """Everything a run's newest checkpoint holds."""
-    folder = training.newest_checkpoint(run)
+    folder = newest_checkpoint(run)
     found = {}
     for file in sorted(folder.glob("*.safetensors")):
         for name, value in safetensors.torch.load_file(file).items():
@@ -207,7 +214,7 @@ def test_sgd_takes_steps_of_its_own_and_resumes_with_its_momentum(data, tmp_path
 def test_faults_reach_the_training_pairs_and_no_others(data, tmp_path):
     options = settings(wrong_pairs=0.5, split_places=0.5)
     clean, faulty = (
-        training._Run(s, data, tmp_path / name, resume=False, progress=False)
+        Run(s, data, tmp_path / name, resume=False, progress=False)
         for name, s in {"clean": settings(), "faulty": options}.items()
     )
     assert len(clean.pairs) == 20 and len(faulty.pairs) == 30
@@ -234,7 +241,7 @@ def test_the_last_encoder_can_be_kept_instead(data, tmp_path):
 
 
 def test_no_place_of_a_batch_is_repeated_and_no_held_out_place_is_trained_on(data, tmp_path):
-    run = training._Run(settings(), data, tmp_path / "run", resume=False, progress=False)
+    run = Run(settings(), data, tmp_path / "run", resume=False, progress=False)
     held = set(run.held_out.place_ids.tolist())
     assert len(held) == 4
     for epoch in range(2):
@@ -247,7 +254,7 @@ def test_no_place_of_a_batch_is_repeated_and_no_held_out_place_is_trained_on(dat
 
 def test_the_nearest_sampler_plans_each_epoch_by_the_encoder_of_that_moment(data, tmp_path):
     options = settings(sampler="nearest", batch=10, steps=4)  # one epoch
-    run = training._Run(options, data, tmp_path / "run", resume=False, progress=False)
+    run = Run(options, data, tmp_path / "run", resume=False, progress=False)
 
     def embedded():
         return embed(run.encoder, run.pairs.satellite).numpy()  # one satellite image a place
@@ -263,7 +270,7 @@ def test_the_nearest_sampler_plans_each_epoch_by_the_encoder_of_that_moment(data
 
 def test_places_with_several_satellite_images_count_by_their_mean(data, tmp_path):
     options = settings(sampler="nearest", split_places=0.3)
-    run = training._Run(options, data, tmp_path / "run", resume=False, progress=False)
+    run = Run(options, data, tmp_path / "run", resume=False, progress=False)
     assert run.z_places.shape[0] == len(run.pairs) == 26  # a place labelled as two is two
     np.testing.assert_allclose(np.linalg.norm(run.z_places, axis=1), 1, atol=1e-6)
 
@@ -271,7 +278,7 @@ def test_places_with_several_satellite_images_count_by_their_mean(data, tmp_path
 @contextmanager
 def after_step(step: int, act):
     """Within it, `act()` is called once the metrics of `step` are written."""
-    append = training._Run._append_metrics
+    append = Run._append_metrics
 
     def append_and_act(self, line):
         append(self, line)
@@ -279,7 +286,7 @@ def after_step(step: int, act):
             act()
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training._Run, "_append_metrics", append_and_act)
+        patch.setattr(Run, "_append_metrics", append_and_act)
         yield
 
 
@@ -291,7 +298,7 @@ def stopped_and_resumed(options, data, run: Path, stop_after: int) -> Path:
     stopped = pytest.raises(KeyboardInterrupt, match=f"step {stop_after}")
     with after_step(stop_after, press_ctrl_c), stopped:
         training.fit(options, data, run, progress=False)
-    assert training.newest_checkpoint(run).name == f"step-{stop_after:06d}"
+    assert newest_checkpoint(run).name == f"step-{stop_after:06d}"
     torch.manual_seed(99)  # what happens between the runs must not matter
     training.fit(options, data, run, resume=True, progress=False)
     return run
@@ -359,7 +366,7 @@ def test_a_start_without_a_checkpoint_blocks_nothing(data, tmp_path):
 def test_epochs_give_the_steps(data, tmp_path):
     def planned(epochs):
         options = settings(epochs=epochs, augmentation=None)
-        return training._Run(options, data, tmp_path / str(epochs), resume=False, progress=False)
+        return Run(options, data, tmp_path / str(epochs), resume=False, progress=False)
 
     lengths = [len(planned(1).batches(epoch)) for epoch in range(2)]
     assert lengths == [4, 5]
@@ -389,7 +396,7 @@ def test_resume_refuses_other_settings_and_empty_folders(data, tmp_path):
 def test_resume_knows_what_the_run_was_started_with(data, tmp_path):
     run = tmp_path / "run"
     training.fit(settings(), data, run, progress=False)
-    path = training.newest_checkpoint(run) / "position.json"
+    path = newest_checkpoint(run) / "position.json"
     position = json.loads(path.read_text())
     position["environment"]["versions"]["torch"] = "1.0"
     path.write_text(json.dumps(position))
@@ -429,9 +436,7 @@ def test_a_non_finite_loss_stops_with_step_places_and_a_checkpoint(data, tmp_pat
 
 
 def test_loss_parameters_are_trained_without_weight_decay(data, tmp_path):
-    run = training._Run(
-        settings(loss="infonce"), data, tmp_path / "run", resume=False, progress=False
-    )
+    run = Run(settings(loss="infonce"), data, tmp_path / "run", resume=False, progress=False)
     groups = run.optimizer.param_groups
     assert [group["weight_decay"] for group in groups] == [0.01, 0.0]
     assert [p.shape for p in groups[1]["params"]] == [p.shape for p in run.loss.parameters()]
@@ -508,7 +513,7 @@ def test_tensorboard_holds_the_lines_of_the_run(data, tmp_path):
     training.fit(options, data, run, progress=False, tensorboard=True, resume=True)
     events = accumulator.EventAccumulator(str(run))
     events.Reload()
-    lines = training.read_metrics(run)
+    lines = read_metrics(run)
     for name in ("loss", "recall", "lambda", "learning_rate", "val_r_at_1"):
         want = [(line["step"], line[name]) for line in lines if name in line]
         found = [(event.step, event.value) for event in events.Scalars(name)]
@@ -524,16 +529,16 @@ def test_tensorboard_that_is_not_installed_is_named_before_any_writing(data, tmp
 
 
 def test_a_tenth_of_the_places_is_held_out_unless_said_otherwise(data):
-    rest, held = training._hold_out(data.train, Settings(val_places=None))
+    rest, held = hold_out(data.train, Settings(val_places=None))
     assert (len(rest), len(held)) == (22, 2)
     three = PairSet(*(images.subset(images.places < 3) for images in data.train.direction("D2S")))
-    assert len(training._hold_out(three, Settings())[1]) == 0
+    assert len(hold_out(three, Settings())[1]) == 0
     families = [
         ArrayImages(i.view, i.images, i.places, i.places // 6) for i in data.train.direction("D2S")
     ]
-    assert len(training._hold_out(PairSet(*families), Settings())[1]) == 6  # one whole family
+    assert len(hold_out(PairSet(*families), Settings())[1]) == 6  # one whole family
     with pytest.raises(ValueError, match="val_places: "):
-        training._hold_out(three, Settings(val_places=60))
+        hold_out(three, Settings(val_places=60))
 
 
 def test_two_processes_train_as_one(tmp_path):
@@ -593,7 +598,7 @@ def test_stored_settings_of_another_version_are_named():
 
 
 def test_a_run_on_an_older_world_resumes_and_one_on_another_world_does_not(tmp_path):
-    from dphr_lab.scenes import PRESETS
+    from dphr_lab.settings.worlds import PRESETS
 
     data = ColouredPlaces()
     data.settings = PRESETS["tiny"]

@@ -8,8 +8,8 @@ import pytest
 
 pytest.importorskip("scipy")
 
-from dphr_lab.transfer import RULE, VERDICTS, differences
-from dphr_lab.transfer import transfers as transfers_slowly
+from dphr_lab.studies.transfer import RULE, VERDICTS, differences
+from dphr_lab.studies.transfer import transfers as transfers_slowly
 
 transfers = partial(transfers_slowly, samples=200)
 LEVELS = ("plain", "textured", "photo")

@@ -4,12 +4,14 @@ import json
 
 import pytest
 
-from dphr_lab import results, study, training, tuning
+from dphr_lab import results, training
 from dphr_lab._files import write_json
 from dphr_lab.cli import main
 from dphr_lab.cli.study import PRESETS
 from dphr_lab.settings import Settings
-from dphr_lab.study import read_study, run_study, search_study, stored_studies
+from dphr_lab.studies import running, study, tuning
+from dphr_lab.studies.running import run_study, search_study
+from dphr_lab.studies.study import read_study, stored_studies
 
 SEARCHED = """
 about = "Which?"
@@ -164,8 +166,8 @@ def a_run_of_main(asked, run, work, threads):
 
 
 def test_a_preset_goes_from_trials_to_the_report_of_what_it_completed(folder, monkeypatch, capsys):
-    monkeypatch.setattr(study, "_stored", lambda: folder.parent)
-    monkeypatch.setattr(study, "_one_run", a_run_of_main)
+    monkeypatch.setattr(study, "stored_folder", lambda: folder.parent)
+    monkeypatch.setattr(running, "_one_run", a_run_of_main)
     monkeypatch.setitem(PRESETS, "quick", ("asked",))
     preset = ["study", "run", "--preset", "quick", "--work", str(folder.parent / "work")]
     assert main([*preset, "--minutes", "0"]) == 0

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from dphr_lab.datasets import verify
-from dphr_lab.datasets.verification import PUBLISHED
+from dphr_lab.settings.protocol import PUBLISHED
 
 GENUINE = Path(__file__).parents[2] / "shared/data/university1652_sample"
 genuine = pytest.mark.skipif(not GENUINE.is_dir(), reason="no genuine images beside this checkout")

@@ -15,8 +15,8 @@ from pathlib import Path
 import dphr_reference
 
 from dphr_lab.cli import COMMANDS, build_parser
-from dphr_lab.memory import cards_table
-from dphr_lab.recipes import RECIPES
+from dphr_lab.settings.recipes import RECIPES
+from dphr_lab.training.step_cost import cards_table
 
 BOOK = Path(__file__).resolve().parents[1]
 ROOT = BOOK.parent

@@ -12,6 +12,7 @@ import inspect
 import re
 import textwrap
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 BOOK = Path(__file__).resolve().parents[1]
@@ -20,33 +21,33 @@ TAUGHT = re.compile(r"\s*Taught in: ([^.]+)\.")
 # What no chapter teaches or uses, by the start of its name, and why it is public all the same.
 IN_NO_CHAPTER = {
     "dphr_lab.datasets": "reading, checking and augmenting images; see :doc:`/data`",
-    "dphr_lab.search": "what ``dphr search`` does; see :doc:`/reference/commands`",
     "dphr_lab.settings": "explained field by field above",
-    "dphr_lab.recipes": "``dphr recipes`` shows them; see :doc:`/reference/commands`",
-    "dphr_lab.reproduce": "what ``dphr reproduce`` does; see :doc:`/reference/commands`",
-    "dphr_lab.memory": "for ``dphr train``; see :doc:`/reference/commands`",
-    "dphr_lab.dry_run": "for ``dphr train``; see :doc:`/reference/commands`",
-    "dphr_lab.microbatch": "large batches in little memory, for training loops",
-    "dphr_lab.gather": "batches over several processes, for training loops",
+    "dphr_lab.settings.recipes": "``dphr recipes`` shows them; see :doc:`/reference/commands`",
+    "dphr_lab.studies.reproduction": "what ``dphr reproduce`` does; see :doc:`/reference/commands`",
+    "dphr_lab.training.step_cost": "for ``dphr train``; see :doc:`/reference/commands`",
+    "dphr_lab.training.dry_run": "for ``dphr train``; see :doc:`/reference/commands`",
+    "dphr_lab.losses.microbatch": "large batches in little memory, for training loops",
+    "dphr_lab.losses.processes": "batches over several processes, for training loops",
     "dphr_lab.training": "parts of ``fit``, for training loops",
-    "dphr_lab.objectives": "parts of ``fit``, for training loops",
-    "dphr_lab.run_folder": "parts of ``fit``, for training loops",
-    "dphr_lab.checkpoints": "parts of ``fit``, for training loops",
-    "dphr_lab.evaluation": "parts of ``evaluate_dataset``",
+    "dphr_lab.results.run_folder": "parts of ``fit``, for training loops",
+    "dphr_lab.localization": "parts of ``evaluate_dataset`` and ``dphr search``",
+    "dphr_lab.retrieval": "embeddings of other programs; see :doc:`/reference/commands`",
     "dphr_lab.results": "reads what is stored; see :doc:`/checked`",
-    "dphr_lab.study": "makes what is stored; :doc:`/teach` has a study of your own",
-    "dphr_lab.tuning": "equal budgets for the arms of a study; see :doc:`/reference/commands`",
-    "dphr_lab.comparisons": "parts of a study's report",
-    "dphr_lab.transfer": "a rule written before the runs that it is for",
-    "dphr_lab.environment": "what is stored beside a number; see :doc:`/checked`",
+    "dphr_lab.models": "parts of an ``Encoder``",
+    "dphr_lab.studies": "makes what is stored; :doc:`/teach` has a study of your own",
+    "dphr_lab.studies.tuning": "equal budgets for arms; see :doc:`/reference/commands`",
+    "dphr_lab.studies.comparisons": "parts of a study's report",
+    "dphr_lab.studies.transfer": "a rule written before the runs that it is for",
+    "dphr_lab.results.environment": "what is stored beside a number; see :doc:`/checked`",
     "dphr_lab.scenes": "a part of the renderer; :doc:`/datasheet` says what it makes",
-    "dphr_lab.photos": "needs aerial tiles, which no chapter may assume",
+    "dphr_lab.scenes.photos": "needs aerial tiles, which no chapter may assume",
     "dphr_lab.probe": "a part of the probe",
     "dphr_lab.teaching": "for chapters",
 }
 # Modules without a place in the reference, and why.
 INTERNAL = {
     "dphr_lab._files": "private",
+    "dphr_lab._images": "private",
     "dphr_lab.cli": "the commands have a page",
 }
 
@@ -114,11 +115,19 @@ def used() -> dict[str, list[str]]:
         for node in ast.walk(tree):  # such as scenes.make_world
             if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
                 module = modules.get(node.value.id, "")
-                if module.count(".") == 1 and _has(module, node.attr):
+                if module and _has(module, node.attr):
                     names.add(f"{module}.{node.attr}")
-        for name in sorted(names):
+        for name in sorted(name for name in names if not _is_module(name)):
             found.setdefault(name, []).append(number)
     return found
+
+
+def _is_module(name: str) -> bool:
+    """Whether a dotted name is a module and not something in one."""
+    try:
+        return find_spec(name) is not None
+    except ModuleNotFoundError:  # what stands before the last dot is no package
+        return False
 
 
 def _has(module: str, name: str) -> bool:

@@ -21,7 +21,7 @@ from PIL import Image
 
 BOOK = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(BOOK.parent))  # the package of this checkout, installed or not
-from dphr_lab import environment  # noqa: E402
+from dphr_lab.results import environment  # noqa: E402
 
 TIMEOUT_S = 3600  # of one cell: a machine may be busy with other things
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"

@@ -14,9 +14,9 @@ from pathlib import Path
 
 from dphr_lab import results, scenes
 from dphr_lab._files import write_json
-from dphr_lab.altitudes import altitude_matrix, same_ground
-from dphr_lab.prepare import prepare
-from dphr_lab.recipes import RECIPES
+from dphr_lab.datasets.preparation import prepare
+from dphr_lab.settings.recipes import RECIPES
+from dphr_lab.studies.altitudes import altitude_matrix, same_ground
 
 FOLDER = Path(results.__file__).parent / "altitudes"
 # No twins: places differ as they like, so that altitude is what is varied. Rendered at twice the

@@ -18,15 +18,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from dphr_lab import environment, results
+from dphr_lab import results
 from dphr_lab._files import write_json
-from dphr_lab.datasets import PhotoTowns, TwinTowns
-from dphr_lab.datasets.images import FileImages, is_image_name, resize
-from dphr_lab.losses.distances import pairwise_distance
-from dphr_lab.losses.rda import rda_hardness
+from dphr_lab._images import is_image_name, resize
+from dphr_lab.datasets import FileImages, PhotoTowns, TwinTowns
+from dphr_lab.losses import pairwise_distance, rda_hardness
 from dphr_lab.models import Encoder
-from dphr_lab.photos import PhotoWorldSettings
-from dphr_lab.scenes import PRESETS
+from dphr_lab.results import environment
+from dphr_lab.settings.worlds import PRESETS, PhotoWorldSettings
 
 FOLDER = Path(results.__file__).parent / "calibration"
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"

@@ -1,6 +1,7 @@
 """What a training step of the recipes takes: `python book/_tools/store_memory.py`.
 
-Counts every row (`dphr_lab.memory`) and, where there is a CUDA GPU, measures those that fit on it.
+Counts every row (`dphr_lab.training.step_cost`) and, where there is a CUDA GPU, measures those
+that fit on it.
 Stores `dphr_lab/results/memory/cards.json`; rows measured before, on any GPU, are kept.
 """
 
@@ -10,12 +11,12 @@ from pathlib import Path
 
 import torch
 
-from dphr_lab import environment
 from dphr_lab._files import write_json
-from dphr_lab.dry_run import measure_steps
-from dphr_lab.memory import GIB, cards_table, step_cost
 from dphr_lab.models import Encoder
-from dphr_lab.recipes import RECIPES
+from dphr_lab.results import environment
+from dphr_lab.settings.recipes import RECIPES
+from dphr_lab.training.dry_run import measure_steps
+from dphr_lab.training.step_cost import GIB, cards_table, step_cost
 
 OUT = Path(str(files("dphr_lab.results"))) / "memory" / "cards.json"
 ROWS = [  # recipe, batch, micro-batch
@@ -58,7 +59,7 @@ def main() -> None:
             rows.append(row | measured | {"how": "measured", "gpu": gpu})
             print(rows[-1], flush=True)
     stored = {
-        "about": "memory and arithmetic of one training step, by row; see dphr_lab.memory",
+        "about": "memory and arithmetic of one training step, by row; see training.step_cost",
         "versions": environment.versions(),
         "hardware": environment.hardware(),
         "rows": rows + kept,

@@ -18,10 +18,9 @@ from dphr_lab import results
 from dphr_lab._files import write_json
 from dphr_lab.datasets import PhotoTowns, TwinTowns
 from dphr_lab.models import Encoder
-from dphr_lab.photos import PhotoWorldSettings
 from dphr_lab.probe import StimulusSettings, make_stimuli, photo_stimuli, probe
-from dphr_lab.scenes import PRESETS
 from dphr_lab.settings import TWIN_TOWNS_MINI
+from dphr_lab.settings.worlds import PRESETS, PhotoWorldSettings
 from dphr_lab.training import fit
 
 FOLDER, PHOTO_FOLDER = (Path(results.__file__).parent / n for n in ("probe", "probe_photo"))

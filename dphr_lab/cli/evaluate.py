@@ -18,7 +18,7 @@ from dphr_lab.cli.flags import (
     print_reports,
     write_reports,
 )
-from dphr_lab.run_folder import selected_on_test, stored_run
+from dphr_lab.results.run_folder import selected_on_test, stored_run
 
 
 def add(commands) -> None:
@@ -74,7 +74,8 @@ def run(args) -> int:
     check_encoder_flags(args)
     check_data_flags(args, stored)
     encoder = open_encoder(args)
-    from dphr_lab.evaluation import DIRECTIONS, evaluate_modes
+    from dphr_lab.localization import evaluate_modes
+    from dphr_lab.settings.protocol import DIRECTIONS
 
     data = open_data(args, stored)
     print(data.summary())
@@ -109,7 +110,7 @@ def _evaluate_features(args) -> int:
         raise WrongUsage("--flip-tta does not go with --features, which are made already")
 
     check_out("--json", args.json)
-    from dphr_lab.features import evaluate_files
+    from dphr_lab.retrieval import evaluate_files
 
     modes = _gallery_modes(args.gallery_mode or "both")
     scores = evaluate_files(args.features, args.compare, modes, lambda line: print(f"note: {line}"))

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from dphr_lab.run_folder import selected_on_test
+from dphr_lab.results.run_folder import selected_on_test
 
 PRESET_NAMES = ("tiny", "mini", "sues200", "full")  # of scenes.PRESETS
 HEIGHTS_M = (150, 200, 250, 300)
@@ -106,10 +106,10 @@ def _world_of(record: dict[str, Any]):
     """The settings of the world that a run was made on; one of photographs names its folder."""
     try:
         if "folder" in record["world"]:
-            from dphr_lab.photos import PhotoWorldSettings
+            from dphr_lab.settings.worlds import PhotoWorldSettings
 
             return PhotoWorldSettings(**record["world"] | {"folder": record["root"]})
-        from dphr_lab.scenes import WorldSettings
+        from dphr_lab.settings.worlds import WorldSettings
 
         return WorldSettings(**record["world"])
     except (TypeError, ValueError) as error:
@@ -187,7 +187,7 @@ def _check_finished(run_folder: Path) -> None:
 
 def world_settings(args, prefix: str, preset: str):
     """The preset's `scenes.WorldSettings` with the changes that the flags ask for."""
-    from dphr_lab.scenes import PRESETS
+    from dphr_lab.settings.worlds import PRESETS
 
     given = {name: getattr(args, prefix + name) for name in WORLD_FLAGS}
     changed = {name: value for name, value in given.items() if value is not None}
@@ -204,8 +204,8 @@ def of_flags(make: Callable, values: dict[str, Any]):
 
 def print_reports(reports: dict[str, dict[str, Any]]) -> None:
     """Print {direction: report}."""
-    from dphr_lab.evaluation import DIRECTIONS
     from dphr_lab.retrieval import RetrievalReport
+    from dphr_lab.settings.protocol import DIRECTIONS
 
     for direction, values in reports.items():
         print(f"\n{DIRECTIONS[direction]} ({direction})")

@@ -41,7 +41,7 @@ def run(args) -> int:
     check_out("--out", args.out, folder=True)
     check_keywords(settings)
 
-    from dphr_lab.altitudes import altitude_matrix, tables
+    from dphr_lab.studies.altitudes import altitude_matrix, tables
 
     heights_m = sorted(set(args.heights)) if args.heights else None
     matrix = altitude_matrix(

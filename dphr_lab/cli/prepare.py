@@ -30,7 +30,7 @@ def run(args) -> int:
         raise WrongUsage(f"--image-px is {args.image_px}; expected 8 or more pixels")
 
     check_out("--out", args.out, folder=True)
-    from dphr_lab.prepare import prepare
+    from dphr_lab.datasets.preparation import prepare
 
     print(prepare(args.root, args.out, args.image_px, progress=True))
     return 0

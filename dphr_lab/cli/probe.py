@@ -16,7 +16,7 @@ from dphr_lab.cli.flags import (
     positive,
     write_reports,
 )
-from dphr_lab.run_folder import selected_on_test
+from dphr_lab.results.run_folder import selected_on_test
 
 CHANGES = ("removed", "moved", "recoloured", "resized", "swapped")  # of scenes.CHANGE_KINDS
 MOST_ENCODERS = 6  # that one figure of `probe` shows, beside the untrained

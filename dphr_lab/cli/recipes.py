@@ -1,7 +1,7 @@
 """`dphr recipes`: named settings of a training run."""
 
 from dphr_lab.cli.flags import command, of_flags
-from dphr_lab.recipes import find_recipe, list_recipes
+from dphr_lab.settings.recipes import find_recipe, list_recipes
 
 
 def add(commands) -> None:

@@ -50,8 +50,8 @@ def run(args) -> int:
     check_out("--work", args.work or args.out.with_suffix(".runs"), folder=True)
     check_keywords(settings)
 
-    from dphr_lab.reproduce import reproduce
     from dphr_lab.results.real import table
+    from dphr_lab.studies.reproduction import reproduce
 
     record = reproduce(
         args.protocol,

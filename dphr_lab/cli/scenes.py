@@ -61,6 +61,7 @@ def run(args) -> int:
 
     check_out("--out", args.out, folder=True)
     from dphr_lab import scenes
+    from dphr_lab.settings.protocol import SUES200_HEIGHTS_M
 
     sues200 = args.layout == "sues200"
     if sues200 and args.distractor_places is None:
@@ -73,7 +74,7 @@ def run(args) -> int:
     else:
         world = _photo_world(args, preset)
         print(world.screening)
-    flights = len(scenes.SUES_ALTITUDES_M) if sues200 else 1
+    flights = len(SUES200_HEIGHTS_M) if sues200 else 1
     print(scenes.estimate_world(world, workers=args.workers, flights=flights))
     if args.estimate:
         return 0
@@ -85,8 +86,8 @@ def run(args) -> int:
 
 def _photo_world(args, preset: str):
     """The world of photographs that the flags ask for."""
-    from dphr_lab import photos
-    from dphr_lab.scenes import PRESETS
+    from dphr_lab.scenes import photos
+    from dphr_lab.settings.worlds import PRESETS
 
     given = {name: getattr(args, name) for name in WORLD_FLAGS if getattr(args, name) is not None}
     if useless := [name for name in NOT_OF_PHOTOS if name in given]:

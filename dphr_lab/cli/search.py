@@ -13,7 +13,7 @@ from dphr_lab.cli.flags import (
     open_encoder,
     positive,
 )
-from dphr_lab.run_folder import selected_on_test
+from dphr_lab.results.run_folder import selected_on_test
 
 VIEWS = ("drone", "satellite")
 
@@ -51,9 +51,9 @@ def run(args) -> int:
     check_encoder_flags(args)
     check_out("--out", args.out)
     encoder = open_encoder(args)
-    from dphr_lab.search import search
+    from dphr_lab.localization import search_images
 
-    found = search(
+    found = search_images(
         encoder,
         args.query,
         args.gallery,

@@ -4,14 +4,7 @@ import time
 from functools import partial
 from pathlib import Path
 
-from dphr_lab.cli.flags import (
-    FIGURE_SUFFIXES,
-    WrongUsage,
-    check_out,
-    command,
-    flag,
-    positive,
-)
+from dphr_lab.cli.flags import FIGURE_SUFFIXES, WrongUsage, check_out, command, flag, positive
 
 PRESETS = {  # name -> studies, in the order to run them
     "quick": ("quick",),  # the whole chain in minutes, nothing to conclude from
@@ -103,22 +96,22 @@ def run(args) -> int:
         raise WrongUsage(f"--figure {args.figure}: expected a name in {', '.join(FIGURE_SUFFIXES)}")
     check_out("--figure", args.figure)
 
-    from dphr_lab import study as studies
+    from dphr_lab.studies.study import read_study, stored_studies
 
     if args.what == "list":
         _list(args.study)
         return 0
     names = PRESETS[args.preset] if args.preset else [args.study]
     if names == [None]:
-        raise WrongUsage(f"name a study, such as {', '.join(studies.stored_studies())}")
+        raise WrongUsage(f"name a study, such as {', '.join(stored_studies())}")
     deadline = None if args.minutes is None else time.monotonic() + 60 * args.minutes
     for name in names:
         if args.what == "report":
-            _report(studies.read_study(name), args)
+            _report(read_study(name), args)
         else:
-            _make(studies.read_study(name), args, deadline)
+            _make(read_study(name), args, deadline)
     if args.what == "run" and args.preset:
-        for study in map(studies.read_study, names):
+        for study in map(read_study, names):
             if not study.missing():
                 print()
                 _report(study, args)
@@ -127,14 +120,14 @@ def run(args) -> int:
 
 def _list(name: str | None) -> None:
     """A line a study; of one also what is stored and what is missing."""
-    from dphr_lab import study as studies
+    from dphr_lab.studies.study import progress, read_study, stored_studies
 
-    for study in map(studies.read_study, [name] if name else studies.stored_studies()):
+    for study in map(read_study, [name] if name else stored_studies()):
         asked = len(study.runs())
         done = asked - len(study.missing())
         print(f"{study.folder.name}: {done} of {asked} runs stored. {study.about}")
         if name:
-            print(f"\n{studies.progress(study)}\n\nA number is a seed that is stored, a dot one "
+            print(f"\n{progress(study)}\n\nA number is a seed that is stored, a dot one "
                   "that is missing.")  # fmt: skip
             if study.unsearched:
                 print(f"Trials are missing of {', '.join(sorted(study.unsearched))}.")
@@ -142,7 +135,8 @@ def _list(name: str | None) -> None:
 
 def _make(study, args, deadline: float | None) -> None:
     """Trials where they are asked for, or the runs; with a preset trials, then runs."""
-    from dphr_lab import study as studies
+    from dphr_lab.studies.running import run_study, search_study
+    from dphr_lab.studies.study import read_study
 
     def left() -> float | None:
         return None if deadline is None else max(0.0, (deadline - time.monotonic()) / 60)
@@ -151,18 +145,18 @@ def _make(study, args, deadline: float | None) -> None:
     if study.unsearched or study.missing():  # there is something to make, and to store in it
         check_out("study", study.folder, folder=True)
     if args.what == "search" or (args.preset and study.search):
-        studies.search_study(study, arms=args.arms, jobs=jobs, minutes=left())
+        search_study(study, arms=args.arms, jobs=jobs, minutes=left())
     if args.what == "run":
-        study = studies.read_study(study.folder)  # with what the trials chose
+        study = read_study(study.folder)  # with what the trials chose
         if args.preset and study.unsearched:
             return  # time is up
         chosen = {name: getattr(args, name) for name in ("seeds", "arms", "worlds", "work")}
-        studies.run_study(study, **chosen, jobs=jobs, minutes=left())
+        run_study(study, **chosen, jobs=jobs, minutes=left())
 
 
 def _report(study, args) -> None:
-    from dphr_lab import tuning
-    from dphr_lab.comparisons import draw_levels, study_report
+    from dphr_lab.studies import tuning
+    from dphr_lab.studies.comparisons import draw_levels, study_report
 
     print(f"## {study.folder.name}\n\n{study.about}\n")
     if study.search:

@@ -20,9 +20,9 @@ from dphr_lab.cli.flags import (
     pair,
     print_reports,
 )
-from dphr_lab.recipes import find_recipe
-from dphr_lab.run_folder import described, holds_run, stored_run
+from dphr_lab.results.run_folder import described, holds_run, stored_run
 from dphr_lab.settings import LOSSES, Settings
+from dphr_lab.settings.recipes import find_recipe
 
 
 def add(commands) -> None:
@@ -109,7 +109,7 @@ def given_settings(args) -> dict[str, Any]:
 
 def check_keywords(settings: Settings) -> None:
     """Raise `WrongUsage` for keywords of loss or augmentation that these do not take."""
-    from dphr_lab.objectives import make_augmentation, make_loss
+    from dphr_lab.training import make_augmentation, make_loss
 
     for make in (make_loss, make_augmentation):  # before data is waited for
         of_flags(make, {"settings": settings})
@@ -154,7 +154,7 @@ def run(args) -> int:
     data = open_data(args, stored)
     print(data.summary())
     if args.dry_run:
-        from dphr_lab.dry_run import dry_run
+        from dphr_lab.training.dry_run import dry_run
 
         print(dry_run(settings, data))
         return 0

@@ -1,5 +1,6 @@
 """Places seen by drone and by satellite: data sets, pairs, batches, and their checking."""
 
+from dphr_lab._images import read_image
 from dphr_lab.datasets.augment import (
     NO_AUGMENTATION,
     Augmentation,
@@ -10,20 +11,19 @@ from dphr_lab.datasets.augment import (
     draw,
 )
 from dphr_lab.datasets.batches import Batch, PairBatches, plan_batches
-from dphr_lab.datasets.images import ArrayImages, FileImages, ImageSet, read_image
+from dphr_lab.datasets.dataset import CrossViewDataset
+from dphr_lab.datasets.images import ArrayImages, FileImages, ImageSet
 from dphr_lab.datasets.layouts import (
     SUES200,
-    CrossViewDataset,
     FolderPairs,
     University1652,
     find_layout,
     open_dataset,
-    sues200_split,
 )
 from dphr_lab.datasets.pairs import PairSet
-from dphr_lab.datasets.photo_towns import PhotoTowns
-from dphr_lab.datasets.twin_towns import TwinTowns
+from dphr_lab.datasets.rendered import PhotoTowns, TwinTowns
 from dphr_lab.datasets.verification import PartCount, VerifyReport, verify
+from dphr_lab.settings.protocol import sues200_split
 
 __all__ = [
     "NO_AUGMENTATION",

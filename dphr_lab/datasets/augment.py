@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from dphr_lab.datasets._random import generator
+from dphr_lab.datasets.seeds import generator
 
 if TYPE_CHECKING:
     import torch

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from dphr_lab.datasets._random import generator
 from dphr_lab.datasets.augment import Augmentation, apply, draw
 from dphr_lab.datasets.pairs import PairSet
+from dphr_lab.datasets.seeds import generator
 
 if TYPE_CHECKING:
     import torch

@@ -2,183 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Iterable
-from dataclasses import dataclass
-from functools import cache, cached_property
-from importlib import resources
+from functools import cached_property
 from pathlib import Path
 
-import numpy as np
+from dphr_lab.datasets.dataset import (
+    CrossViewDataset,
+    Part,
+    _subfolders,
+    describe_folder,
+    read_families,
+)
+from dphr_lab.settings.protocol import SUES_200, UNIVERSITY1652, VIEWS, sues200_split
 
-from dphr_lab.datasets.images import VIEWS, FileImages, ImageSet, is_image_name
-from dphr_lab.datasets.pairs import PairSet, check_direction
-
-SUES200_HEIGHTS_M = (150, 200, 250, 300)
 _TRAIN_NAMES = ("Training", "train", "training", "Train")
 _TEST_NAMES = ("Testing", "test", "testing", "Test")
-
-
-@dataclass(frozen=True)
-class Part:
-    """One folder of place folders and what it is for."""
-
-    name: str  # as the layout calls it, e.g. "test/query_drone"
-    role: str  # "train", "query", "gallery" or "unused"
-    view: str  # "drone", "satellite", or another view that is not used
-    folder: Path  # holds one folder a place
-    below: str = ""  # folder inside a place's folder that holds the images: SUES-200's height
-    only: frozenset[str] | None = None  # the place folders that belong to the part, None for all
-
-    @cached_property
-    def place_folders(self) -> tuple[str, ...]:
-        """Names of the place folders, sorted."""
-        return tuple(n for n in _subfolders(self.folder) if self.only is None or n in self.only)
-
-    @cached_property
-    def files(self) -> dict[str, list[Path]]:
-        """The image files of every place folder, sorted; empty for a folder without images."""
-        return {name: _image_files(self.folder / name / self.below) for name in self.place_folders}
-
-
-class CrossViewDataset:
-    """Places seen by drone and by satellite: training pairs, query and gallery sets.
-
-    name      what the data set is called
-    root      its folder, or None for one in memory
-    height_m  the drone's height where the data set has several, else None
-
-    A layout states its `parts`; the rest follows from them. `University1652`, `SUES200`,
-    `FolderPairs` and `TwinTowns` are the data sets; `open_dataset` finds the one a folder holds.
-    """
-
-    name: str
-    height_m: int | None = None
-
-    def __init__(self, root: Path | str):
-        self.root: Path | None = Path(root)
-        self.parts: dict[str, Part] = {part.name: part for part in self._find_parts()}
-        if not self.parts:
-            raise FileNotFoundError(
-                f"{root}: no {self.name} layout here; looked for {self.looked_for}; "
-                f"there is {describe_folder(self.root)}"
-            )
-
-    # What the layout looks like, for messages.
-    looked_for: str = ""
-
-    def _find_parts(self) -> list[Part]:
-        raise NotImplementedError
-
-    def place_id(self, folder_name: str) -> int:
-        """The int label of a place's folder; raises ValueError when the name is no number."""
-        try:
-            return int(folder_name)
-        except ValueError:
-            raise ValueError(
-                f"{self.root}: the place folder {folder_name!r} is not a number, as {self.name} "
-                "names its places; rename it, or use the train/{drone,satellite}/<any name> layout"
-            ) from None
-
-    @cached_property
-    def train(self) -> PairSet:
-        """The training places with both views; raises FileNotFoundError without a train half."""
-        pairs = PairSet(*(self._images("train", view) for view in VIEWS))
-        if not len(pairs):
-            raise ValueError(
-                f"{self.root}: no training place has both a drone and a satellite image; "
-                "`dphr verify` lists the places that lack one"
-            )
-        return pairs
-
-    def test(self, direction: str) -> tuple[ImageSet, ImageSet]:
-        """Query and gallery set of "D2S" or "S2D"; raises FileNotFoundError without a test half."""
-        views = VIEWS if check_direction(direction) == "D2S" else VIEWS[::-1]
-        return self._images("query", views[0]), self._images("gallery", views[1])
-
-    def check_whole(self) -> None:
-        """Raise, as `train` and `test` do, unless both halves are there: before hours of training.
-
-        Lists files, reads no image.
-        """
-        _ = self.train
-        for direction in ("D2S", "S2D"):
-            self.test(direction)
-
-    @property
-    def has_train(self) -> bool:
-        """Whether there is a train half."""
-        return all(self._has("train", view) for view in VIEWS)
-
-    @property
-    def has_test(self) -> bool:
-        """Whether there is a test half for both directions."""
-        return all(self._has(role, view) for role in ("query", "gallery") for view in VIEWS)
-
-    def _has(self, role: str, view: str) -> bool:
-        parts = (p for p in self.parts.values() if (p.role, p.view) == (role, view))
-        return any(any(part.files.values()) for part in parts)
-
-    @cached_property
-    def place_names(self) -> dict[int, str]:
-        """Folder name of every place by its label."""
-        used = (part for part in self.parts.values() if part.role != "unused")
-        names = sorted({name for part in used for name in part.place_folders})
-        return {self.place_id(name): name for name in names}
-
-    def summary(self) -> str:
-        """A few lines: name, root, and the places and images of every set."""
-        height = "" if self.height_m is None else f", drone at {self.height_m} m"
-        lines = [f"{self.name}{'' if self.root is None else f' in {self.root}'}{height}"]
-        if self.has_train:
-            lines.append(f"  train      {_sizes(self.train.drone)}, {_sizes(self.train.satellite)}")
-        else:
-            lines.append("  train      none")
-        for direction in ("D2S", "S2D") if self.has_test else ():
-            query, gallery = self.test(direction)
-            lines.append(f"  test {direction}   {_sizes(query)} -> {_sizes(gallery)}")
-        if not self.has_test:
-            lines.append("  test       none, or one view only")
-        return "\n".join(lines)
-
-    def __repr__(self) -> str:
-        return self.summary()
-
-    @cached_property
-    def _families(self) -> dict[int, int] | None:
-        families = read_families(self.root)
-        return families and {self.place_id(name): family for name, family in families.items()}
-
-    def _images(self, role: str, view: str) -> FileImages:
-        for part in self.parts.values():
-            if (part.role, part.view) == (role, view):
-                return self._read_part(part)
-        raise FileNotFoundError(
-            f"{self.root}: no {role} set of {view} images; {self.name} keeps them as in "
-            f"{self.looked_for}; there is {describe_folder(self.root)}"
-        )
-
-    def _read_part(self, part: Part) -> FileImages:
-        paths, places = [], []
-        for name, files in part.files.items():
-            paths += files
-            places += [self.place_id(name)] * len(files)
-        if not paths:
-            raise FileNotFoundError(
-                f"{part.folder}: no images in its place folders; there is "
-                f"{describe_folder(part.folder)}"
-            )
-        families = None
-        if self._families is not None:
-            unknown = sorted(set(places) - set(self._families))
-            if unknown:
-                raise ValueError(
-                    f"{self.root / 'metadata.json'} names no family for place {unknown[0]} "
-                    f"({len(unknown)} such places); add them, or remove the file"
-                )
-            families = [self._families[place] for place in places]
-        return FileImages(part.view, paths, places, families)
 
 
 class University1652(CrossViewDataset):
@@ -187,7 +24,7 @@ class University1652(CrossViewDataset):
     Source: Zheng, Wei, Yang, ACM MM 2020. Street and google images are not used.
     """
 
-    name = "University-1652"
+    name = UNIVERSITY1652
     looked_for = (
         "train/{drone,satellite}/<number>/* and test/{query,gallery}_{drone,satellite}/<number>/*"
     )
@@ -214,7 +51,7 @@ class SUES200(CrossViewDataset):
     is not there. Source: Zhu et al., TCSVT 2023.
     """
 
-    name = "SUES-200"
+    name = SUES_200
     looked_for = (
         '<folder with "satellite" in its name>/<0001..0200>/* beside '
         '<folder with "drone" in its name>/<0001..0200>/{150,200,250,300}/* (raw), or '
@@ -243,8 +80,8 @@ class SUES200(CrossViewDataset):
             ("satellite", satellite, ""),
         ):
             for role, name, only in (
-                ("train", f"train/{view}", split["train"]),
-                ("query", f"test/query_{view}", split["test"]),
+                ("train", f"train/{view}", frozenset(split["train"])),
+                ("query", f"test/query_{view}", frozenset(split["test"])),
                 ("gallery", f"test/gallery_{view}", None),
             ):
                 parts.append(Part(name, role, view, folder, below, only))
@@ -358,14 +195,6 @@ def _layout_of(root: Path) -> type[CrossViewDataset] | None:
     return None
 
 
-@cache
-def sues200_split() -> dict[str, frozenset[str]]:
-    """The published split of SUES-200: place folder names of "train" (120) and "test" (80)."""
-    text = resources.files(__package__).joinpath("sues200_split.txt").read_text("utf-8")
-    lines = (line.split() for line in text.splitlines() if line.strip())
-    return {half: frozenset(names) for half, *names in lines}
-
-
 def find_sues200_heights(root: Path) -> tuple[int, ...]:
     """The drone heights in metres that a SUES-200 folder holds, () when it is none."""
     raw = _raw_sues200(root)
@@ -404,64 +233,3 @@ def _raw_sues200(root: Path) -> tuple[Path, Path] | None:
             )
         return root / drone[0], root / satellite[0]
     return None
-
-
-def read_families(root: Path) -> dict[str, int] | None:
-    """Family of every place folder from `root`/metadata.json, None where there is none.
-
-    Raises ValueError for a file that is not such JSON.
-    """
-    path = root / "metadata.json"
-    if not path.is_file():
-        return None
-    try:
-        places = json.loads(path.read_bytes()).get("places")
-        return places and {name: int(place["family"]) for name, place in places.items()}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(
-            f"{path}: not a description of places with families ({type(error).__name__}: {error}); "
-            "repair it, or remove it to go on without families"
-        ) from error
-
-
-def describe_folder(folder: Path, most: int = 6) -> str:
-    """What a folder holds, in words: its first few entries."""
-    if not folder.exists():
-        return f"no folder {folder}"
-    if not folder.is_dir():
-        return f"a file of that name: {folder}"
-    names = sorted(entry.name + "/" * entry.is_dir() for entry in os.scandir(folder))
-    return shorten(names, most) if names else "nothing: the folder is empty"
-
-
-def shorten(names: Iterable[str], most: int = 6) -> str:
-    """The first few of `names`, and how many more there are."""
-    names = [str(name) for name in names]
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
-
-
-def _subfolders(folder: Path) -> list[str]:
-    if not folder.is_dir():
-        return []
-    with os.scandir(folder) as entries:
-        return sorted(e.name for e in entries if not e.name.startswith(".") and _is_folder(e))
-
-
-def _image_files(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        return []
-    with os.scandir(folder) as entries:
-        # a link to nothing counts: passed over, its image would be missed by nobody
-        return sorted(Path(e.path) for e in entries if is_image_name(e.name) and not _is_folder(e))
-
-
-def _is_folder(entry: os.DirEntry) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # links in a circle
-        return False
-
-
-def _sizes(images: ImageSet) -> str:
-    return f"{len(images):,} {images.view} images of {len(np.unique(images.places)):,} places"

@@ -4,20 +4,9 @@ from functools import cached_property
 
 import numpy as np
 
-from dphr_lab.datasets._random import generator
 from dphr_lab.datasets.images import ImageSet
-
-DIRECTIONS = ("D2S", "S2D")
-
-
-def check_direction(direction: str) -> str:
-    """`direction` itself; raises ValueError unless it is "D2S" or "S2D"."""
-    if direction not in DIRECTIONS:
-        raise ValueError(
-            f'direction must be "D2S" (drone queries, satellite gallery) or "S2D", '
-            f"found {direction!r}"
-        )
-    return direction
+from dphr_lab.datasets.seeds import generator
+from dphr_lab.settings.protocol import check_direction
 
 
 class PairSet:

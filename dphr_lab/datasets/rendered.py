@@ -1,14 +1,23 @@
-"""What data sets rendered in memory share."""
+"""Rendered worlds in memory with the interface of a data set on disk: `TwinTowns`, `PhotoTowns`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dphr_lab.datasets.images import VIEWS, ArrayImages, ImageSet
-from dphr_lab.datasets.pairs import PairSet, check_direction
+from dphr_lab.datasets.dataset import CrossViewDataset
+from dphr_lab.datasets.images import ArrayImages, ImageSet
+from dphr_lab.datasets.pairs import PairSet
+from dphr_lab.settings.protocol import VIEWS, check_direction
+
+if TYPE_CHECKING:
+    from dphr_lab.scenes.photos import PhotoWorld
+    from dphr_lab.scenes.photos.tiles import Encode
+    from dphr_lab.settings.worlds import PhotoWorldSettings, WorldSettings
 
 
 class Rendered:
@@ -53,3 +62,67 @@ class Rendered:
         sets = (self.train.satellite, self._gallery["satellite"])
         places = sorted({int(place) for images in sets for place in images.places})
         return {place: str(place) for place in places}
+
+
+class PhotoTowns(Rendered, CrossViewDataset):
+    """A world of aerial tiles with edited twins, rendered when made and held in memory.
+
+    Test places are queried; distractor places are in the test gallery only. `settings` is the
+    world's `photos.PhotoWorldSettings`, `world` what `photos.make_photo_world` gives for it, and
+    `root` the folder of tiles. `encode` judges which tiles look alike; None is EfficientNet-Lite0
+    trained on ImageNet. `rendered` takes what `scenes.render_world` returned for that world
+    before. Families of twins are known. The drone's views are warps of flat ground: no parallax,
+    no façades.
+    """
+
+    name = "PhotoTowns"
+
+    def __init__(
+        self,
+        settings: PhotoWorldSettings,
+        encode: Encode | None = None,
+        workers: int | None = None,
+        progress: bool = True,
+        rendered: Mapping | None = None,
+    ):
+        from dphr_lab import scenes
+
+        self.root, self.settings = Path(settings.folder), settings
+        self._encode, self._progress = encode, progress
+        if rendered is None:
+            rendered = scenes.render_world(self.world, workers=workers, progress=progress)
+        self.hold(rendered)
+
+    @cached_property
+    def world(self) -> PhotoWorld:
+        """The places, their tiles and edits."""
+        from dphr_lab.scenes import photos
+
+        encode = self._encode or photos.imagenet
+        return photos.make_photo_world(self.settings, encode, self._progress)
+
+
+class TwinTowns(Rendered, CrossViewDataset):
+    """A Twin Towns world, rendered when made and held in memory.
+
+    Test places are queried; distractor places are in the test gallery only. `settings` is the
+    world's `scenes.WorldSettings`, `world` what `scenes.make_world` gives for it. `rendered` takes
+    what `scenes.render_world` returned for that world before. Families of twins are known.
+    Taught in: book/01, book/06.
+    """
+
+    name = "Twin Towns"
+
+    def __init__(
+        self,
+        settings: WorldSettings,
+        workers: int | None = None,
+        progress: bool = True,
+        rendered: Mapping | None = None,
+    ):
+        from dphr_lab import scenes
+
+        self.root, self.settings, self.world = None, settings, scenes.make_world(settings)
+        if rendered is None:
+            rendered = scenes.render_world(self.world, workers=workers, progress=progress)
+        self.hold(rendered)

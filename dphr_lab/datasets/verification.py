@@ -9,39 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from dphr_lab.datasets.images import READ_THREADS, VIEWS, read_image
-from dphr_lab.datasets.layouts import (
-    SUES200,
-    CrossViewDataset,
-    FolderPairs,
-    Part,
-    University1652,
-    find_layout,
-    find_sues200_heights,
-    read_families,
-    shorten,
-    sues200_split,
-)
+from dphr_lab._images import READ_THREADS, read_image
+from dphr_lab.datasets.dataset import CrossViewDataset, Part, read_families, shorten
+from dphr_lab.datasets.layouts import SUES200, FolderPairs, find_layout, find_sues200_heights
+from dphr_lab.settings.protocol import PUBLISHED, VIEWS, sues200_split
 
-# Places and images of every part as published; see `University1652` and `SUES200` for the sources.
-PUBLISHED = {
-    University1652.name: {
-        "train/drone": (701, 37_854),
-        "train/satellite": (701, 701),
-        "test/query_drone": (701, 37_855),
-        "test/query_satellite": (701, 701),
-        "test/gallery_drone": (951, 51_355),
-        "test/gallery_satellite": (951, 951),
-    },
-    SUES200.name: {
-        "train/drone": (120, 6_000),
-        "train/satellite": (120, 120),
-        "test/query_drone": (80, 4_000),
-        "test/query_satellite": (80, 80),
-        "test/gallery_drone": (200, 10_000),
-        "test/gallery_satellite": (200, 200),
-    },
-}
 OFFICIAL_EMPTY_GOOGLE = 12  # place folders without images in University-1652's train/google
 
 
@@ -324,7 +296,7 @@ def _gallery_off_published(data: CrossViewDataset, at_height: str) -> Iterator[s
                 f"test/gallery_{view}{at_height} lacks the train places; the published gallery "
                 "holds all 200 places"
             )
-    known = frozenset.union(*sues200_split().values())
+    known = frozenset().union(*sues200_split().values())
     unknown = sorted((_places(data, "gallery", "satellite") or set()) - known)
     if unknown:
         yield f"{_count(len(unknown), 'place')} not in the published split: {shorten(unknown)}"

@@ -8,12 +8,7 @@ from dphr_lab.losses.distances import pairwise_distance
 from dphr_lab.losses.dphr import DPHRLoss
 from dphr_lab.losses.infonce import SymmetricInfoNCE
 from dphr_lab.losses.palw import ProgressiveWeight, batch_progress
-from dphr_lab.losses.peers import (
-    HERLikeLoss,
-    MetricLearningLoss,
-    MinedTripletLoss,
-    WeightedInfoNCE,
-)
+from dphr_lab.losses.peers import HERLikeLoss, MetricLearningLoss, MinedTripletLoss, WeightedInfoNCE
 from dphr_lab.losses.rda import rda_hardness, rda_weights
 from dphr_lab.losses.sharpness import (
     effective_negatives,

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dphr_lab.gather import Spread
+from dphr_lab.losses.processes import Spread
 
 SQUARED_DISTANCE_FLOOR = 4e-6  # float32 cannot tell points apart that are nearer than 0.002
 _HALF = (torch.float16, torch.bfloat16)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from dphr_lab.gather import gather_rows
 from dphr_lab.losses.calls import accepts_metric_learning_call
 from dphr_lab.losses.closed_form import TermSettings, check_chunk_size, closed_form_loss
 from dphr_lab.losses.distances import check_pairs, mean_over_negatives, pairwise_distance
 from dphr_lab.losses.palw import ProgressiveWeight, batch_progress
+from dphr_lab.losses.processes import gather_rows
 from dphr_lab.losses.rda import check_weights, rda_hardness, rda_weights
 from dphr_lab.losses.triplet import check_form, triplet_loss
 

@@ -18,7 +18,6 @@ from dphr_lab.probe.report import (
     probe_embeddings,
 )
 from dphr_lab.probe.stimuli import (
-    CHANGE_KINDS,
     DOSES_M2,
     Stimuli,
     StimulusSettings,
@@ -27,6 +26,7 @@ from dphr_lab.probe.stimuli import (
     probe_days,
     probe_scene,
 )
+from dphr_lab.scenes import CHANGE_KINDS
 
 __all__ = [
     "ALL_KINDS", "CHANGE_KINDS", "DOSES_M2", "Curve", "Fit", "ProbeReport", "Stimuli",

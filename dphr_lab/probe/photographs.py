@@ -1,19 +1,24 @@
 """The probe on photographs: the same two alternatives, edited in an aerial tile.
 
-A drone view here is a warp of flat ground, as in `dphr_lab.photos`: no parallax and no façades.
+A drone view here is a warp of flat ground, as in `dphr_lab.scenes.photos`: no parallax and no
+façades.
 """
 
 from dataclasses import replace
 
 import numpy as np
 
-from dphr_lab.photos import EDIT_KINDS, PhotoPlace, PhotoWorld, apply_edit, make_edit
-from dphr_lab.photos.views import satellite_view
 from dphr_lab.probe.stimuli import Stimuli, StimulusSettings, assemble, generator, is_near
-from dphr_lab.scenes.cameras import university_orbit
-from dphr_lab.scenes.conditions import vary
-from dphr_lab.scenes.render import decode, photograph
-from dphr_lab.scenes.worlds import mapped
+from dphr_lab.scenes import decode, photograph, university_orbit, vary
+from dphr_lab.scenes.photos import (
+    EDIT_KINDS,
+    PhotoPlace,
+    PhotoWorld,
+    apply_edit,
+    make_edit,
+    satellite_view,
+)
+from dphr_lab.scenes.processes import mapped
 
 _TRIES = 4  # draws of an edit, until one meets its dose
 

@@ -5,9 +5,9 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from dphr_lab.environment import hardware, versions
 from dphr_lab.probe.psychometric import Fit, Threshold, fit_curve, threshold
 from dphr_lab.probe.stimuli import Stimuli
+from dphr_lab.results.environment import hardware, versions
 from dphr_lab.retrieval import SELECTED_ON_TEST
 
 TIE = 1e-6  # cosine similarities nearer than this are equal: float32, and other batches, move less

@@ -12,25 +12,29 @@ from functools import cached_property
 
 import numpy as np
 
-from dphr_lab.photos.edits import EDIT_KINDS, Edit
-from dphr_lab.scenes.cameras import Pose, university_orbit
-from dphr_lab.scenes.conditions import Conditions, draw_conditions, vary
-from dphr_lab.scenes.render import Flight, decode, photograph
-from dphr_lab.scenes.towns import (
+from dphr_lab.scenes import (
     CHANGE_KINDS,
     CHANGE_RADIUS_M,
-    DISTRICTS,
     Building,
     Change,
+    Conditions,
+    Flight,
     Patch,
+    Pose,
     Scene,
     apply_change,
-    is_central,
+    decode,
+    draw_conditions,
     make_change,
     make_layout,
-    rotate,
+    photograph,
+    university_orbit,
+    vary,
 )
-from dphr_lab.scenes.worlds import mapped
+from dphr_lab.scenes.photos import EDIT_KINDS, Edit
+from dphr_lab.scenes.processes import mapped
+from dphr_lab.scenes.towns.description import is_central, rotate
+from dphr_lab.scenes.towns.districts import DISTRICTS
 
 DOSES_M2 = (5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 320.0)
 FIRST_FAMILY = 1_000_000  # worlds number their families from 0: none of theirs is met here

@@ -16,8 +16,6 @@ from typing import Any
 from dphr_lab._files import read_json
 from dphr_lab.results.real import real_table as real_table
 
-DIRECTIONS = {"D2S": "drone → satellite", "S2D": "satellite → drone"}
-
 
 def studies() -> list[str]:
     """Names of the stored studies."""

@@ -24,10 +24,11 @@ from torchvision.transforms import InterpolationMode, v2
 
 from dphr_lab import scenes
 from dphr_lab._files import write_json
-from dphr_lab.datasets import Augmentation, FileImages, apply, draw, read_image
-from dphr_lab.datasets.images import VIEWS
-from dphr_lab.environment import hardware, versions
-from dphr_lab.prepare import prepare
+from dphr_lab._images import read_image
+from dphr_lab.datasets import Augmentation, FileImages, apply, draw
+from dphr_lab.datasets.preparation import prepare
+from dphr_lab.results.environment import hardware, versions
+from dphr_lab.settings.protocol import VIEWS
 
 SOURCE_PX = 512  # University-1652's own
 SIZES_PX = (224, 384)
@@ -210,6 +211,6 @@ def by_pillow(image, image_px):
 
 
 def by_torch(pixels, image_px):
-    from dphr_lab.datasets.images import _squash
+    from dphr_lab._images import squash
 
-    return _squash(pixels, image_px)
+    return squash(pixels, image_px)

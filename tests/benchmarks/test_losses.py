@@ -21,8 +21,8 @@ import torch
 import torch.nn.functional as F
 
 from dphr_lab._files import write_json
-from dphr_lab.environment import hardware, versions
 from dphr_lab.losses import DPHRLoss, MetricLearningLoss, SymmetricInfoNCE
+from dphr_lab.results.environment import hardware, versions
 
 THREADS = 2
 ROOT = Path(__file__).parents[2]

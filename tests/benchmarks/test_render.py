@@ -20,7 +20,8 @@ pytest.importorskip("cv2")
 import cv2
 
 from dphr_lab._files import write_json
-from dphr_lab.scenes import PRESETS, make_world, render_world
+from dphr_lab.scenes import make_world, render_world
+from dphr_lab.settings.worlds import PRESETS
 
 # A place's description and ground are shared by its views, so speed depends on how many there are.
 CASES = {64: (4,), 128: (4, 54), 384: (4, 54)}

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from dphr_lab.scenes import layouts
+from dphr_lab.scenes import writing as layouts
 from faults import check, left_behind, run, table, words
 from faults.conftest import SHORT, SMALL
 from faults.machine import SIGNALS, closed, files_up_to, sent_when

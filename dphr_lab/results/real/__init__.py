@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from dphr_lab.recipes import RECIPES
 from dphr_lab.settings import Settings
+from dphr_lab.settings.recipes import RECIPES
 
 HERE = Path(__file__).parent
 EMPTY = "*No entry yet.*"

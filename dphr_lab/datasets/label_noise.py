@@ -1,0 +1,59 @@
+"""Known faults put into training pairs: what wrong labels do can only be measured on such."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dphr_lab.datasets.pairs import PairSet
+from dphr_lab.datasets.seeds import generator
+
+
+def with_wrong_pairs(pairs: PairSet, share: float, seed: int) -> PairSet:
+    """The pairs, a `share` of them showing the satellite image of another place.
+
+    They exchange their satellite images among themselves; labels stay those of the drone images.
+    Which they are depends on `seed`. Raises ValueError when they are of too few places.
+    """
+    chosen = _draw("wrong pairs", seed, len(pairs.pairs), share)
+    if len(chosen) == 0:
+        return pairs
+    # sorted by place, a shift by the most that one place has gives every pair another place's
+    chosen = chosen[np.argsort(pairs.pair_places[chosen], kind="stable")]
+    most = np.unique(pairs.pair_places[chosen], return_counts=True)[1].max()
+    if 2 * most > len(chosen):
+        raise ValueError(
+            f"wrong_pairs is {share}: its {len(chosen)} pairs have too few places to exchange "
+            "satellite images; take a larger share, or 0"
+        )
+    faulty = PairSet(pairs.drone, pairs.satellite)
+    rows = pairs.pairs.copy()
+    rows[chosen, 1] = np.roll(rows[chosen, 1], most)
+    faulty.pairs = rows
+    return faulty
+
+
+def with_split_places(pairs: PairSet, share: float, seed: int) -> PairSet:
+    """The places, a `share` of them labelled as two different ones.
+
+    Half of such a place's drone images go to a new label, with the same satellite images. Places
+    with one drone image are left whole. Which they are depends on `seed`.
+    """
+    rng = generator("split places", seed, 1)
+    several = np.flatnonzero(np.unique(pairs.drone.places, return_counts=True)[1] > 1)
+    chosen = pairs.place_ids[several[_draw("split places", seed, len(several), share)]]
+    if len(chosen) == 0:
+        return pairs
+    first = int(pairs.place_ids.max()) + 1
+    new = {place: first + i for i, place in enumerate(chosen.tolist())}
+    drone = pairs.drone.subset(np.arange(len(pairs.drone)))
+    for place, label in new.items():
+        own = np.flatnonzero(pairs.drone.places == place)
+        drone.places[rng.permutation(own)[: len(own) // 2]] = label
+    again = np.flatnonzero(np.isin(pairs.satellite.places, chosen))
+    satellite = pairs.satellite.subset(np.r_[np.arange(len(pairs.satellite)), again])
+    satellite.places[len(pairs.satellite) :] = [new[p] for p in pairs.satellite.places[again]]
+    return PairSet(drone, satellite)
+
+
+def _draw(name: str, seed: int, count: int, share: float) -> np.ndarray:
+    return generator(name, seed).permutation(count)[: round(share * count)]

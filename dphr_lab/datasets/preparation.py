@@ -1,0 +1,169 @@
+"""A copy of a data set whose images are as small as training reads them.
+
+Resizing costs more than decoding, and a training run repeats both every epoch; `prepare` does the
+resizing once. What changes in the pixels: JPEG files are coded a second time, at `JPEG_QUALITY`
+and without chroma subsampling; files of other formats keep every value that `read_image` gives.
+
+Taught in: book/07.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from dphr_lab._files import read_json, replace_when_done, write_json
+from dphr_lab._images import READ_THREADS, read_image
+from dphr_lab.datasets.dataset import CrossViewDataset
+from dphr_lab.datasets.layouts import SUES200, find_layout, find_sues200_heights
+
+RECORD = "prepared.json"
+METADATA = "metadata.json"  # of a rendered world: families, poses
+JPEG_QUALITY = 95
+_WRITE = {  # lossless but for JPEG
+    ".jpg": {"quality": JPEG_QUALITY, "subsampling": 0},
+    ".jpeg": {"quality": JPEG_QUALITY, "subsampling": 0},
+    ".webp": {"lossless": True},
+}
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What `prepare` did."""
+
+    root: Path  # the copy
+    images: int  # in the copy
+    written: int  # of them in this call
+    bytes_before: int  # of the files that were read
+    bytes_after: int  # of the copy's images
+
+    def __str__(self) -> str:
+        return (
+            f"{self.root}: {self.images:,} images, {self.written:,} of them written now; "
+            f"{self.bytes_before / 1e6:,.1f} MB became {self.bytes_after / 1e6:,.1f} MB"
+        )
+
+
+def prepare(root: Path | str, out: Path | str, image_px: int, progress: bool = False) -> Prepared:
+    """Copy the data set in `root` to `out`, its images squashed to `image_px` pixels a side.
+
+    Folders, file names and formats stay, so `out` is a data set of the same layout; images that no
+    training or test reads (street, google) are left out. The copy grows in a folder beside `out`
+    and gets its name when it is whole; a call that was cut goes on where it stopped. Raises
+    FileNotFoundError without a data set, ValueError for an `out` that holds something else, or for
+    an image that cannot be decoded.
+    """
+    root, out = Path(root), Path(out)
+    if image_px < 8:
+        raise ValueError(f"image_px is {image_px}; expected 8 or more pixels")
+    layout = find_layout(root)
+    here, there = root.resolve(), out.resolve()
+    if here == there or here in there.parents or there in here.parents:
+        raise ValueError(f"out is {out} and root is {root}: one must not lie in the other")
+    datasets = _datasets(layout, root)
+    folders, files = _folders(datasets), _files(datasets)
+    if not files:
+        raise ValueError(f"{root}: no image in its place folders, so there is nothing to copy")
+    record = {
+        "layout": layout.name,
+        "source": here.name,
+        "image_px": image_px,
+        "jpeg_quality": JPEG_QUALITY,
+        "images": len(files),
+    }
+    target = _open(out, record)
+    for folder in folders:  # empty ones, too: `verify` is to say the same of the copy
+        (target / folder.relative_to(root)).mkdir(parents=True, exist_ok=True)
+    if (root / METADATA).is_file():
+        _copy(root / METADATA, target / METADATA)
+
+    def write(path: Path) -> bool:
+        return _write_small(path, target / path.relative_to(root), image_px)
+
+    with ThreadPoolExecutor(READ_THREADS) as pool:
+        try:
+            written = sum(_counted(pool.map(write, files), len(files), progress))
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    if target != out:
+        if out.exists():  # empty: renaming onto a folder does not work everywhere
+            out.rmdir()
+        target.rename(out)
+    sizes = [(p.stat().st_size, (out / p.relative_to(root)).stat().st_size) for p in files]
+    return Prepared(out, len(files), written, *(sum(column) for column in zip(*sizes, strict=True)))
+
+
+def _datasets(layout: type[CrossViewDataset], root: Path) -> list[CrossViewDataset]:
+    if layout is SUES200:
+        return [SUES200(root, height_m) for height_m in find_sues200_heights(root)]
+    return [layout(root)]
+
+
+def _used(datasets: list[CrossViewDataset]) -> Iterator:
+    for data in datasets:
+        yield from (part for part in data.parts.values() if part.role != "unused")
+
+
+def _folders(datasets: list[CrossViewDataset]) -> list[Path]:
+    return sorted(
+        {part.folder / name / part.below for part in _used(datasets) for name in part.place_folders}
+    )
+
+
+def _files(datasets: list[CrossViewDataset]) -> list[Path]:
+    """Every image once: in the raw layout of SUES-200 a file is in several parts."""
+    return sorted(
+        {path for part in _used(datasets) for files in part.files.values() for path in files}
+    )
+
+
+def _open(out: Path, record: dict) -> Path:
+    """The folder to write into: `out` where it is this very copy already, else the one beside."""
+    aside = out.with_name(f".{out.name}.part")
+    for folder in (out, aside):
+        if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+            continue
+        try:
+            stored = read_json(folder / RECORD, "the record of a prepared data set")
+        except (OSError, ValueError):
+            raise ValueError(
+                f"out: {folder} holds something else than a prepared data set; give a new or "
+                "empty folder"
+            ) from None
+        if stored != record:
+            different = [n for n in record if stored.get(n) != record[n]]
+            raise ValueError(
+                f"out: {folder} was prepared with {different[0]} {stored.get(different[0])!r}, "
+                f"asked for is {record[different[0]]!r}; give another folder, or remove that one"
+            )
+        return folder
+    aside.mkdir(parents=True, exist_ok=True)
+    write_json(aside / RECORD, record)
+    return aside
+
+
+def _copy(path: Path, to: Path) -> None:
+    with replace_when_done(to) as aside:
+        shutil.copyfile(path, aside)
+
+
+def _write_small(path: Path, to: Path, image_px: int) -> bool:
+    """Write one image; False where it stands already and is not older than its source."""
+    from PIL import Image
+
+    if to.exists() and to.stat().st_mtime_ns >= path.stat().st_mtime_ns:
+        return False
+    image = Image.fromarray(read_image(path, image_px))
+    with replace_when_done(to) as aside:
+        image.save(aside, **_WRITE.get(path.suffix.lower(), {}))
+    return True
+
+
+def _counted(results, total: int, progress: bool):
+    from tqdm.auto import tqdm
+
+    return tqdm(results, total=total, desc="preparing", unit="image", disable=not progress)

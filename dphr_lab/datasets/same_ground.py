@@ -1,0 +1,36 @@
+"""Images of a lower height that show as much ground as those of a higher one."""
+
+from __future__ import annotations
+
+from dphr_lab._images import resize
+from dphr_lab.datasets.images import ImageSet
+
+
+class FromLower(ImageSet):
+    """Drone images of one height cut to the ground that the same camera sees from a lower one.
+
+    The middle `lower_m / height_m` of each side is kept: a pinhole camera of a narrower angle at
+    the same place. Scale is then that of the lower height; what is left of the difference is how
+    things look from further up. `sharp`: as fine as the files have it; else only the pixels that
+    the whole image has at the size asked for, enlarged. Raises ValueError unless
+    0 < lower_m <= height_m.
+    """
+
+    def __init__(self, images: ImageSet, height_m: float, lower_m: float, sharp: bool = True):
+        super().__init__(images.view, images.places, images.families)
+        if not 0 < lower_m <= height_m:
+            raise ValueError(f"lower_m is {lower_m}; expected above 0, {height_m} at most")
+        self.images, self.height_m, self.lower_m, self.sharp = images, height_m, lower_m, sharp
+
+    def read(self, indices, image_px: int):
+        """The middle of the images at `indices`, uint8 RGB (n, 3, image_px, image_px)."""
+        share = self.lower_m / self.height_m
+        whole_px = round(image_px / share) if self.sharp else image_px
+        kept_px = image_px if self.sharp else round(image_px * share)
+        first = (whole_px - kept_px) // 2
+        middle = slice(first, first + kept_px)
+        return resize(self.images.read(indices, whole_px)[..., middle, middle], image_px)
+
+    def subset(self, mask_or_indices) -> FromLower:
+        images = self.images.subset(mask_or_indices)
+        return FromLower(images, self.height_m, self.lower_m, self.sharp)

@@ -1,0 +1,100 @@
+"""From an encoder and a data set to the protocol's reports."""
+
+from collections.abc import Iterable
+
+import torch
+
+from dphr_lab.losses import pairwise_distance
+from dphr_lab.models import embed
+from dphr_lab.retrieval import RetrievalReport, evaluate
+from dphr_lab.settings.protocol import DIRECTIONS
+
+
+def evaluate_images(
+    encoder: torch.nn.Module, query, gallery, *, gallery_mode: str = "full", **options
+) -> RetrievalReport:
+    """Embed two image sets and score one as queries against the other.
+
+    `gallery_mode`: "full" or "query_places" (see `retrieval.evaluate`). The rest is as for
+    `evaluate_modes`.
+    """
+    return evaluate_modes(encoder, query, gallery, (gallery_mode,), **options)[gallery_mode]
+
+
+def evaluate_modes(
+    encoder: torch.nn.Module,
+    query,
+    gallery,
+    gallery_modes: Iterable[str],
+    *,
+    image_px: int | None = None,
+    flip_tta: bool = False,
+    progress: bool = False,
+) -> dict[str, RetrievalReport]:
+    """Embed two image sets once and score them in several gallery modes.
+
+    `query`, `gallery`: `datasets.ImageSet`s of different views; `image_px`: side in pixels to
+    which images are resized, None for the encoder's own; `flip_tta`: add the embedding of the
+    mirrored image to each.
+    """
+    options = {"image_px": image_px, "flip_tta": flip_tta, "progress": progress}
+    z_query, z_gallery = (embed(encoder, images, **options) for images in (query, gallery))
+    tta = "horizontal flip" if flip_tta else "none"
+    return {
+        mode: score(z_query, query, z_gallery, gallery, gallery_mode=mode, tta=tta)
+        for mode in gallery_modes
+    }
+
+
+def score(z_query: torch.Tensor, query, z_gallery: torch.Tensor, gallery, **options):
+    """`retrieval.evaluate` on embeddings (N, D) of two image sets, with their labels."""
+    return evaluate(
+        z_query,
+        query.places,
+        z_gallery,
+        gallery.places,
+        query_families=query.families,
+        gallery_families=gallery.families,
+        **options,
+    )
+
+
+def place_distances(
+    z_query: torch.Tensor, query, z_gallery: torch.Tensor, gallery
+) -> dict[str, float]:
+    """Mean distance of the queries to their nearest positive, twin and stranger.
+
+    {"d_pos", "d_twin", "d_stranger"}, each in [0, 2]; of embeddings (N, D) of two image sets. A
+    stranger is a place of another family. What no query has is left out, as twins are where
+    families are unknown. Taught in: book/03.
+    """
+    distance = pairwise_distance(z_query, z_gallery)
+    same_place = torch.from_numpy(query.places[:, None] == gallery.places)
+    groups = {"d_pos": same_place, "d_stranger": ~same_place}
+    if query.families is not None and gallery.families is not None:
+        same_family = torch.from_numpy(query.families[:, None] == gallery.families)
+        groups |= {"d_twin": same_family & ~same_place, "d_stranger": ~same_family}
+    nearest = {name: distance.masked_fill(~of, torch.inf).amin(1) for name, of in groups.items()}
+    return {
+        name: values[values.isfinite()].mean().item()
+        for name, values in nearest.items()
+        if values.isfinite().any()
+    }
+
+
+def evaluate_dataset(
+    encoder: torch.nn.Module,
+    data,
+    *,
+    directions: Iterable[str] = tuple(DIRECTIONS),
+    **options,
+) -> dict[str, RetrievalReport]:
+    """Reports on the test half of a `datasets.CrossViewDataset`, by direction.
+
+    `directions`: "D2S" (drone → satellite, localisation), "S2D" (satellite → drone, navigation).
+    `options` as for `evaluate_images`.
+    """
+    return {
+        direction: evaluate_images(encoder, *data.test(direction), **options)
+        for direction in directions
+    }

@@ -1,0 +1,193 @@
+"""The encoder: one timm backbone, shared by both views, from images to unit vectors.
+
+Drone and satellite images pass through the same weights, as in the strongest common baselines, so
+a query and its place can only meet if the network learns what does not depend on the view.
+
+Taught in: book/01, book/06.
+"""
+
+import difflib
+from pathlib import Path
+
+import timm
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from dphr_lab import __version__
+from dphr_lab._files import read_json, write_json
+from dphr_lab.models.pooling import GeM
+from dphr_lab.models.weights import (
+    file_state,
+    from_hub,
+    load_exactly,
+    pypi_state,
+    read_state,
+    save_tensors,
+    weights_source,
+)
+from dphr_lab.settings import POOLS
+
+SETTINGS_FILE = "encoder.json"
+WEIGHTS_FILE = "encoder.safetensors"
+
+
+class Encoder(nn.Module):
+    """Images of either view to L2-normalised embeddings, by a timm backbone.
+
+    `backbone`: any timm name, with or without a weights tag. `embed_dim`: width of a linear layer
+    on top; None keeps the backbone's own width. `pool`: "avg" is the backbone's own pooling (the
+    average of the feature map; class token or the like for transformers over tokens), "gem" a
+    `GeM` over the feature map. `image_px`: the side the encoder is meant for; None takes the
+    backbone's. Convolutional backbones accept other sizes, those of fixed input size do not.
+
+    `pretrained` says where the backbone's weights come from: None (drawn at random), True, "hub" or
+    a tag such as "fb_in22k_ft_in1k_384" (timm's weights, downloaded or from its cache), a path to a
+    `.safetensors` or `.pth` state dict in timm's naming, or "pypi" (the ImageNet weights in the
+    packages of `PYPI_WEIGHTS`, needing no download at run time).
+
+    Raises ValueError for an unknown backbone, pool or weights that do not fit, FileNotFoundError
+    for a missing file, ModuleNotFoundError for a missing weights package, and ConnectionError,
+    naming what works without a network, when timm's weights cannot be had.
+    """
+
+    def __init__(
+        self,
+        backbone: str,
+        embed_dim: int | None = None,
+        pretrained: str | Path | bool | None = None,
+        pool: str = "avg",
+        image_px: int | None = None,
+    ):
+        super().__init__()
+        if pool not in POOLS:
+            raise ValueError(f"pool is {pool!r}: expected one of {POOLS}")
+        if not timm.is_model(backbone):
+            near = difflib.get_close_matches(backbone, timm.list_models(), n=3)
+            raise ValueError(
+                f"backbone is {backbone!r}, which timm {timm.__version__} does not know. "
+                f"Near it: {near or 'nothing'}; timm.list_models() lists all"
+            )
+        source, backbone = weights_source(pretrained, backbone)
+        published = timm.get_pretrained_cfg(backbone)
+        self.image_px = image_px or published.input_size[-1]
+        self.fixed_size = published.fixed_input_size
+        size = {"img_size": self.image_px} if self.fixed_size else {}
+        self.backbone_name, self.pool_name, self.embed_dim = backbone, pool, embed_dim
+        self.backbone = (
+            from_hub(backbone, **size)
+            if source == "hub"
+            else timm.create_model(backbone, pretrained=False, num_classes=0, **size)
+        )
+        if source == "pypi":
+            load_exactly(
+                self.backbone, pypi_state(backbone, self.backbone), "the PyPI weights", backbone
+            )
+        elif isinstance(source, Path):
+            load_exactly(
+                self.backbone, file_state(source, published.classifier), str(source), backbone
+            )
+
+        self.pool = GeM() if pool == "gem" else None
+        width = self.backbone.head_hidden_size
+        self.head = nn.Linear(width, embed_dim) if embed_dim else nn.Identity()
+        self.width = embed_dim or width  # D
+        self.register_buffer("mean", torch.tensor(published.mean).view(1, 3, 1, 1))
+        self.register_buffer("std", torch.tensor(published.std).view(1, 3, 1, 1))
+        self.to(memory_format=torch.channels_last)
+        if self.pool is not None:
+            self._check_feature_map()
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(B, 3, H, W), uint8 or float in [0, 1], RGB -> (B, D) float32 of length 1.
+
+        The input is normalised here. The output is float32 under autocast, too.
+        """
+        self._check_images(images)
+        if images.dtype == torch.uint8:
+            images = images.to(self.mean.dtype) / 255
+        x = (images.to(self.mean.dtype) - self.mean) / self.std
+        x = self.backbone.forward_features(x.contiguous(memory_format=torch.channels_last))
+        if self.pool is not None:
+            x = self._pool_to_1x1(x)
+        x = self.backbone.forward_head(x, pre_logits=True)  # own norms stay; pools what is unpooled
+        return F.normalize(self.head(x).float())
+
+    def save(self, folder: Path | str) -> None:
+        """Write `encoder.safetensors` and `encoder.json` into `folder`, made when missing."""
+        folder = Path(folder)
+        save_tensors(self.state_dict(), folder / WEIGHTS_FILE)
+        write_json(folder / SETTINGS_FILE, self.settings() | {"dphr_lab": __version__})
+
+    def settings(self) -> dict:
+        """What `Encoder` must be given to build this architecture again; JSON's own types."""
+        return {
+            "backbone": self.backbone_name,
+            "embed_dim": self.embed_dim,
+            "pool": self.pool_name,
+            "image_px": self.image_px,
+        }
+
+    @classmethod
+    def load(cls, folder: Path | str) -> "Encoder":
+        """The encoder that `save` wrote into `folder`, on the CPU, in evaluation mode.
+
+        Raises FileNotFoundError when a file is missing, and ValueError when a file is damaged or
+        asks for what this version does not have, when the weights are not those of the backbone
+        in the JSON (naming missing and unexpected ones), and when they are not finite.
+        """
+        folder = Path(folder)
+        for name in (SETTINGS_FILE, WEIGHTS_FILE):
+            if not (folder / name).is_file():
+                there = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else "no folder"
+                raise FileNotFoundError(
+                    f"{folder / name} is missing: a folder written by Encoder.save holds "
+                    f"{SETTINGS_FILE} and {WEIGHTS_FILE}; found {there}"
+                )
+        settings = read_json(folder / SETTINGS_FILE, "the settings of an encoder")
+        version = settings.pop("dphr_lab", "unknown")
+        try:
+            encoder = cls(**settings)
+        except (TypeError, ValueError, AttributeError) as error:
+            raise ValueError(
+                f"{folder / SETTINGS_FILE} holds other settings than can be built here ({error}); "
+                f"it was written by dphr_lab {version}, this is {__version__}"
+            ) from error
+        path = folder / WEIGHTS_FILE
+        state = read_state(path)
+        load_exactly(encoder, state, str(path), settings["backbone"])
+        if wrong := [name for name, value in state.items() if not value.isfinite().all()]:
+            raise ValueError(
+                f"{path}: {len(wrong)} of its weights are NaN or infinite, such as {wrong[0]}: the "
+                "training diverged; take an earlier checkpoint, or train with a smaller rate"
+            )
+        return encoder.eval()
+
+    def _check_images(self, images: Tensor) -> None:
+        if images.ndim != 4 or images.shape[1] != 3:
+            raise ValueError(f"images has shape {tuple(images.shape)}: expected (B, 3, H, W)")
+        if images.dtype != torch.uint8 and not images.is_floating_point():
+            raise ValueError(f"images is {images.dtype}: expected uint8, or float in [0, 1]")
+        px = (self.image_px, self.image_px)
+        if self.fixed_size and tuple(images.shape[2:]) != px:
+            raise ValueError(
+                f"images are {tuple(images.shape[2:])}, but {self.backbone_name} was built for "
+                f"{px}: resize them, or build the Encoder with their size as image_px"
+            )
+
+    def _check_feature_map(self) -> None:
+        px = self.image_px if self.fixed_size else min(64, self.image_px)
+        was_training = self.backbone.training
+        with torch.no_grad():
+            x = self.backbone.eval().forward_features(torch.zeros(1, 3, px, px))
+        self.backbone.train(was_training)
+        if x.ndim != 4:
+            raise ValueError(
+                f"pool is 'gem', but {self.backbone_name} gives tokens of shape {tuple(x.shape)}, "
+                "not a feature map (B, C, H, W): use pool='avg'"
+            )
+
+    def _pool_to_1x1(self, x: Tensor) -> Tensor:
+        if getattr(self.backbone, "output_fmt", "NCHW") == "NHWC":
+            return self.pool(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+        return self.pool(x)  # (B, C, H, W) -> (B, C, 1, 1): what the head averages next

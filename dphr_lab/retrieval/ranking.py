@@ -1,0 +1,54 @@
+"""The score and the order of a gallery's images, by which every number is measured."""
+
+from collections.abc import Iterator
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def rank(query, gallery, k: int = 10, chunk_size: int = 256) -> tuple[Tensor, Tensor]:
+    """The first `k` gallery images of each query, best first, by the module's score and order.
+
+    `query` (Q, D) and `gallery` (G, D) are tensors or arrays of embeddings, normalised here.
+    Returns indices (Q, k) int64 and cosine similarities (Q, k) float32 on the CPU; k is cut to G.
+    Raises ValueError for other shapes, non-finite values, or k below 1.
+    """
+    query, gallery = as_embeddings(query, gallery)
+    at_least_1(k=k, chunk_size=chunk_size)
+    indices, scores = [], []
+    for _, similarity in similarities_by_rows(query, gallery, chunk_size):
+        best, order = similarity.sort(dim=1, descending=True, stable=True)
+        indices.append(order[:, :k].cpu())
+        scores.append(best[:, :k].cpu())
+    return torch.cat(indices), torch.cat(scores)
+
+
+def similarities_by_rows(query: Tensor, gallery: Tensor, chunk_size: int) -> Iterator:
+    """(rows, cosine similarities (b, G)) for `chunk_size` queries at a time."""
+    for start in range(0, len(query), chunk_size):
+        rows = slice(start, start + chunk_size)
+        yield rows, query[rows] @ gallery.T
+
+
+def as_embeddings(query, gallery) -> tuple[Tensor, Tensor]:
+    """Both as normalised float32 on the query's device, checked."""
+    query, gallery = torch.as_tensor(query).detach(), torch.as_tensor(gallery).detach()
+    for name, z in (("query", query), ("gallery", gallery)):
+        if z.ndim != 2 or len(z) == 0:
+            raise ValueError(
+                f"{name} has shape {tuple(z.shape)}: expected (images, D), at least one image"
+            )
+        if not z.isfinite().all():
+            raise ValueError(f"{name} holds a value that is NaN or infinite: it cannot be ranked")
+    if query.shape[1] != gallery.shape[1]:
+        raise ValueError(
+            f"query has D = {query.shape[1]}, gallery {gallery.shape[1]}: expected the same encoder"
+        )
+    return F.normalize(query.float()), F.normalize(gallery.to(query.device).float())
+
+
+def at_least_1(**values: int) -> None:
+    for name, value in values.items():
+        if value < 1:
+            raise ValueError(f"{name} is {value}: expected at least 1")

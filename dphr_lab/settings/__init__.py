@@ -1,0 +1,26 @@
+"""What is asked for: settings of a run and of a world, recipes, and the protocol's facts.
+
+Standard library only, so that `dphr --help` answers at once.
+"""
+
+from dphr_lab.settings.run import (
+    LOSSES,
+    MIXED_PRECISION,
+    OPTIMIZERS,
+    POOLS,
+    SAMPLERS,
+    SELECT,
+    TWIN_TOWNS_MINI,
+    Settings,
+)
+
+__all__ = [
+    "LOSSES",
+    "MIXED_PRECISION",
+    "OPTIMIZERS",
+    "POOLS",
+    "SAMPLERS",
+    "SELECT",
+    "TWIN_TOWNS_MINI",
+    "Settings",
+]

@@ -1,0 +1,43 @@
+"""Whether a value that a file, a flag or a caller gave is what a settings class expects."""
+
+import math
+from collections.abc import Mapping
+from numbers import Integral, Real
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, get_args, get_origin, get_type_hints
+
+_KINDS = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a finite number",
+    str: "text",
+    Path: "a path",
+    NoneType: "none",
+    Mapping[str, Any]: "names with values",
+}
+
+
+def check_types(settings: Any) -> None:
+    """Raise `ValueError` for a field of a dataclass that is not of its type, or not finite.
+
+    Files and flags give settings, and Python itself does not look.
+    """
+    for name, hint in get_type_hints(type(settings)).items():
+        kinds = get_args(hint) if isinstance(hint, UnionType) else (hint,)
+        right = any(_is_of(kind, getattr(settings, name)) for kind in kinds)
+        check_value(name, getattr(settings, name), right, " or ".join(map(_KINDS.get, kinds)))
+
+
+def _is_of(kind: Any, value: object) -> bool:
+    """Whether a value, as a file or a caller gave it, is of a field's type."""
+    if kind is float:
+        return _is_of(int, value) or (isinstance(value, Real) and math.isfinite(value))
+    if isinstance(value, bool) or kind is bool:
+        return isinstance(value, bool) and kind is bool
+    return isinstance(value, {int: Integral}.get(kind, get_origin(kind) or kind))
+
+
+def check_value(name: str, found: object, right: bool, expected: str) -> None:
+    if not right:
+        raise ValueError(f"{name}: found {found!r}; expected {expected}")

@@ -1,0 +1,280 @@
+"""Recipes: named, frozen settings of a training run, each value with its source and grade.
+
+    recipe = RECIPES["dphr-university1652"]
+    settings = recipe.settings(micro_batch=16)   # any field of `Settings` may be changed
+    print(recipe.describe(settings))             # all of it, changes marked
+
+Grades: [S] read in a public source, which the entry names; [A] in the abstract of the DPHR paper
+(arXiv 2510.27181); [O] our own choice. Standard library only, so that `dphr --help` is quick.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from dphr_lab.settings.run import Settings
+
+# Fields that a recipe does not decide: they change where and how fast a run goes, or are its seed.
+OF_THE_MACHINE = ("seed", "threads", "workers", "micro_batch", "checkpoint_every")
+NESTED = ("augmentation", "loss_options")  # fields whose entries are chosen one by one
+
+CODE = "Sample4Geo's public code"
+PAPERS = "public summaries of the DPHR paper"
+FAMILY = "other projects that use Sample4Geo's code on SUES-200"
+OURS = "dphr_lab"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One value of a recipe and where it comes from."""
+
+    name: str  # a field of `Settings`, or "augmentation.<keyword>", "loss_options.<keyword>"
+    value: Any
+    grade: str  # "[A]", "[S]" or "[O]"
+    source: str  # where it was read, or why it was chosen
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A named, frozen set of `Settings`."""
+
+    name: str
+    about: str  # one line: what it trains, on what
+    choices: tuple[Choice, ...]
+    needs_height: bool = False  # one model a height, as is the convention on SUES-200
+
+    def settings(self, n_pairs: int | None = None, **changes: Any) -> Settings:
+        """The recipe as `Settings`, with `changes` to its fields.
+
+        Entries of `augmentation` and `loss_options` are changed one by one; another `loss` starts
+        without the recipe's options, and `steps` without its `epochs`. `n_pairs` training pairs
+        give `steps` where the recipe counts epochs (training counts them itself). Raises
+        `ValueError` for values out of range.
+        """
+        values = self._values()
+        if "loss" in changes and changes["loss"] != values.get("loss"):
+            values["loss_options"] = {}
+        if "steps" in changes:
+            values["epochs"] = None
+        for name in NESTED:
+            if changes.get(name) is not None:
+                changes[name] = {**(values.get(name) or {}), **changes[name]}
+        settings = Settings(**values | changes)
+        if n_pairs is not None and settings.epochs is not None:
+            settings = settings.changed(steps=int(settings.epochs * (n_pairs // settings.batch)))
+        return settings
+
+    def overridden(self, settings: Settings) -> dict[str, dict[str, Any]]:
+        """{name: {"recipe": value, "run": value}} where `settings` are not the recipe's.
+
+        Fields `OF_THE_MACHINE` do not count.
+        """
+        own, given = _flat(self.settings()), _flat(settings)
+        return {
+            name: {"recipe": own.get(name), "run": given.get(name)}
+            for name in {**own, **given}
+            if name not in OF_THE_MACHINE and own.get(name) != given.get(name)
+        }
+
+    def describe(self, settings: Settings | None = None) -> str:
+        """The recipe in full: a line a value, with its grade and source; changes are marked."""
+        settings = self.settings() if settings is None else settings
+        changed, given = self.overridden(settings), _flat(settings)
+        chosen = {choice.name: choice for choice in self.choices}
+        rows = []
+        for name in [*chosen, *(name for name in changed if name not in chosen)]:
+            if name in changed:
+                source = f"given; the recipe has {_shown(changed[name]['recipe'])}"
+                rows.append((name, _shown(given.get(name)), "", source))
+            else:
+                choice = chosen[name]
+                value = _shown(_plain(choice.value))
+                rows.append((name, value, choice.grade, choice.source))
+        widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
+        lines = [f"recipe {self.name}: {self.about}"]
+        for name, value, grade, source in rows:
+            lines.append(f"  {name:<{widths[0]}}  {value:<{widths[1]}}  {grade:<3}  {source}")
+        rest = [n for n in given if n not in chosen and n not in changed and n not in NESTED]
+        lines.append("  as without a recipe: " + ", ".join(f"{n} {_shown(given[n])}" for n in rest))
+        return "\n".join(lines)
+
+    def _values(self) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        for choice in self.choices:
+            field, _, keyword = choice.name.partition(".")
+            if keyword:
+                values.setdefault(field, {})[keyword] = choice.value
+            else:
+                values[field] = choice.value
+        return values
+
+
+def _flat(settings: Settings) -> dict[str, Any]:
+    """Every field by name; entries of nested ones as "field.keyword"; no steps beside epochs."""
+    flat: dict[str, Any] = {}
+    for field in fields(settings):
+        value = getattr(settings, field.name)
+        if isinstance(value, Mapping) and value:
+            flat |= {f"{field.name}.{keyword}": _plain(entry) for keyword, entry in value.items()}
+        else:
+            flat[field.name] = value
+    if settings.epochs is not None:
+        del flat["steps"]
+    return flat
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value  # as JSON reads it back
+
+
+def _shown(value: Any) -> str:
+    return "none" if value is None else str(value)
+
+
+_SAMPLE4GEO = (
+    Choice("backbone", "convnext_base.fb_in22k_ft_in1k_384", "[S]", f"{CODE}; both views share it"),
+    Choice("pretrained", "hub", "[S]", f"{CODE}: timm's weights"),
+    Choice("image_px", 384, "[S]", CODE),
+    Choice("batch", 128, "[S]", f"{CODE}: 32 on each of 4 GPUs; all places distinct"),
+    Choice("sampler", "random", "[S]", f"{CODE}: pairs shuffled, greedily filled"),
+    Choice("epochs", 1, "[S]", f"{CODE}; 295 steps of University-1652's 37,854 pairs"),
+    Choice("optimizer", "adamw", "[S]", CODE),
+    Choice("learning_rate", 1e-3, "[S]", CODE),
+    Choice("weight_decay", 0.01, "[S]", f"{CODE}: AdamW's default; here not of the temperature"),
+    Choice("warmup", 0.1, "[S]", f"{CODE}: 0.1 epochs, then a cosine to 0"),
+    Choice("clip_norm", None, "[O]", "there: values are clipped at 100, which hardly ever acts"),
+    Choice("mixed_precision", "fp16", "[S]", f"{CODE}; needs a GPU"),
+    Choice("augmentation.flip", 0.5, "[S]", f"{CODE}: one decision for both views"),
+    Choice("augmentation.quarter_turns", 1.0, "[S]", f"{CODE}: the satellite view's"),
+    Choice("augmentation.jitter", 0.5, "[S]", f"{CODE}; hue, which is jittered there, is not here"),
+    Choice("augmentation.brightness", 0.15, "[S]", CODE),
+    Choice("augmentation.contrast", 0.15, "[S]", CODE),
+    Choice("augmentation.saturation", 0.15, "[S]", CODE),
+    Choice("augmentation.jpeg", 0.5, "[S]", CODE),
+    Choice("augmentation.jpeg_quality", (90, 100), "[S]", CODE),
+    Choice("augmentation.blur", 0.15, "[O]", "there: 0.3, one half of it sharpening instead"),
+    Choice("augmentation.erase", 0.3, "[S]", f"{CODE}: the probability"),
+    Choice("augmentation.erase_area", (0.02, 0.15), "[O]", "one rectangle; there 10-25, or a grid"),
+    Choice("val_places", None, "[O]", "a tenth of the places; there the test set chooses"),
+    Choice("select", "best", "[O]", "by R@1 on held-out training places"),
+)
+_INFONCE = (
+    Choice("loss", "infonce", "[S]", f"{CODE}: symmetric InfoNCE"),
+    Choice("loss_options.label_smoothing", 0.1, "[S]", CODE),
+    Choice("loss_options.temperature", 0.07, "[S]", f"{CODE}: where it starts"),
+    Choice("loss_options.learn_temperature", True, "[S]", CODE),
+)
+_DPHR_TERM = (
+    Choice("loss_options.alpha", 10.0, "[O]", f"{OURS}.losses.TripletLoss: of the soft margin"),
+    Choice(
+        "loss_options.weight_map",
+        "exp",
+        "[O]",
+        "RDA: that there is a map is [S]",
+    ),
+    Choice("loss_options.beta", 16.0, "[O]", "RDA's sharpness"),
+    Choice("loss_options.normalise", "query", "[O]", "a query's weights have mean 1"),
+    Choice(
+        "loss_options.signal",
+        "recall",
+        "[O]",
+        "PALW: that there is a signal is [S]",
+    ),
+    Choice("loss_options.momentum", 0.99, "[O]", "of the signal's average"),
+    Choice("loss_options.lambda_max", 1.0, "[O]", "PALW's largest weight"),
+    Choice("loss_options.gamma", 1.0, "[O]", "PALW's exponent"),
+)
+_DPHR_BESIDE_INFONCE = (
+    Choice("loss", "dphr_infonce", "[S]", f"{PAPERS}: Sample4Geo with DPHR; the sum is ours [O]"),
+    *_DPHR_TERM,
+    Choice("loss_options.mu", 1.0, "[O]", "weight of DPHR beside InfoNCE"),
+)
+_SUES200 = (
+    Choice("batch", 64, "[O]", "120 training places, fewer after the hold-out: no 128"),
+    Choice("epochs", 1, "[S]", f"{FAMILY}: the same recipe, a model a height"),
+)
+_TWIN_TOWNS = (
+    Choice("backbone", "test_convnext", "[O]", "a minute on a laptop's CPU"),
+    Choice("pretrained", None, "[O]", "from scratch"),
+    Choice("image_px", 64, "[O]", "the size of the world's images"),
+    Choice("batch", 64, "[O]", OURS),
+    Choice("sampler", "random", "[O]", OURS),
+    Choice("steps", 800, "[O]", "chosen on held-out places of another world"),
+    Choice("optimizer", "adamw", "[O]", OURS),
+    Choice("learning_rate", 3e-3, "[O]", "chosen on held-out places of another world"),
+    Choice("weight_decay", 0.01, "[O]", "AdamW's default"),
+    Choice("warmup", 0.1, "[O]", OURS),
+    Choice("augmentation.jitter", 0, "[O]", "the worlds' photographs vary by themselves"),
+    Choice("augmentation.jpeg", 0, "[O]", "likewise"),
+    Choice("augmentation.blur", 0, "[O]", "likewise"),
+    Choice("augmentation.erase", 0, "[O]", "likewise"),
+    Choice("loss", "dphr", "[O]", "DPHR alone, our reading of the paper"),
+    *_DPHR_TERM,
+    Choice("val_places", 60, "[O]", "whole families of twins"),
+    Choice("select", "last", "[O]", "60 places tell checkpoints apart by chance only"),
+)
+
+
+def _changed(choices: tuple[Choice, ...], changes: tuple[Choice, ...]) -> tuple[Choice, ...]:
+    """`choices` with those of the same name replaced, each in its place."""
+    by_name = {choice.name: choice for choice in changes}
+    return tuple(by_name.get(choice.name, choice) for choice in choices)
+
+
+RECIPES: dict[str, Recipe] = {
+    recipe.name: recipe
+    for recipe in (
+        Recipe(
+            "sample4geo-university1652",
+            "the strongest common baseline on University-1652",
+            (*_SAMPLE4GEO, *_INFONCE),
+        ),
+        Recipe(
+            "dphr-university1652",
+            "the baseline with DPHR beside its loss, our reading of Sample4Geo-DPHR",
+            (*_SAMPLE4GEO, *_DPHR_BESIDE_INFONCE),
+        ),
+        Recipe(
+            "sample4geo-sues200",
+            "the baseline on SUES-200, a model a height",
+            (*_changed(_SAMPLE4GEO, _SUES200), *_INFONCE),
+            needs_height=True,
+        ),
+        Recipe(
+            "dphr-sues200",
+            "DPHR beside the baseline's loss on SUES-200, a model a height",
+            (*_changed(_SAMPLE4GEO, _SUES200), *_DPHR_BESIDE_INFONCE),
+            needs_height=True,
+        ),
+        Recipe(
+            "twin-towns",
+            "DPHR on the rendered world 'mini', a minute or two on a CPU",
+            _TWIN_TOWNS,
+        ),
+        Recipe(
+            "twin-towns-sues200",
+            "DPHR on a rendered world in SUES-200's layout, a model a height",
+            _changed(
+                _TWIN_TOWNS,
+                (
+                    Choice("steps", 300, "[O]", "fewer places than 'mini'; not tuned"),
+                    Choice("val_places", 12, "[O]", "three families of four"),
+                ),
+            ),
+            needs_height=True,
+        ),
+    )
+}
+
+
+def find_recipe(name: str) -> Recipe:
+    """The recipe of that name; raises `ValueError` naming those there are."""
+    if name not in RECIPES:
+        raise ValueError(f"recipe: found {name!r}; expected one of {', '.join(RECIPES)}")
+    return RECIPES[name]
+
+
+def list_recipes() -> str:
+    """A line a recipe: its name and what it is."""
+    width = max(map(len, RECIPES))
+    return "\n".join(f"{name:<{width}}  {recipe.about}" for name, recipe in RECIPES.items())

@@ -1,0 +1,72 @@
+"""Rendered worlds of studies, kept in the user's cache."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+
+from dphr_lab._files import replace_when_done
+from dphr_lab.studies.study import Study, settings_of_world
+
+
+def open_world(study: Study, world: str, seed: int):
+    """The data set of a study's world, rendered now or read from the user's cache."""
+    from dphr_lab import scenes
+    from dphr_lab.datasets import PhotoTowns, TwinTowns
+    from dphr_lab.scenes import photos
+
+    settings = settings_of_world(study, world, seed)
+    if "photos" in study.worlds[world]:
+        kind, make = PhotoTowns, photos.make_photo_world
+        tiles = sorted((p.name, p.stat().st_size) for p in Path(settings.folder).rglob("*.*"))
+    else:
+        kind, make, tiles = TwinTowns, scenes.make_world, ()
+    path = _cache() / f"{fingerprint(settings, tiles)}.npz"
+    if path.exists():
+        with np.load(path, allow_pickle=False) as arrays:
+            rendered = _nested(arrays)
+    else:
+        rendered = scenes.render_world(make(settings), progress=False)
+        with replace_when_done(path) as aside:
+            np.savez(aside, **_flat(rendered))
+    return kind(settings, rendered=rendered)
+
+
+def _cache() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base, "dphr-lab", "worlds")
+
+
+def fingerprint(settings, tiles: Sequence = ()) -> str:
+    """Changes with the settings, the tiles, the code that draws, and its OpenCV and numpy."""
+    import cv2
+
+    digest = hashlib.sha256(json.dumps([asdict(settings), tiles], sort_keys=True).encode())
+    digest.update(f"{cv2.__version__} {np.__version__}".encode())
+    for module in sorted(Path(str(files("dphr_lab.scenes"))).rglob("*.py")):
+        digest.update(module.read_bytes())
+    return digest.hexdigest()[:24]
+
+
+def _flat(rendered: Mapping) -> dict[str, np.ndarray]:
+    return {
+        f"{split}/{view}/{i}": array
+        for split, views in rendered.items()
+        for view, arrays in views.items()
+        for i, array in enumerate(arrays)
+    }
+
+
+def _nested(arrays) -> dict:
+    nested: dict = {}
+    for name in sorted(arrays):
+        split, view, _ = name.split("/")
+        nested.setdefault(split, {}).setdefault(view, []).append(arrays[name])
+    return nested

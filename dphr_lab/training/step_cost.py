@@ -1,0 +1,189 @@
+"""What a training step takes: memory and arithmetic, counted without a GPU.
+
+The encoder's forward pass is traced on tensors that have shapes and no values
+(`torch._subclasses.FakeTensorMode`), as on a GPU and in the run's precision. Every tensor that
+autograd keeps for the backward pass is counted once, by its storage. Beside these a step holds the
+weights, their gradients and the optimiser's moments.
+
+Not counted: the CUDA context and cuDNN's work space (about half a GiB to one), what the allocator
+cannot use, and the loss's B x B matrices, which are small beside the encoder's activations.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.autograd.graph import saved_tensors_hooks
+from torch.utils.flop_counter import FlopCounterMode
+
+from dphr_lab.models import Encoder
+from dphr_lab.settings import Settings
+from dphr_lab.settings.protocol import PUBLISHED, SUES_200, UNIVERSITY1652
+from dphr_lab.settings.recipes import find_recipe
+
+HALF = {"no": None, "bf16": torch.bfloat16, "fp16": torch.float16}
+MOMENTS = {"adamw": 2, "sgd": 1}  # tensors of the parameters' size that the optimiser keeps
+CARD_SHARE = 0.85  # of a card that an estimate may fill: what is not counted needs the rest [O]
+MIB, GIB = 2**20, 2**30
+
+
+@dataclass(frozen=True)
+class StepCost:
+    """What one optimiser step takes; bytes and floating-point operations."""
+
+    weights: int  # parameters and buffers
+    gradients: int
+    moments: int  # the optimiser's
+    activations: int  # kept for the backward pass: of one micro-batch, or of the batch
+    working: int  # twice the largest of them: what one layer's backward pass holds beside them
+    flops: float  # of a step: forward and backward, and the micro-batches' second forward pass
+
+    @property
+    def peak(self) -> int:
+        """Bytes at the moment when all of it is there."""
+        return self.weights + self.gradients + self.moments + self.activations + self.working
+
+    def fits(self, card_gb: float) -> bool:
+        """Whether it fits on a card of so many GiB, leaving `1 - CARD_SHARE` of it free."""
+        return self.peak <= CARD_SHARE * card_gb * GIB
+
+    def __str__(self) -> str:
+        parts = {
+            "weights": self.weights,
+            "gradients": self.gradients,
+            "optimiser": self.moments,
+            "activations": self.activations,
+            "at work": self.working,
+        }
+        listed = ", ".join(f"{name} {size / MIB:,.0f}" for name, size in parts.items())
+        return f"{self.peak / MIB:,.0f} MiB ({listed})"
+
+
+def step_cost(settings: Settings, encoder: Encoder | None = None, device: str = "cuda") -> StepCost:
+    """What a step of these settings takes in one process, by counting.
+
+    `encoder` saves building one; `device` "cuda" or "cpu" decides which kernels, and so which
+    tensors, are counted: none of them runs. Raises what `Encoder` raises.
+    """
+    if encoder is None:
+        encoder = Encoder(
+            settings.backbone,
+            embed_dim=settings.embed_dim,
+            pool=settings.pool,
+            image_px=settings.image_px,
+        )
+    pairs = min(settings.micro_batch or settings.batch, settings.batch)
+    precision = HALF[settings.mixed_precision]
+    activations, largest, flops = count_activations(
+        encoder.train(), 2 * pairs, settings.image_px, precision, device
+    )
+    trained = sum(p.numel() * p.element_size() for p in encoder.parameters())
+    buffers = sum(b.numel() * b.element_size() for b in encoder.buffers())
+    passes = 3 if pairs == settings.batch else 4  # a backward pass is two forward ones
+    return StepCost(
+        weights=trained + buffers,
+        gradients=trained,
+        moments=MOMENTS[settings.optimizer] * trained,
+        activations=activations,
+        working=2 * largest,
+        flops=passes * flops * settings.batch / pairs,
+    )
+
+
+def count_activations(
+    encoder: nn.Module, images: int, image_px: int, half: torch.dtype | None, device: str
+) -> tuple[int, int, float]:
+    """(bytes kept for backward, the largest tensor's, flops) of a forward pass of `images`.
+
+    `half`: the precision of autocast, None for float32. Nothing is computed.
+    """
+    held: dict[int, torch.Tensor] = {}
+    with FakeTensorMode(allow_non_fake_inputs=True), _autocast(device, half):
+        state = {
+            name: torch.empty_strided(
+                t.shape, t.stride(), dtype=t.dtype, device=device, requires_grad=t.requires_grad
+            )
+            for name, t in [*encoder.named_parameters(), *encoder.named_buffers()]
+        }
+        batch = torch.empty((images, 3, image_px, image_px), dtype=torch.uint8, device=device)
+        with FlopCounterMode(display=False) as counter, kept_for_backward(held):
+            torch.func.functional_call(encoder, state, (batch,))
+        own = {_storage(t) for t in state.values()}
+        sizes = [t.untyped_storage().nbytes() for key, t in held.items() if key not in own]
+    return sum(sizes), max(sizes, default=0), float(counter.get_total_flops())
+
+
+@contextmanager
+def kept_for_backward(held: dict[int, torch.Tensor]) -> Iterator[None]:
+    """Note in `held` every storage that autograd keeps, by a key of it: a tensor that views it."""
+
+    def pack(tensor: torch.Tensor) -> torch.Tensor:
+        held[_storage(tensor)] = tensor  # held, so that its key is not given to another
+        return tensor
+
+    with saved_tensors_hooks(pack, lambda tensor: tensor):
+        yield
+
+
+def _storage(tensor: torch.Tensor) -> int:
+    return tensor.untyped_storage()._cdata
+
+
+@contextmanager
+def _autocast(device: str, half: torch.dtype | None) -> Iterator[None]:
+    # by torch's inner switches: torch.autocast("cuda") switches itself off where no GPU is
+    if half is None:
+        yield
+        return
+    torch.set_autocast_enabled(device, True)
+    torch.set_autocast_dtype(device, half)
+    try:
+        yield
+    finally:
+        torch.set_autocast_enabled(device, False)
+        torch.clear_autocast_cache()
+
+
+CARDS_GB = (8, 16, 24, 80)
+TFLOP_PER_S = 100.0  # what a card is taken to do where its steps were not timed; nobody's claim
+PAIRS = {  # of a pass over the training half of the data that a recipe's name ends with
+    "university1652": PUBLISHED[UNIVERSITY1652]["train/drone"][1],
+    "sues200": PUBLISHED[SUES_200]["train/drone"][1],
+}
+
+
+def cards_table(stored: dict, tflop_per_s: float = TFLOP_PER_S) -> str:
+    """A Markdown table of what steps take, by row of a stored `results/memory/cards.json`.
+
+    The last column says what each row is: "estimated" by counting, or "measured" on the GPU that
+    it names. A card fits a row that takes at most `CARD_SHARE` of it. The columns "at least" are
+    the counted TFLOP at `tflop_per_s`, of a step and of all the recipe's steps.
+    """
+    heads = ["recipe", "batch", "micro-batch", "precision", "GiB", "TFLOP a step"]
+    heads += ["s a step, at least", "min in all, at least", "s a step, measured"]
+    heads += [*(f"{card} GB" for card in CARDS_GB), "how"]
+    lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
+    for row in stored["rows"]:
+        least_s = row["tflop"] / tflop_per_s
+        cells = [row["recipe"], str(row["batch"]), str(row["micro_batch"] or "–")]
+        cells += [row["mixed_precision"], f"{row['peak_gib']:,.1f}", _amount(row["tflop"])]
+        cells += [_amount(least_s), _amount(least_s * steps_in_all(row) / 60)]
+        cells.append(_amount(row["step_s"]) if "step_s" in row else "–")
+        cells += ["yes" if row["peak_gib"] <= CARD_SHARE * card else "no" for card in CARDS_GB]
+        cells.append(row["how"] if row.get("gpu") is None else f"{row['how']} on {row['gpu']}")
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def steps_in_all(row: dict) -> int:
+    """The steps of a stored row's recipe at its batch, on all training places."""
+    recipe = find_recipe(row["recipe"])
+    n_pairs = PAIRS.get(recipe.name.partition("-")[2])
+    return recipe.settings(n_pairs=n_pairs, batch=row["batch"]).steps
+
+
+def _amount(value: float) -> str:
+    return f"{value:.2f}" if value >= 0.01 else "under 0.01"
