@@ -10,6 +10,7 @@ Stored studies are made by `dphr study run NAME`, which skips what is there.
 """
 
 import argparse
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = ROOT / "book" / "_tools"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "book").glob("*.md"))]
+# the package of this checkout, installed or not
+OWN = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
 PARTS = {  # name -> command lines
     "tables": [[ROOT / "tests" / "measured_tables.py", *PAGES], [TOOLS / "real_results.py"]],
     "pictures": [[TOOLS / "readme_picture.py"], [TOOLS / "readme_probe.py"]],
@@ -34,7 +37,7 @@ def main() -> int:
         parser.error(f"PART: found {unknown[0]}; expected {', '.join(PARTS)}")
     for part in asked:
         for command in PARTS[part]:
-            subprocess.run([sys.executable, *map(str, command)], check=True, cwd=ROOT)
+            subprocess.run([sys.executable, *map(str, command)], check=True, cwd=ROOT, env=OWN)
     return 0
 
 
