@@ -6,7 +6,6 @@ import re
 import shlex
 from collections import Counter
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,8 +20,9 @@ from dphr_lab.retrieval import RetrievalReport, evaluate
 from dphr_lab.scenes.worlds import photograph_place
 from dphr_lab.settings.protocol import PUBLISHED, SUES200_HEIGHTS_M
 from dphr_lab.studies.study import read_study
+from tests.helpers import ROOT
 
-BOOK = Path(__file__).resolve().parents[1] / "book"
+BOOK = ROOT / "book"
 PAGES = {path.stem: path.read_text() for path in BOOK.glob("*.md")}
 CHAPTERS = {path.stem: path.read_text() for path in BOOK.glob("[0-9]*.py")}
 TOC = yaml.safe_load((BOOK / "_toc.yml").read_text())

@@ -26,8 +26,8 @@ from dphr_lab.datasets import (
     verify,
 )
 from dphr_lab.settings.protocol import sues200_split
+from tests.helpers import GENUINE
 
-GENUINE = Path(__file__).parents[2] / "shared/data/university1652_sample"
 genuine = pytest.mark.skipif(not GENUINE.is_dir(), reason="no genuine images beside this checkout")
 
 

@@ -36,8 +36,8 @@ from dphr_lab.retrieval import RetrievalReport
 from dphr_lab.settings import LOSSES, Settings
 from dphr_lab.training.run import Run
 from dphr_lab.training.selection import hold_out
+from tests.helpers import ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
 PX = 32
 
 
@@ -551,7 +551,7 @@ def test_two_processes_train_as_one(tmp_path):
         textwrap.dedent(
             """
             import sys
-            from test_training import ColouredPlaces, settings
+            from tests.training.test_training import ColouredPlaces, settings
             from dphr_lab import training
 
             options = settings(loss="dphr", steps=20, batch=7, sampler="nearest")  # 4 and 3 rows
@@ -560,7 +560,7 @@ def test_two_processes_train_as_one(tmp_path):
         )
     )
     environment = os.environ | {
-        "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")]),
+        "PYTHONPATH": str(ROOT),
         "ACCELERATE_USE_CPU": "true",
     }
     alone, together = tmp_path / "alone", tmp_path / "together"

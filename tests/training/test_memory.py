@@ -5,11 +5,9 @@ import json
 import re
 from dataclasses import replace
 from importlib.resources import files
-from pathlib import Path
 
 import pytest
 import torch
-from test_training import ColouredPlaces, settings
 
 from dphr_lab.models import Encoder
 from dphr_lab.settings import Settings
@@ -27,6 +25,8 @@ from dphr_lab.training.step_cost import (
     kept_for_backward,
     step_cost,
 )
+from tests.helpers import ROOT
+from tests.training.test_training import ColouredPlaces, settings
 
 
 def kept_in_truth(encoder, images, half):
@@ -191,7 +191,7 @@ def test_a_stored_estimate_is_counted_again():
 @pytest.mark.parametrize("chapter", ["07_university1652", "08_sues200"])
 def test_a_chapters_larger_setting_fits_the_card_that_it_names(chapter):
     """By the stored count of the recipe at the micro-batch that the chapter's switch sets."""
-    text = (Path(__file__).parents[1] / "book" / f"{chapter}.py").read_text("utf-8")
+    text = (ROOT / "book" / f"{chapter}.py").read_text("utf-8")
     (given,) = re.findall(r"recipe\.settings\(\*\*\(({.*?}) if FULL else", text)
     (card,) = re.findall(r"by our count, fit a card of (\d+) GB", text)
     recipe = f"dphr-{chapter.partition('_')[2]}"

@@ -1,14 +1,13 @@
 """paper.md says what is stored and cites what exists."""
 
 import re
-from pathlib import Path
 
 import pytest
 import yaml
 
 from dphr_lab import results
+from tests.helpers import ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
 PAPER = (ROOT / "paper.md").read_text()
 HEAD, BODY = re.match(r"---\n(.*?)\n---\n(.*)", PAPER, re.DOTALL).groups()
 HEAD = yaml.safe_load(HEAD)

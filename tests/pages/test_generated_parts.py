@@ -3,7 +3,6 @@
 import json
 import re
 import sys
-from pathlib import Path
 
 import nbformat
 import pytest
@@ -11,8 +10,8 @@ import pytest
 from dphr_lab import results
 from dphr_lab.cli import COMMANDS
 from dphr_lab.training.step_cost import CARD_SHARE, TFLOP_PER_S
+from tests.helpers import ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
 BOOK = ROOT / "book"
 TOC = (BOOK / "_toc.yml").read_text()
 sys.path.append(str(BOOK / "_ext"))

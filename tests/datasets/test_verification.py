@@ -10,8 +10,8 @@ from PIL import Image
 
 from dphr_lab.datasets import verify
 from dphr_lab.settings.protocol import PUBLISHED
+from tests.helpers import GENUINE
 
-GENUINE = Path(__file__).parents[2] / "shared/data/university1652_sample"
 genuine = pytest.mark.skipif(not GENUINE.is_dir(), reason="no genuine images beside this checkout")
 
 

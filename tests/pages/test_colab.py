@@ -5,7 +5,7 @@ are installed here, but not this one; the set-up cell as readers have it, whose 
 to a repository made of the working tree (git's own `url.insteadOf`). Does not stand for Colab: its
 versions of Python and of the packages, its GPU, its network.
 
-`--all-chapters` runs every chapter and stores how it went in `tests/colab/result.json`.
+`--all-chapters` runs every chapter and stores how it went in `tests/pages/colab.json`.
 """
 
 import json
@@ -25,10 +25,10 @@ from nbclient import NotebookClient
 
 from dphr_lab._files import write_json
 from dphr_lab.results import environment
+from tests.helpers import ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
 BOOK = ROOT / "book"
-RESULT = ROOT / "tests" / "colab" / "result.json"
+RESULT = ROOT / "tests" / "pages" / "colab.json"
 SHORT = ("04_rda", "05_palw")  # those that ask for the least
 CHAPTERS = sorted(path.stem for path in BOOK.glob("[0-9]*.py"))
 URL = yaml.safe_load((BOOK / "_config.yml").read_text("utf-8"))["repository"]["url"]

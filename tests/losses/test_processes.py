@@ -13,8 +13,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from dphr_lab.losses import DPHRLoss, SymmetricInfoNCE, TripletLoss
 from dphr_lab.losses.processes import gather_rows
+from tests.helpers import ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
 ROWS = 11  # 6 and 5 on two ranks, 4, 4 and 3 on three
 TRAINING = {
     "steps": 1,
@@ -41,7 +41,7 @@ SCRIPT = """
     import sys
     import torch
     from accelerate import PartialState
-    from test_gather import DIRECT, direct, diverged, in_training, products
+    from tests.losses.test_processes import DIRECT, direct, diverged, in_training, products
 
     state = PartialState(cpu=True)
     torch.set_num_threads(1)
@@ -104,9 +104,8 @@ def products(rank: int, world: int) -> int:
 
 def in_training(folder: str, micro_batch: int | None) -> dict:
     """The gradient that the optimiser of a training run is given in its first step."""
-    from test_training import ColouredPlaces, settings
-
     from dphr_lab.training.run import Run
+    from tests.training.test_training import ColouredPlaces, settings
 
     torch.manual_seed(1)  # as `fit` does
     options = settings(micro_batch=micro_batch, **TRAINING)
@@ -135,7 +134,7 @@ def found_by(processes: int, folder: Path) -> list[tuple]:
     script = folder / "script.py"
     script.write_text(textwrap.dedent(SCRIPT))
     environment = os.environ | {
-        "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")]),
+        "PYTHONPATH": str(ROOT),
         "ACCELERATE_USE_CPU": "true",
     }
     launch = ["-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={processes}"]

@@ -10,14 +10,15 @@ from pathlib import Path
 
 import torch
 from matplotlib import rc_context
-from test_recipe_runs import SMALL
 
 from dphr_lab import scenes
 from dphr_lab.settings.recipes import RECIPES
 from dphr_lab.studies import altitudes
 from dphr_lab.training import step_cost
+from tests.helpers import ROOT
+from tests.training.test_recipe_runs import SMALL
 
-BOOK = Path(__file__).resolve().parents[1] / "book"
+BOOK = ROOT / "book"
 SWITCH = "FULL = real is not None and torch.cuda.is_available()"
 
 

@@ -1,13 +1,13 @@
 """Stored runs: their names, what they hold, and how they are read."""
 
 import json
-from pathlib import Path
 
 import pytest
 
 from dphr_lab import results
 from dphr_lab.settings import LOSSES, Settings
 from dphr_lab.studies.comparisons import paired
+from tests.helpers import ROOT
 
 STORED = [(study, *name) for study in results.studies() for name in results.load(study)]
 
@@ -90,7 +90,7 @@ def test_the_table_has_a_dash_where_there_is_nothing_to_count(tmp_path):
 
 
 def test_readme_shows_the_stored_table():
-    readme = (Path(__file__).parents[1] / "README.md").read_text()
+    readme = (ROOT / "README.md").read_text()
     assert results.table("main", "mini") in readme
     for row in results.table("budget", "mini").splitlines()[2:]:
         arm, level, *_ = row.removeprefix("| ").split(" | ")

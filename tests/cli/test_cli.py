@@ -5,15 +5,14 @@ import shutil
 import subprocess
 import sys
 from dataclasses import fields
-from pathlib import Path
 
 import pytest
 
 from dphr_lab import cli, scenes
 from dphr_lab.settings import Settings
 from dphr_lab.settings.protocol import SUES200_HEIGHTS_M, sues200_split
+from tests.helpers import ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
 COMMANDS = (
     "scenes",
     "verify",

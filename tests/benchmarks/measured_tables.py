@@ -1,9 +1,9 @@
 """The stored measurements as Markdown, and in the pages that show them.
 
-`python tests/measured_tables.py` prints every table; with names of files it writes each table
-between that page's lines `<!-- measured: NAME -->` and `<!-- end of NAME -->`. Measured anew by
-`DPHR_BENCHMARK_OUT=tests/benchmarks/results pytest tests/benchmarks -s --benchmark-size full`,
-of which render.json is shown nowhere.
+`python tests/benchmarks/measured_tables.py` prints every table; with names of files it writes
+each table between that page's lines `<!-- measured: NAME -->` and `<!-- end of NAME -->`. Measured
+anew by `DPHR_BENCHMARK_OUT=tests/benchmarks/results pytest tests/benchmarks -s` with
+`--benchmark-size full`, of which render.json is shown nowhere.
 """
 
 import json
@@ -11,7 +11,7 @@ import re
 import sys
 from pathlib import Path
 
-STORED = Path(__file__).parent / "benchmarks" / "results"
+STORED = Path(__file__).parent / "results"
 HEADINGS = {  # column of a row -> what stands above it, and digits after the point
     "step": ("step", 0),
     "by": ("by", 0),

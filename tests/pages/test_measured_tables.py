@@ -2,12 +2,12 @@
 
 import json
 import re
-from pathlib import Path
 
-import measured_tables as tables
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
+from tests.benchmarks import measured_tables as tables
+from tests.helpers import ROOT
+
 PAGES = [ROOT / "README.md", *sorted((ROOT / "book").glob("*.md"))]
 STORED = {
     "name": "losses-speed",

@@ -6,7 +6,6 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from test_training import ColouredPlaces, assert_same_run, settings, stopped_and_resumed
 from torch import nn
 
 from dphr_lab import training
@@ -19,6 +18,12 @@ from dphr_lab.losses.microbatch import (
 )
 from dphr_lab.models import Encoder
 from dphr_lab.training.run import Run
+from tests.training.test_training import (
+    ColouredPlaces,
+    assert_same_run,
+    settings,
+    stopped_and_resumed,
+)
 
 
 @pytest.fixture(scope="module", autouse=True)

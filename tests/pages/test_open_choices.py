@@ -4,7 +4,6 @@ import ast
 import inspect
 import re
 from operator import attrgetter
-from pathlib import Path
 
 import pytest
 import torch
@@ -14,8 +13,8 @@ from dphr_lab.losses import DPHRLoss, SymmetricInfoNCE, closed_form, rda
 from dphr_lab.losses.palw import SIGNALS
 from dphr_lab.losses.rda import NORMALISATIONS, WEIGHT_MAPS
 from dphr_lab.losses.triplet import FORMS
+from tests.helpers import ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
 PAGE = (ROOT / "book" / "open_choices.md").read_text()
 CONTROLS = {"ratio", "rescale"}  # the page names them as such
 NO_CHOICES = {"total_steps", "chunk_size", "across_processes"}  # a run's length; memory; machines

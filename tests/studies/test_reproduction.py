@@ -3,7 +3,6 @@
 import copy
 import json
 import re
-from pathlib import Path
 
 import pytest
 
@@ -12,8 +11,8 @@ from dphr_lab.datasets import open_dataset
 from dphr_lab.results import real
 from dphr_lab.retrieval import RetrievalReport
 from dphr_lab.studies.reproduction import describe_root, hash_files, image_files
+from tests.helpers import ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "book" / "real_results.md"
 SMALL = (
     "--backbone test_convnext --pretrained none --mixed-precision no --image-px 32 --batch 4 "

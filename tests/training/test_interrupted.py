@@ -14,8 +14,8 @@ from safetensors.torch import load_file
 
 from dphr_lab import cli
 from dphr_lab.results.run_folder import RESULT, newest_checkpoint, read_metrics
+from tests.helpers import ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
 STEPS, CHECKPOINT_EVERY = 24, 5
 RECIPE = (
     "--recipe twin-towns --image-px 32 --batch 6 --val-places 3 --select best --validate-every 4 "

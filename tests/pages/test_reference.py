@@ -6,14 +6,13 @@ import inspect
 import pkgutil
 import re
 import sys
-from pathlib import Path
 
 import docutils.core
 import pytest
 
 import dphr_lab
+from tests.helpers import ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
 BOOK = ROOT / "book"
 sys.path.append(str(BOOK / "_ext"))
 import dphr_reference as reference  # noqa: E402

@@ -4,14 +4,14 @@ import base64
 import json
 import re
 import sys
-from pathlib import Path
 
 import jupytext
 import nbformat
 import pytest
 import yaml
 
-ROOT = Path(__file__).resolve().parents[1]
+from tests.helpers import ROOT
+
 BOOK = ROOT / "book"
 sys.path.append(str(BOOK / "_ext"))
 from dphr_pages import WIDGET_STATE, WIDGET_VIEW, with_still_widgets  # noqa: E402

