@@ -11,7 +11,7 @@ import pytest
 from dphr_lab import cli, scenes
 from dphr_lab.settings import Settings
 from dphr_lab.settings.protocol import SUES200_HEIGHTS_M, sues200_split
-from tests.helpers import ROOT
+from tests.helpers import ROOT, run
 
 COMMANDS = (
     "scenes",
@@ -34,14 +34,6 @@ SHORT = {"image-px": 32, "batch": 3, "val-places": 0, "steps": 2, "threads": 1}
 def flags(values: dict, prefix: str = "--") -> list[str]:
     """--name value …"""
     return [word for name, value in values.items() for word in (prefix + name, str(value))]
-
-
-def run(*arguments) -> int:
-    """The exit code of `dphr ARGUMENTS`, in this process."""
-    try:
-        return cli.main([str(argument) for argument in arguments])
-    except SystemExit as stop:  # argparse's own way out
-        return stop.code
 
 
 @pytest.fixture(scope="module")

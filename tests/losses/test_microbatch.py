@@ -18,7 +18,7 @@ from dphr_lab.losses.microbatch import (
 )
 from dphr_lab.models import Encoder
 from dphr_lab.training.run import Run
-from tests.training.test_training import (
+from tests.helpers.training import (
     ColouredPlaces,
     assert_same_run,
     settings,

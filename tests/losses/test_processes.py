@@ -105,7 +105,7 @@ def products(rank: int, world: int) -> int:
 def in_training(folder: str, micro_batch: int | None) -> dict:
     """The gradient that the optimiser of a training run is given in its first step."""
     from dphr_lab.training.run import Run
-    from tests.training.test_training import ColouredPlaces, settings
+    from tests.helpers.training import ColouredPlaces, settings
 
     torch.manual_seed(1)  # as `fit` does
     options = settings(micro_batch=micro_batch, **TRAINING)

@@ -16,7 +16,7 @@ from dphr_lab.settings.recipes import RECIPES
 from dphr_lab.studies import altitudes
 from dphr_lab.training import step_cost
 from tests.helpers import ROOT
-from tests.training.test_recipe_runs import SMALL
+from tests.helpers.training import SMALL
 
 BOOK = ROOT / "book"
 SWITCH = "FULL = real is not None and torch.cuda.is_available()"

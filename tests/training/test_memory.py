@@ -26,7 +26,7 @@ from dphr_lab.training.step_cost import (
     step_cost,
 )
 from tests.helpers import ROOT
-from tests.training.test_training import ColouredPlaces, settings
+from tests.helpers.training import ColouredPlaces, settings
 
 
 def kept_in_truth(encoder, images, half):

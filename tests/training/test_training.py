@@ -2,12 +2,9 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import textwrap
-from contextlib import contextmanager
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -37,72 +34,21 @@ from dphr_lab.settings import LOSSES, Settings
 from dphr_lab.training.run import Run
 from dphr_lab.training.selection import hold_out
 from tests.helpers import ROOT
-
-PX = 32
-
-
-class ColouredPlaces:
-    """Places told apart by a 2 x 2 pattern of colours, each image with its own noise.
-
-    `places` of them to train on and as many to test on, `drones` drone images each.
-    """
-
-    name, root, height_m, has_test = "coloured places", None, None, True
-
-    def __init__(self, places: int = 24, drones: int = 2):
-        rng = np.random.default_rng(0)
-        patterns = rng.integers(0, 256, (2 * places, 2, 2, 3))
-
-        def images(view, ids, repeats):
-            labels = np.repeat(ids, repeats)
-            blocks = patterns[labels].repeat(PX // 2, 1).repeat(PX // 2, 2)
-            noisy = blocks + rng.normal(0, 12, blocks.shape)
-            return ArrayImages(view, noisy.clip(0, 255).astype(np.uint8), labels)
-
-        self.train, self._test = (
-            PairSet(images("drone", ids, drones), images("satellite", ids, 1))
-            for ids in np.split(np.arange(2 * places), 2)
-        )
-
-    def test(self, direction):
-        return self._test.direction(direction)
+from tests.helpers.training import (
+    PX,
+    ColouredPlaces,
+    after_step,
+    assert_same_run,
+    press_ctrl_c,
+    settings,
+    stopped_and_resumed,
+    tensors_of,
+)
 
 
 @pytest.fixture(scope="module")
 def data():
     return ColouredPlaces()
-
-
-def settings(**values) -> Settings:
-    # 24 places less 4 held out, 2 pairs each: epochs of 4, 5, … batches of 8
-    small = {
-        "image_px": PX,
-        "batch": 8,
-        "val_places": 4,
-        "steps": 12,
-        "checkpoint_every": 3,
-        "threads": 1,
-    }
-    return Settings(**small | values)
-
-
-def tensors_of(run: Path) -> dict[str, torch.Tensor]:
-    """Everything a run's newest checkpoint holds."""
-    folder = newest_checkpoint(run)
-    found = {}
-    for file in sorted(folder.glob("*.safetensors")):
-        for name, value in safetensors.torch.load_file(file).items():
-            found[f"{file.name}:{name}"] = value
-    return found
-
-
-def assert_same_run(one: Path, other: Path) -> None:
-    a, b = tensors_of(one), tensors_of(other)
-    assert a.keys() == b.keys()
-    assert not [name for name in a if not torch.equal(a[name], b[name])]
-    results = [json.loads((run / "result.json").read_text()) for run in (one, other)]
-    assert results[0]["curves"] == results[1]["curves"]
-    assert results[0]["report"] == results[1]["report"]
 
 
 def test_learning_rate_rises_then_falls_to_nothing():
@@ -273,35 +219,6 @@ def test_places_with_several_satellite_images_count_by_their_mean(data, tmp_path
     run = Run(options, data, tmp_path / "run", resume=False, progress=False)
     assert run.z_places.shape[0] == len(run.pairs) == 26  # a place labelled as two is two
     np.testing.assert_allclose(np.linalg.norm(run.z_places, axis=1), 1, atol=1e-6)
-
-
-@contextmanager
-def after_step(step: int, act):
-    """Within it, `act()` is called once the metrics of `step` are written."""
-    append = Run._append_metrics
-
-    def append_and_act(self, line):
-        append(self, line)
-        if line["step"] == step and "loss" in line:
-            act()
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Run, "_append_metrics", append_and_act)
-        yield
-
-
-def press_ctrl_c():
-    os.kill(os.getpid(), signal.SIGINT)
-
-
-def stopped_and_resumed(options, data, run: Path, stop_after: int) -> Path:
-    stopped = pytest.raises(KeyboardInterrupt, match=f"step {stop_after}")
-    with after_step(stop_after, press_ctrl_c), stopped:
-        training.fit(options, data, run, progress=False)
-    assert newest_checkpoint(run).name == f"step-{stop_after:06d}"
-    torch.manual_seed(99)  # what happens between the runs must not matter
-    training.fit(options, data, run, resume=True, progress=False)
-    return run
 
 
 @pytest.mark.parametrize("sampler", ["random", "nearest"])
@@ -551,7 +468,7 @@ def test_two_processes_train_as_one(tmp_path):
         textwrap.dedent(
             """
             import sys
-            from tests.training.test_training import ColouredPlaces, settings
+            from tests.helpers.training import ColouredPlaces, settings
             from dphr_lab import training
 
             options = settings(loss="dphr", steps=20, batch=7, sampler="nearest")  # 4 and 3 rows
