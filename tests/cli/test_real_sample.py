@@ -9,7 +9,10 @@ import pytest
 
 from tests.helpers import GENUINE, run
 
-pytestmark = pytest.mark.skipif(not GENUINE.is_dir(), reason=f"no genuine images in {GENUINE}")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not GENUINE.is_dir(), reason=f"no genuine images in {GENUINE}"),
+]
 
 BACKBONE = ["--backbone", "tf_efficientnet_lite0", "--pretrained", "pypi"]
 

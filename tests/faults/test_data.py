@@ -13,6 +13,8 @@ from tests.faults import check, left_behind, table
 from tests.faults.conftest import SHORT
 from tests.helpers import run
 
+pytestmark = pytest.mark.slow
+
 TABLE = table("data set")
 # one image of each set: a fault in it meets every surface
 HIT = (

@@ -18,6 +18,8 @@ from tests.faults.test_protocols import SMALL_RUN
 from tests.faults.test_trials import SEARCHED
 from tests.helpers import ROOT, run
 
+pytestmark = pytest.mark.slow
+
 
 def first_place(data):
     """The folder of a training place's drone images, in either layout."""

@@ -10,6 +10,8 @@ from tests.faults.machine import SIGNALS, sent_when
 from tests.faults.test_stored import cut, edited, faults_of, text
 from tests.helpers import run
 
+pytestmark = pytest.mark.slow
+
 SMALL_RUN = words(
     "--backbone test_convnext --pretrained none --mixed-precision no --image-px 32 --batch 3 "
     "--val-places 0 --steps 1 --threads 1 --no-augmentation"

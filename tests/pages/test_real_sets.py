@@ -8,6 +8,7 @@ find, are left out; what is looked at is what the cells leave behind.
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 import torch
 from matplotlib import rc_context
 
@@ -17,6 +18,8 @@ from dphr_lab.studies import altitudes
 from dphr_lab.training import step_cost
 from tests.helpers import ROOT
 from tests.helpers.training import SMALL
+
+pytestmark = pytest.mark.slow
 
 BOOK = ROOT / "book"
 SWITCH = "FULL = real is not None and torch.cuda.is_available()"

@@ -437,6 +437,7 @@ def test_the_data_set_is_one_like_others(tiles):
     assert "PhotoTowns in" in data.summary()
 
 
+@pytest.mark.slow
 def test_a_run_trains_on_it_and_stores_no_path(tiles, tmp_path):
     pytest.importorskip("timm")
     from dphr_lab.datasets.dataset import describe_data
@@ -453,6 +454,7 @@ def test_a_run_trains_on_it_and_stores_no_path(tiles, tmp_path):
     assert describe_data(data)["root"] == str(tiles.resolve())
 
 
+@pytest.mark.slow
 def test_a_run_on_it_finds_its_world_again(tiles, monkeypatch):
     from dphr_lab.cli import flags
     from dphr_lab.datasets.dataset import describe_data

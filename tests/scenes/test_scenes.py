@@ -408,6 +408,7 @@ def test_the_description_is_the_same_in_another_process():
     assert there.stdout.strip() == hashlib.sha256(here.encode()).hexdigest()
 
 
+@pytest.mark.slow
 def test_rendering_in_memory():
     world = make_world(replace(SMALL, train_places=7))
     one = render_world(world, workers=1, progress=False)
@@ -428,6 +429,7 @@ def test_rendering_in_memory():
     assert (other["test"]["drone"][0] != one["test"]["drone"][0]).mean() > 0.5
 
 
+@pytest.mark.slow
 def test_an_unguarded_script_is_told_so_and_does_not_hang(tmp_path):
     script = tmp_path / "unguarded.py"
     script.write_text(
@@ -499,6 +501,7 @@ def test_other_errors_are_named():
 # ---------------------------------------------------------------- files
 
 
+@pytest.mark.slow
 def test_university1652_on_disk(tmp_path):
     pillow = pytest.importorskip("PIL.Image")
     world = make_world(SMALL)

@@ -13,6 +13,8 @@ from dphr_lab.retrieval import RetrievalReport
 from dphr_lab.studies.reproduction import describe_root, hash_files, image_files
 from tests.helpers import ROOT, run
 
+pytestmark = pytest.mark.slow
+
 PAGE = ROOT / "book" / "real_results.md"
 SMALL = (
     "--backbone test_convnext --pretrained none --mixed-precision no --image-px 32 --batch 4 "

@@ -15,6 +15,8 @@ from safetensors.torch import load_file
 from dphr_lab.results.run_folder import RESULT, newest_checkpoint, read_metrics
 from tests.helpers import ROOT, run
 
+pytestmark = pytest.mark.slow
+
 STEPS, CHECKPOINT_EVERY = 24, 5
 RECIPE = (
     "--recipe twin-towns --image-px 32 --batch 6 --val-places 3 --select best --validate-every 4 "

@@ -11,6 +11,8 @@ from dphr_lab.training import run as training
 from tests.helpers import run
 from tests.helpers.training import SMALL
 
+pytestmark = pytest.mark.slow
+
 ON_A_LAPTOP = {"threads": 1, "checkpoint_every": 1}
 PLACES, VIEWS, HEIGHT_M, CUT_AFTER = 10, 2, 250, 2
 STEPS = (PLACES - SMALL["val_places"]) * VIEWS // SMALL["batch"]  # a pass

@@ -108,6 +108,7 @@ def test_loss_options_reach_the_loss_and_unknown_ones_are_named():
             training.make_loss(settings(loss="circle", loss_options={"margin": 4}))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", LOSSES)
 def test_every_loss_learns_unseen_places(data, tmp_path, loss):
     def recall(steps, name):
@@ -121,6 +122,7 @@ def test_every_loss_learns_unseen_places(data, tmp_path, loss):
     assert trained > untrained + 10 or trained > 90
 
 
+@pytest.mark.slow
 def test_a_run_folder_holds_what_its_description_says(data, tmp_path):
     run = tmp_path / "run"
     result = training.fit(settings(), data, run, progress=False)
@@ -147,6 +149,7 @@ def test_a_run_folder_holds_what_its_description_says(data, tmp_path):
     assert z.norm().item() == pytest.approx(1)
 
 
+@pytest.mark.slow
 def test_sgd_takes_steps_of_its_own_and_resumes_with_its_momentum(data, tmp_path):
     options = settings(optimizer="sgd", learning_rate=0.1)
     result = training.fit(options, data, tmp_path / "sgd", progress=False)
@@ -172,6 +175,7 @@ def test_faults_reach_the_training_pairs_and_no_others(data, tmp_path):
     assert faulty.held_out.pairs.tolist() == clean.held_out.pairs.tolist()
 
 
+@pytest.mark.slow
 def test_the_last_encoder_can_be_kept_instead(data, tmp_path):
     results = {
         select: training.fit(settings(select=select), data, tmp_path / select, progress=False)
@@ -221,6 +225,7 @@ def test_places_with_several_satellite_images_count_by_their_mean(data, tmp_path
     np.testing.assert_allclose(np.linalg.norm(run.z_places, axis=1), 1, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sampler", ["random", "nearest"])
 @pytest.mark.parametrize("stop_after", [7, 4], ids=["within an epoch", "at an epoch's end"])
 def test_a_stopped_run_goes_on_bit_exactly(data, tmp_path, stop_after, sampler):
@@ -231,6 +236,7 @@ def test_a_stopped_run_goes_on_bit_exactly(data, tmp_path, stop_after, sampler):
     assert_same_run(tmp_path / "whole", stopped)
 
 
+@pytest.mark.slow
 def test_layers_that_draw_go_on_with_their_random_state(data, tmp_path, monkeypatch):
     plain = Encoder.forward
 
@@ -245,6 +251,7 @@ def test_layers_that_draw_go_on_with_their_random_state(data, tmp_path, monkeypa
     assert_same_run(tmp_path / "whole", stopped)
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_from_its_last_checkpoint(data, tmp_path, monkeypatch):
     options = settings(loss="infonce")  # has a parameter of its own to restore
     training.fit(options, data, tmp_path / "whole", progress=False)
@@ -260,6 +267,7 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint(data, tmp_path, monkeypat
     assert_same_run(tmp_path / "whole", tmp_path / "killed")
 
 
+@pytest.mark.slow
 def test_a_start_without_a_checkpoint_blocks_nothing(data, tmp_path):
     options, run = settings(steps=4), tmp_path / "run"
     training.fit(options, data, tmp_path / "whole", progress=False)
@@ -280,6 +288,7 @@ def test_a_start_without_a_checkpoint_blocks_nothing(data, tmp_path):
     assert (run / "notes.txt").read_text() == "mine"
 
 
+@pytest.mark.slow
 def test_epochs_give_the_steps(data, tmp_path):
     def planned(epochs):
         options = settings(epochs=epochs, augmentation=None)
@@ -295,6 +304,7 @@ def test_epochs_give_the_steps(data, tmp_path):
     training.fit(settings(epochs=1), data, tmp_path / "run", resume=True, progress=False)
 
 
+@pytest.mark.slow
 def test_resume_refuses_other_settings_and_empty_folders(data, tmp_path):
     run = tmp_path / "run"
     training.fit(settings(), data, run, progress=False)
@@ -310,6 +320,7 @@ def test_resume_refuses_other_settings_and_empty_folders(data, tmp_path):
         training.fit(settings(), data, tmp_path / "none", resume=True, progress=False)
 
 
+@pytest.mark.slow
 def test_resume_knows_what_the_run_was_started_with(data, tmp_path):
     run = tmp_path / "run"
     training.fit(settings(), data, run, progress=False)
@@ -330,6 +341,7 @@ def test_a_batch_larger_than_the_places_writes_nothing(data, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_a_non_finite_loss_stops_with_step_places_and_a_checkpoint(data, tmp_path, monkeypatch):
     run = tmp_path / "run"
     plain = DPHRLoss.forward
@@ -362,6 +374,7 @@ def test_loss_parameters_are_trained_without_weight_decay(data, tmp_path):
     assert all((a != b).all() for a, b in zip(before, run.loss.parameters(), strict=True))
 
 
+@pytest.mark.slow
 def test_workers_change_nothing(data, tmp_path):
     options = settings(steps=6, sampler="nearest")  # into a second epoch, planned after the first
     for workers in (0, 2):
@@ -371,6 +384,7 @@ def test_workers_change_nothing(data, tmp_path):
     assert not [name for name in a if not torch.equal(a[name], b[name])]
 
 
+@pytest.mark.slow
 def test_after_bf16_training_the_report_is_of_the_stored_encoder_in_float32(data, tmp_path):
     run = tmp_path / "run"
     result = training.fit(settings(mixed_precision="bf16", val_places=0), data, run, progress=False)
@@ -379,6 +393,7 @@ def test_after_bf16_training_the_report_is_of_the_stored_encoder_in_float32(data
     assert result["report"] == {name: report.to_dict() for name, report in again.items()}
 
 
+@pytest.mark.slow
 def test_refit_trains_on_all_places_for_the_steps_that_a_run_chose(data, tmp_path):
     origin = {"recipe": {"name": "soup", "overridden": {}}}
     first = training.fit(settings(), data, tmp_path / "run", origin=origin, progress=False)
@@ -400,6 +415,7 @@ def test_refit_trains_on_all_places_for_the_steps_that_a_run_chose(data, tmp_pat
         training.refit(tmp_path / "none", data, tmp_path / "x", progress=False)
 
 
+@pytest.mark.slow
 def test_selection_on_the_test_set_is_stamped_on_all_that_it_makes(data, tmp_path):
     run = tmp_path / "run"
     options = settings(select="test", val_places=None, validate_every=2, steps=6)
@@ -422,6 +438,7 @@ def test_selection_on_the_test_set_is_stamped_on_all_that_it_makes(data, tmp_pat
         training.fit(options, blind, tmp_path / "blind", progress=False)
 
 
+@pytest.mark.slow
 def test_tensorboard_holds_the_lines_of_the_run(data, tmp_path):
     accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     options, run = settings(steps=5), tmp_path / "run"
@@ -458,6 +475,7 @@ def test_a_tenth_of_the_places_is_held_out_unless_said_otherwise(data):
         hold_out(three, Settings(val_places=60))
 
 
+@pytest.mark.slow
 def test_two_processes_train_as_one(tmp_path):
     """torchrun on the CPU (gloo): the losses and the encoder of one process, to rounding.
 
@@ -514,6 +532,7 @@ def test_stored_settings_of_another_version_are_named():
         Settings.from_dict({"bach": 3})
 
 
+@pytest.mark.slow
 def test_a_run_on_an_older_world_resumes_and_one_on_another_world_does_not(tmp_path):
     from dphr_lab.settings.worlds import PRESETS
 
