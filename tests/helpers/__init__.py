@@ -1,5 +1,6 @@
 """What tests of several folders share."""
 
+from contextlib import contextmanager
 from pathlib import Path
 
 from dphr_lab import cli
@@ -15,3 +16,12 @@ def run(*arguments) -> int:
         return cli.main([str(argument) for argument in arguments])
     except SystemExit as stop:  # argparse's own way out
         return stop.code
+
+
+@contextmanager
+def case(*name):
+    """What fails within it says in which of many cases: for loops in the place of parameters."""
+    try:
+        yield
+    except Exception as error:
+        raise AssertionError(f"case {', '.join(map(str, name))}: {error}") from error
