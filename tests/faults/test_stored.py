@@ -17,6 +17,8 @@ from tests.faults import check, left_behind, table, words
 from tests.faults.conftest import SHORT
 from tests.helpers import run
 
+pytestmark = pytest.mark.slow
+
 
 class Touch:
     """Pickled, it makes a file when it is loaded."""

@@ -62,6 +62,7 @@ def test_requirements_install_every_extra():
     assert jupyter_book.endswith(",<2")
 
 
+@pytest.mark.slow
 def test_every_import_is_declared():
     sources = [path for top in ("dphr_lab", "tests", "book") for path in (ROOT / top).rglob("*.py")]
     sources = [path for path in sources if "_build" not in path.parts]

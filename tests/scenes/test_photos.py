@@ -369,6 +369,7 @@ def test_wrong_settings_are_named(wrong, words):
         small("tiles", **wrong)
 
 
+@pytest.mark.slow
 def test_a_world_is_rendered_as_twin_towns_are(tiles):
     world = build(tiles)
     one = render_world(world, workers=1, progress=False)
