@@ -126,6 +126,7 @@ def share_equivalent(mean, spread, seeds, draws=400):
     return np.mean(found)
 
 
+@pytest.mark.slow
 def test_equivalence_is_claimed_as_often_as_its_power_says():
     """Known spread s, n seeds, no difference: about 2 Φ(2 √n / s − t) − 1 of the studies."""
     assert share_equivalent(0, 2, 20) > 0.97  # 0.99
