@@ -21,7 +21,10 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "book").glob("*.md"))]
 # the package of this checkout, installed or not
 OWN = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
 PARTS = {  # name -> command lines
-    "tables": [[ROOT / "tests" / "measured_tables.py", *PAGES], [TOOLS / "real_results.py"]],
+    "tables": [
+        [ROOT / "tests" / "benchmarks" / "measured_tables.py", *PAGES],
+        [TOOLS / "real_results.py"],
+    ],
     "pictures": [[TOOLS / "readme_picture.py"], [TOOLS / "readme_probe.py"]],
     "chapters": [[TOOLS / "execute.py"]],
 }

@@ -4,7 +4,8 @@ import re
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from pages import (
+
+from tests.browser.pages import (
     COLLAPSED,
     HTML,
     NAMES,
@@ -16,6 +17,8 @@ from pages import (
     formulas_are_typeset,
     pictures_load,
 )
+
+pytestmark = pytest.mark.slow
 
 WIDTHS = {"phone": 390, "desk": 1280}  # px
 CHAPTER = re.compile(r"\d\d_\w+\.html")
