@@ -103,15 +103,19 @@ class Encoder(nn.Module):
 
         The input is normalised here. The output is float32 under autocast, too.
         """
-        self._check_images(images)
-        if images.dtype == torch.uint8:
-            images = images.to(self.mean.dtype) / 255
-        x = (images.to(self.mean.dtype) - self.mean) / self.std
-        x = self.backbone.forward_features(x.contiguous(memory_format=torch.channels_last))
+        x = self.backbone.forward_features(self.normalised(images))
         if self.pool is not None:
             x = self._pool_to_1x1(x)
         x = self.backbone.forward_head(x, pre_logits=True)  # own norms stay; pools what is unpooled
         return F.normalize(self.head(x).float())
+
+    def normalised(self, images: Tensor) -> Tensor:
+        """Images as `forward` takes them -> float, as the backbone was trained to see them."""
+        self._check_images(images)
+        if images.dtype == torch.uint8:
+            images = images.to(self.mean.dtype) / 255
+        x = (images.to(self.mean.dtype) - self.mean) / self.std
+        return x.contiguous(memory_format=torch.channels_last)
 
     def save(self, folder: Path | str) -> None:
         """Write `encoder.safetensors` and `encoder.json` into `folder`, made when missing."""
