@@ -4,11 +4,11 @@ import os
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
+from tests.helpers import ROOT
+
 # what a distribution is made of; the tests and the book stay in the repository
 PACKAGED = ("dphr_lab", "pyproject.toml", "README.md", "LICENSE", "MANIFEST.in")
 
@@ -19,7 +19,7 @@ def pytest_addoption(parser):
     parser.addoption(
         "--all-chapters",
         action="store_true",
-        help="tests/test_colab.py: run all chapters as Colab does, not two, and store how it went",
+        help="pages/test_colab.py: run all chapters as Colab does, not two, and store how it went",
     )
     parser.addoption(
         "--benchmark-size",

@@ -5,11 +5,12 @@ A room is a folder or a module of `dphr_lab`.
 
 import ast
 import sys
-from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).resolve().parents[1] / "dphr_lab"
+from tests.helpers import ROOT
+
+PACKAGE = ROOT / "dphr_lab"
 FLOORS = [  # from the ground up
     "__init__ _files _images settings results",
     "losses retrieval models plotting",

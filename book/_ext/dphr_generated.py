@@ -21,7 +21,7 @@ from dphr_lab.training.step_cost import cards_table
 BOOK = Path(__file__).resolve().parents[1]
 ROOT = BOOK.parent
 RESULTS = ROOT / "dphr_lab" / "results"
-COLAB = ROOT / "tests" / "colab" / "result.json"
+COLAB = ROOT / "tests" / "pages" / "colab.json"
 MEASUREMENTS = ROOT / "tests" / "benchmarks" / "results"
 SHOWN_VERSIONS = ("python", "torch", "timm", "numpy")
 NOT_COMPARED = "nbval-ignore-output"

@@ -5,7 +5,7 @@ each case runs once, at its smallest, for its values. What one loader process do
 512 px JPEG, resize, augment. Rates are of processor time, medians of interleaved runs, so that
 other work on the machine counts for little; files are in memory's cache, as no disk is measured.
 Tables are printed and written to decoding-*.json under `DPHR_BENCHMARK_OUT` (else the test's own
-folder); `tests/measured_tables.py` shows what is stored in results/.
+folder); `measured_tables.py` shows what is stored in results/.
 """
 
 import io

@@ -4,8 +4,8 @@
 without the option each case runs once, at its smallest, for its values. Times are medians of
 interleaved runs of forward and backward in one process; memory is what the peak of a fresh
 process (on a GPU: of the device) grew by. Tables are printed and written to losses-*.json under
-`DPHR_BENCHMARK_OUT` (else the test's own folder); `tests/measured_tables.py` shows what is
-stored in results/.
+`DPHR_BENCHMARK_OUT` (else the test's own folder); `measured_tables.py` shows what is stored in
+results/.
 """
 
 import os
@@ -23,9 +23,9 @@ import torch.nn.functional as F
 from dphr_lab._files import write_json
 from dphr_lab.losses import DPHRLoss, MetricLearningLoss, SymmetricInfoNCE
 from dphr_lab.results.environment import hardware, versions
+from tests.helpers import ROOT
 
 THREADS = 2
-ROOT = Path(__file__).parents[2]
 
 
 def batch(rows, dim):

@@ -17,7 +17,8 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from pages import HTML, NAMES, OUR_HOST, SCREENSHOTS, Opened
+
+from tests.browser.pages import HTML, NAMES, OUR_HOST, SCREENSHOTS, Opened
 
 ARGUMENTS = [
     "--no-sandbox",  # its namespaces are missing in containers

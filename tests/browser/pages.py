@@ -4,7 +4,8 @@ import os
 import re
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.helpers import ROOT
+
 HTML = Path(os.environ.get("DPHR_BOOK_HTML", ROOT / "book" / "_build" / "html"))
 SCREENSHOTS = Path(os.environ.get("DPHR_SCREENSHOTS", HTML.parent / "screenshots"))
 OUR_HOST = "127.0.0.1"

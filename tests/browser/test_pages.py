@@ -4,7 +4,8 @@ import re
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from pages import (
+
+from tests.browser.pages import (
     COLLAPSED,
     HTML,
     NAMES,

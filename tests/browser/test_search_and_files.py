@@ -1,6 +1,6 @@
 """Search; and the book as files on a disk, opened without a server."""
 
-from pages import HTML, STYLED, Opened, formulas_are_typeset, pictures_load
+from tests.browser.pages import HTML, STYLED, Opened, formulas_are_typeset, pictures_load
 
 # What Chromium says of pages from a disk whichever they are: it loads the theme's icon fonts all
 # the same, only not ahead of time, and icons are drawn by the theme's script.

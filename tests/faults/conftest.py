@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from faults import run, words
+from tests.faults import run, words
 
 SMALL = words(
     "--image-px 32 --train-places 6 --test-places 3 --distractor-places 1 --drone-views 2"

@@ -9,8 +9,8 @@ from PIL import Image
 
 from dphr_lab.cli import FORESEEN
 from dphr_lab.datasets import open_dataset
-from faults import check, left_behind, run, table
-from faults.conftest import SHORT
+from tests.faults import check, left_behind, run, table
+from tests.faults.conftest import SHORT
 
 TABLE = table("data set")
 # one image of each set: a fault in it meets every surface

@@ -2,7 +2,7 @@
 
 import pytest
 
-from faults import check, left_behind, run, table
+from tests.faults import check, left_behind, run, table
 
 FLAGS = {  # fault -> command -> what is given to it; {names} are of `places`
     "unknown flag": {

@@ -7,18 +7,16 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
 from dphr_lab.scenes import writing as layouts
-from faults import check, left_behind, run, table, words
-from faults.conftest import SHORT, SMALL
-from faults.machine import SIGNALS, closed, files_up_to, sent_when
-from faults.test_protocols import SMALL_RUN
-from faults.test_trials import SEARCHED
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.faults import check, left_behind, run, table, words
+from tests.faults.conftest import SHORT, SMALL
+from tests.faults.machine import SIGNALS, closed, files_up_to, sent_when
+from tests.faults.test_protocols import SMALL_RUN
+from tests.faults.test_trials import SEARCHED
+from tests.helpers import ROOT
 
 
 def first_place(data):

@@ -5,9 +5,9 @@ import shutil
 
 import pytest
 
-from faults import check, left_behind, run, table, words
-from faults.machine import SIGNALS, sent_when
-from faults.test_stored import cut, edited, faults_of, text
+from tests.faults import check, left_behind, run, table, words
+from tests.faults.machine import SIGNALS, sent_when
+from tests.faults.test_stored import cut, edited, faults_of, text
 
 SMALL_RUN = words(
     "--backbone test_convnext --pretrained none --mixed-precision no --image-px 32 --batch 3 "

@@ -5,8 +5,8 @@ import shutil
 
 import pytest
 
-from faults import check, left_behind, run, table
-from faults.test_stored import cut, edited, faults_of, text
+from tests.faults import check, left_behind, run, table
+from tests.faults.test_stored import cut, edited, faults_of, text
 
 SEARCHED = """
 about = "x"

@@ -1,0 +1,46 @@
+"""What the losses cost: pages show the measurements that are stored, and stored ones are shown."""
+
+import json
+import re
+
+import pytest
+
+from tests.benchmarks import measured_tables as tables
+from tests.helpers import ROOT
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "book").glob("*.md"))]
+STORED = {
+    "name": "losses-speed",
+    "hardware": {"processor": "An Engine", "torch_threads": 2, "gpus": []},
+    "versions": {"torch": "2.15.0"},
+    "rows": [{"B": 128, "D": 512, "runs": 5, "infonce_ms": 1.0, "dphr_ms": 1234.567}],
+}
+
+
+def test_a_table_is_written_between_its_marks(monkeypatch, tmp_path):
+    monkeypatch.setattr(tables, "STORED", tmp_path)
+    (tmp_path / "losses-speed.json").write_text(json.dumps(STORED))
+    page = "A\n<!-- measured: losses-speed -->\nold\n<!-- end of losses-speed -->\nB\n"
+    want = """A
+<!-- measured: losses-speed -->
+| B | D | InfoNCE, ms | DPHR, ms |
+|---|---|---|---|
+| 128 | 512 | 1.00 | 1,234.57 |
+
+Measured on An Engine, 2 threads; torch 2.15.0.
+<!-- end of losses-speed -->
+B
+"""
+    assert tables.shown(page) == want
+    assert tables.shown(want) == want
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_pages_show_what_is_stored(path):
+    page = path.read_text()
+    assert tables.shown(page) == page
+
+
+def test_every_stored_measurement_is_shown():
+    text = "".join(path.read_text() for path in PAGES)
+    assert sorted(re.findall(r"<!-- measured: ([\w-]+) -->", text)) == tables.names()

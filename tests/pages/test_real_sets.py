@@ -1,0 +1,79 @@
+"""Chapters 07 and 08 on real sets: which recipe they run, and that each of their cells does.
+
+Real sets are not here. Rendered ones in their layouts stand in, found by `DPHR_DATA` as real ones
+are, and the recipes in full are made small. Assertions of the chapters, which are about what they
+find, are left out; what is looked at is what the cells leave behind.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from matplotlib import rc_context
+
+from dphr_lab import scenes
+from dphr_lab.settings.recipes import RECIPES
+from dphr_lab.studies import altitudes
+from dphr_lab.training import step_cost
+from tests.helpers import ROOT
+from tests.training.test_recipe_runs import SMALL
+
+BOOK = ROOT / "book"
+SWITCH = "FULL = real is not None and torch.cuda.is_available()"
+
+
+def run_in_full(chapter: str, root: Path, monkeypatch) -> dict:
+    """What the cells of a chapter leave behind, run on `root` with its full recipe made small."""
+    name = f"dphr-{chapter.partition('_')[2]}"
+    recipe = RECIPES[name]
+    choices = [replace(c, value=SMALL.get(c.name, c.value)) for c in recipe.choices]
+    monkeypatch.setitem(RECIPES, name, replace(recipe, choices=tuple(choices)))
+    monkeypatch.setenv("DPHR_DATA", str(root))
+    text = (BOOK / f"{chapter}.py").read_text("utf-8")
+    assert text.count(SWITCH) == 1
+    text = text.replace(SWITCH, "FULL = True").replace('"workers": 2', '"workers": 0')
+    text = text.replace('Encoder("convnext_base", image_px=384)', "None")  # takes seconds to build
+    shown = []
+    monkeypatch.setattr("IPython.display.Markdown", shown.append)
+    text = text.replace("torch.set_num_threads(2)", "torch.set_num_threads(1)")
+    threads, left = torch.get_num_threads(), {}
+    try:
+        with rc_context():
+            exec(compile(text, f"{chapter}.py", "exec", optimize=1), left)  # 1: without assertions
+    finally:
+        torch.set_num_threads(threads)
+    assert left["root"] == root and left["recipe"].name == name
+    assert left["recipe"].overridden(left["settings"]) == {} and left["settings"].micro_batch
+    return left | {"shown": "\n".join(shown)}
+
+
+def towns(**own) -> scenes.World:
+    return scenes.make_world(scenes.WorldSettings("few", 10, 4, family_size=1, **own))
+
+
+def test_university_1652(tmp_path, monkeypatch):
+    root, world = tmp_path / "University-1652", towns(distractor_places=2, drone_views=5)
+    scenes.write_university1652(world, root, workers=1, progress=False)
+    cost = step_cost.StepCost(0, 0, 0, 0, 0, 0.0)  # and longer to count
+    monkeypatch.setattr(step_cost, "step_cost", lambda *_: cost)
+    left = run_in_full("07_university1652", root, monkeypatch)
+    steps = (10 - SMALL["val_places"]) * 5 // SMALL["batch"]  # one pass
+    assert len(left["curves"]["loss"]) == steps
+    assert {report.queries for report in left["found"].values()} == {4, 20}
+    assert "(the real one, on this page)" in left["shown"]
+    assert "**ran** `dphr-university1652` as it stands" in left["shown"]
+
+
+def test_sues_200(tmp_path, monkeypatch):
+    root, world = tmp_path / "SUES-200", towns(distractor_places=0, drone_views=2)
+    scenes.write_sues200(world, root, workers=1, progress=False)
+    left = run_in_full("08_sues200", root, monkeypatch)
+    matrix = left["matrix"]
+    assert matrix["settings"] == left["settings"].to_dict() != altitudes.stored()[0]["settings"]
+    assert altitudes.values(matrix, "D2S", "ap").shape == (4, 4)
+    for name in ("same_ground", "same_ground_coarse"):
+        assert {a: len(row) for a, row in matrix[name].items()} == {
+            "150": 3, "200": 2, "250": 1, "300": 0
+        }  # fmt: skip
+    assert left["found"]["150 m"].queries == 8  # asked of the matrix's own model of 150 m
+    assert "matrix (of this set)" in left["shown"] and "(Twin Towns" not in left["shown"]
