@@ -54,6 +54,7 @@ class Encoder(nn.Module):
 
     kind = "plain"
     options: tuple[str, ...] = ()  # keywords of `Settings.host_options`
+    undecayed: tuple[str, ...] = ()  # parameters that weight decay leaves alone
 
     def __init_subclass__(cls, **keywords):
         super().__init_subclass__(**keywords)

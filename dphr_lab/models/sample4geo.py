@@ -24,6 +24,7 @@ class Sample4Geo(Encoder):
 
     kind = "sample4geo"
     options = ("label_smoothing", "temperature", "learn_temperature")
+    undecayed = ("logit_scale",)
 
     def __init__(
         self,
