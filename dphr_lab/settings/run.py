@@ -172,6 +172,12 @@ class Settings:
             not (alone and self.host == "plain"),
             "a loss, since the host 'plain' has none of its own",
         )
+        check_value(
+            "pair_weight",
+            self.pair_weight,
+            self.pair_weight == 1 or self.host != "plain",
+            "1 with the host 'plain', which has no loss beside which to weigh one",
+        )
         for name, default in (("embed_dim", None), ("pool", "avg")):
             value = getattr(self, name)
             fits = value == default or not of_parts
