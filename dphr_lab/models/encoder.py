@@ -30,6 +30,7 @@ from dphr_lab.settings import POOLS
 
 SETTINGS_FILE = "encoder.json"
 WEIGHTS_FILE = "encoder.safetensors"
+KINDS: dict[str, type["Encoder"]] = {}  # what encoder.json's "kind" names
 
 
 class Encoder(nn.Module):
@@ -50,6 +51,15 @@ class Encoder(nn.Module):
     for a missing file, ModuleNotFoundError for a missing weights package, and ConnectionError,
     naming what works without a network, when timm's weights cannot be had.
     """
+
+    kind = "plain"
+    options: tuple[str, ...] = ()  # keywords of `Settings.host_options`
+    undecayed: tuple[str, ...] = ()  # parameters that weight decay leaves alone
+
+    def __init_subclass__(cls, **keywords):
+        super().__init_subclass__(**keywords)
+        if "kind" in cls.__dict__:
+            KINDS[cls.kind] = cls
 
     def __init__(
         self,
@@ -103,21 +113,26 @@ class Encoder(nn.Module):
 
         The input is normalised here. The output is float32 under autocast, too.
         """
-        self._check_images(images)
-        if images.dtype == torch.uint8:
-            images = images.to(self.mean.dtype) / 255
-        x = (images.to(self.mean.dtype) - self.mean) / self.std
-        x = self.backbone.forward_features(x.contiguous(memory_format=torch.channels_last))
+        x = self.backbone.forward_features(self.normalised(images))
         if self.pool is not None:
             x = self._pool_to_1x1(x)
         x = self.backbone.forward_head(x, pre_logits=True)  # own norms stay; pools what is unpooled
         return F.normalize(self.head(x).float())
 
+    def normalised(self, images: Tensor) -> Tensor:
+        """Images as `forward` takes them -> float, as the backbone was trained to see them."""
+        self._check_images(images)
+        if images.dtype == torch.uint8:
+            images = images.to(self.mean.dtype) / 255
+        x = (images.to(self.mean.dtype) - self.mean) / self.std
+        return x.contiguous(memory_format=torch.channels_last)
+
     def save(self, folder: Path | str) -> None:
         """Write `encoder.safetensors` and `encoder.json` into `folder`, made when missing."""
         folder = Path(folder)
         save_tensors(self.state_dict(), folder / WEIGHTS_FILE)
-        write_json(folder / SETTINGS_FILE, self.settings() | {"dphr_lab": __version__})
+        record = {"kind": self.kind} | self.settings() | {"dphr_lab": __version__}
+        write_json(folder / SETTINGS_FILE, record)
 
     def settings(self) -> dict:
         """What `Encoder` must be given to build this architecture again; JSON's own types."""
@@ -130,7 +145,7 @@ class Encoder(nn.Module):
 
     @classmethod
     def load(cls, folder: Path | str) -> "Encoder":
-        """The encoder that `save` wrote into `folder`, on the CPU, in evaluation mode.
+        """The encoder that `save` wrote into `folder`, of its kind, on the CPU, to evaluate.
 
         Raises FileNotFoundError when a file is missing, and ValueError when a file is damaged or
         asks for what this version does not have, when the weights are not those of the backbone
@@ -146,8 +161,11 @@ class Encoder(nn.Module):
                 )
         settings = read_json(folder / SETTINGS_FILE, "the settings of an encoder")
         version = settings.pop("dphr_lab", "unknown")
+        kind = settings.pop("kind", "plain")
         try:
-            encoder = cls(**settings)
+            if kind not in KINDS:
+                raise ValueError(f"kind is {kind!r}; expected one of {', '.join(KINDS)}")
+            encoder = KINDS[kind](**settings)
         except (TypeError, ValueError, AttributeError) as error:
             raise ValueError(
                 f"{folder / SETTINGS_FILE} holds other settings than can be built here ({error}); "
@@ -162,6 +180,21 @@ class Encoder(nn.Module):
                 "training diverged; take an earlier checkpoint, or train with a smaller rate"
             )
         return encoder.eval()
+
+    def training_outputs(self, images: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """The embedding (B, D), and by name what `host_loss` takes, (B, ...) each.
+
+        All that a host learns takes part here, none of it in `host_loss`: so micro-batches and
+        processes need to know of no host.
+        """
+        return self(images), {}
+
+    def host_loss(self, further: dict[str, Tensor], places: Tensor) -> Tensor | None:
+        """The host's own loss of a step, None for an encoder that has none.
+
+        Rows: all drone images, then all satellite images; places (2 b,), of each row.
+        """
+        return None
 
     def _check_images(self, images: Tensor) -> None:
         if images.ndim != 4 or images.shape[1] != 3:
@@ -191,3 +224,6 @@ class Encoder(nn.Module):
         if getattr(self.backbone, "output_fmt", "NCHW") == "NHWC":
             return self.pool(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
         return self.pool(x)  # (B, C, H, W) -> (B, C, 1, 1): what the head averages next
+
+
+KINDS[Encoder.kind] = Encoder
