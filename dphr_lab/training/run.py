@@ -9,7 +9,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import fields, replace
+from dataclasses import fields
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -357,7 +357,7 @@ class Run:
             if best["val_r_at_1"] > self.best["val_r_at_1"]:
                 self.best = best
                 with replaced_folder(self.folder / "best") as aside:
-                    self.encoder.save(aside)
+                    self.encoder.save(aside, selected_on_test=on_test)
         self.accelerator.wait_for_everyone()
 
     # -- the files -----------------------------------------------------------------------------
@@ -506,7 +506,6 @@ class Run:
         result = {}
         if self.main:
             use_best = self.settings.select != "last" and self.best["step"] is not None
-            on_test = use_best and self.settings.select == "test"
             kept = Encoder.load(self.folder / "best") if use_best else self.encoder
             kept.save(self.folder)
             report = {}
@@ -514,8 +513,6 @@ class Run:
                 # as stored, in float32: the encoder in training may be under autocast
                 stored = Encoder.load(self.folder).to(self.accelerator.device)
                 report = evaluate_dataset(stored, self.data)
-                if on_test:
-                    report = {k: replace(r, selected_on_test=True) for k, r in report.items()}
             data = describe_data(self.data)
             if data["root"] is not None:  # results travel; the folders of a machine stay there
                 data["root"] = Path(data["root"]).name
