@@ -20,8 +20,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from dphr_lab._files import write_json
-from dphr_lab.datasets import Augmentation, Batch, PairBatches, PairSet
-from dphr_lab.datasets.batches import read_batch
+from dphr_lab.datasets import Batch, BatchReader, PairBatches
 from dphr_lab.datasets.dataset import describe_data
 from dphr_lab.datasets.label_noise import with_split_places, with_wrong_pairs
 from dphr_lab.localization import evaluate_dataset, place_distances, score
@@ -100,7 +99,9 @@ class Run:
         self.pairs, self.held_out = hold_out(data.train, settings)
         self.pairs = with_split_places(self.pairs, settings.split_places, settings.seed)
         self.pairs = with_wrong_pairs(self.pairs, settings.wrong_pairs, settings.seed)
-        self.augmentation = make_augmentation(settings)
+        self.reader = BatchReader(
+            self.pairs, settings.image_px, make_augmentation(settings), settings.seed
+        )
         self.z_places: np.ndarray | None = None  # of the "nearest" sampler, at the epoch's start
         if settings.epochs is not None:
             settings = self.settings = settings.changed(steps=self._steps_of(settings.epochs))
@@ -133,14 +134,12 @@ class Run:
         return PairBatches(
             self.pairs,
             self.settings.batch,
-            self.settings.image_px,
             self.settings.seed,
             epoch,
-            self.augmentation,
-            self.rank,
-            self.world,
-            sampler or self.settings.sampler,
-            self.z_places,
+            sampler=sampler or self.settings.sampler,
+            z_places=self.z_places,
+            rank=self.rank,
+            processes=self.world,
         )
 
     def _steps_of(self, epochs: float) -> int:
@@ -317,7 +316,7 @@ class Run:
         workers = self.settings.workers
         coming: list[tuple[int, np.ndarray]] = []
         loader = DataLoader(
-            _BatchesOfRun(self.pairs, self.settings, self.augmentation),
+            self.reader,
             batch_size=None,  # one item is one batch
             sampler=coming,
             num_workers=workers,
@@ -330,9 +329,7 @@ class Run:
         while self.step < self.settings.steps:
             first = self.batch_of_epoch
             last = min(len(self.epoch_batches), first + self.settings.steps - self.step)
-            coming[:] = [
-                (self.epoch, self.epoch_batches.index(batch)) for batch in range(first, last)
-            ]
+            coming[:] = [(self.epoch, self.epoch_batches[batch]) for batch in range(first, last)]
             yield from loader
 
     def _on_any_process(self, flag: bool) -> bool:
@@ -548,18 +545,6 @@ class _Training(nn.Module):
 
     def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         return self.encoder.training_outputs(images)
-
-
-class _BatchesOfRun:
-    """Every batch of a run by (epoch, pair indices): what a loader's worker has to know."""
-
-    def __init__(self, pairs: PairSet, settings: Settings, augmentation: Augmentation):
-        self.pairs, self.augmentation = pairs, augmentation
-        self.image_px, self.seed = settings.image_px, settings.seed
-
-    def __getitem__(self, position: tuple[int, np.ndarray]) -> Batch:
-        epoch, index = position
-        return read_batch(self.pairs, index, self.image_px, self.augmentation, self.seed, epoch)
 
 
 @torch.no_grad()

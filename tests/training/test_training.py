@@ -197,7 +197,7 @@ def test_no_place_of_a_batch_is_repeated_and_no_held_out_place_is_trained_on(dat
     for epoch in range(2):
         batches = run.batches(epoch)
         for step in range(len(batches)):
-            places = batches[step].places.tolist()
+            places = run.reader[epoch, batches[step]].places.tolist()
             assert len(set(places)) == 8
             assert not held & set(places)
 
