@@ -14,8 +14,7 @@ Standard library only.
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -193,21 +192,3 @@ def selected_on_test(folder: Path) -> bool:
     """
     run = folder.parent if folder.name == BEST else folder
     return (run / SETTINGS).is_file() and stored_run(run)["settings"].get("select") == "test"
-
-
-@contextmanager
-def replaced_folder(folder: Path) -> Iterator[Path]:
-    """Yield a new folder beside `folder`; put it in its place on success, remove it on error."""
-    aside = folder.with_name(f".{folder.name}.part")
-    shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir(parents=True)
-    try:
-        yield aside
-        old = folder.with_name(f".{folder.name}.old")
-        shutil.rmtree(old, ignore_errors=True)
-        if folder.exists():
-            folder.rename(old)
-        aside.rename(folder)
-        shutil.rmtree(old, ignore_errors=True)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)

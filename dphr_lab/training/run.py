@@ -19,7 +19,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
-from dphr_lab._files import write_json
+from dphr_lab._files import replace_folder_when_done, write_json
 from dphr_lab.datasets import Batch, BatchReader, PairBatches
 from dphr_lab.datasets.dataset import describe_data
 from dphr_lab.datasets.label_noise import with_split_places, with_wrong_pairs
@@ -40,7 +40,6 @@ from dphr_lab.results.run_folder import (
     keep_metrics,
     newest_checkpoint,
     read_metrics,
-    replaced_folder,
     stored_run,
 )
 from dphr_lab.settings import Settings
@@ -353,7 +352,7 @@ class Run:
             self._append_metrics(best | {f"val_{name}": d for name, d in distances.items()})
             if best["val_r_at_1"] > self.best["val_r_at_1"]:
                 self.best = best
-                with replaced_folder(self.folder / "best") as aside:
+                with replace_folder_when_done(self.folder / "best") as aside:
                     self.encoder.save(aside, selected_on_test=on_test)
         self.accelerator.wait_for_everyone()
 
