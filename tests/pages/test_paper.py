@@ -35,7 +35,8 @@ def level_and_spread(loss):
 @pytest.mark.parametrize(
     "said",
     [
-        "rises from {triplet} with the plain triplet term to\n{sharp} with sharp DPHR, our own variant of the method",
+        "rises from {triplet} with the plain triplet term to\n"
+        "{sharp} with sharp DPHR, our own variant of the method",
         "symmetric InfoNCE reaches {infonce}",
         "compare a negative with its own positive {broken_ratio}",
     ],
