@@ -40,7 +40,8 @@ _OF_METRIC_LEARNING = {"multi_similarity": "MultiSimilarityLoss", "circle": "Cir
 def make_loss(settings: Settings) -> nn.Module:
     """The loss that `settings.loss` names, with `settings.loss_options` as keywords.
 
-    "rda" is DPHR at a constant lambda, "palw" is DPHR with weights of one. Raises `ValueError`
+    "rda" is DPHR at a constant lambda, "palw" is DPHR with weights of one; "sharp…" are those of
+    sharp DPHR (ours), all others of the closest reading. Raises `ValueError`
     for an option that the loss does not know.
     """
     options = dict(settings.loss_options)
