@@ -17,6 +17,7 @@ from tests.helpers import ROOT
 
 ROWS = 11  # 6 and 5 on two ranks, 4, 4 and 3 on three
 TRAINING = {
+    "loss": "sharp",
     "steps": 1,
     "batch": 7,  # pairs: 4 and 3, or 3, 2 and 2
     "augmentation": None,
