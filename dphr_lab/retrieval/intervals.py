@@ -51,20 +51,33 @@ def bootstrap(
     The interval is of width 0 where all groups agree, as at 100 %: that is the method's limit,
     not certainty. Raises ValueError for other shapes, non-finite values, or fewer than 2 groups.
     """
-    sums, sizes = _per_group(values, groups, counts)
+    return bootstraps({"": values}, groups, counts, draws, seed, level)[""]
+
+
+def bootstraps(
+    measures, groups, counts=None, draws: int = DRAWS, seed: int = 0, level: float = LEVEL
+) -> dict[str, Interval]:
+    """`bootstrap` of several measures {name: values (Q,)} by one and the same draws."""
+    found = {name: _per_group(values, groups, counts) for name, values in measures.items()}
     _check(draws, level)
-    means = np.concatenate([drawn @ sums / (drawn @ sizes) for drawn in _draws(sizes, draws, seed)])
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(
-        estimate=float(sums.sum() / sizes.sum()),
-        low=float(low),
-        high=float(high),
-        above_0=float(np.mean(means > 0) + np.mean(means == 0) / 2),
-        groups=len(sums),
-        level=level,
-        draws=draws,
-        seed=seed,
-    )
+    sizes = next(iter(found.values()))[1]  # of the groups alone
+    totals = np.stack([sums for sums, _ in found.values()] + [sizes], 1)  # (groups, measures + 1)
+    drawn = np.concatenate([times @ totals for times in _draws(sizes, draws, seed)])
+    means = drawn[:, :-1] / drawn[:, -1:]
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    return {
+        name: Interval(
+            estimate=float(sums.sum() / sizes.sum()),
+            low=float(low[i]),
+            high=float(high[i]),
+            above_0=float(np.mean(means[:, i] > 0) + np.mean(means[:, i] == 0) / 2),
+            groups=len(sums),
+            level=level,
+            draws=draws,
+            seed=seed,
+        )
+        for i, (name, (sums, _)) in enumerate(found.items())
+    }
 
 
 def paired_bootstrap(first, second, groups, **options) -> Interval:

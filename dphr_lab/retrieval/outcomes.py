@@ -8,8 +8,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from dphr_lab.retrieval.intervals import DRAWS, Interval, bootstrap, paired_bootstrap
-from dphr_lab.retrieval.ranking import as_embeddings, at_least_1, similarities_by_rows
+from dphr_lab.retrieval.intervals import DRAWS, Interval, bootstrap, bootstraps, paired_bootstrap
+from dphr_lab.retrieval.ranking import (
+    as_embeddings,
+    at_least_1,
+    ranks_of,
+    similarities_by_rows,
+)
 from dphr_lab.retrieval.report import RetrievalReport
 from dphr_lab.settings.protocol import GALLERY_MODES
 
@@ -88,7 +93,7 @@ class QueryOutcomes:
     def _intervals(self) -> dict[str, Interval]:
         if len(self.groups.unique()) < 2:
             return {}
-        found = {name: bootstrap(values, self.groups) for name, values in self.measures().items()}
+        found = bootstraps(self.measures(), self.groups)
         if len(self.groups[self.twins > 0].unique()) > 1:
             found["twin_choice"] = bootstrap(100 * self.twin_wins, self.groups, self.twins)
         return found
@@ -178,15 +183,17 @@ def query_outcomes(
         families = gallery_families[kept]
         twins_of_query = _twins(query_places, query_families, places, place_of_image, families)
 
+    positives_of = _positives(query_places, gallery_places)
     parts = []
     for rows, similarity in similarities_by_rows(query, gallery, chunk_size):
-        order = similarity.argsort(dim=1, descending=True, stable=True)
-        # (b, G) -> (n, 2): row and 0-based position of every positive, by row, then by position
-        hits = (gallery_places[order] == query_places[rows, None]).nonzero()
-        part = _precision(hits, len(similarity))
-        part["top1"] = kept[order[:, 0]]
+        positives, given_to = positives_of(rows)
+        scores = similarity.gather(1, positives).masked_fill_(~given_to, -torch.inf)  # (b, P)
+        ranks = ranks_of(similarity, positives, scores).masked_fill_(~given_to, len(kept) + 1)
+        part = _precision(ranks.sort(1).values, given_to.sum(1))
+        part["top1"] = kept[similarity.argmax(1)]  # the first of equal ones, as torch documents
         if twins_of_query is not None:
-            part |= _twin_duels(similarity, hits, order, place_of_image, twins_of_query(rows))
+            own = scores.amax(1) if scores.shape[1] else scores.new_full((len(scores),), -torch.inf)
+            part |= _twin_duels(similarity, own, place_of_image, twins_of_query(rows))
         parts.append({name: value.cpu() for name, value in part.items()})
     joined = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
     family_first = None
@@ -242,22 +249,38 @@ def compare(
     return found
 
 
-def _precision(hits: Tensor, queries: int) -> dict[str, Tensor]:
-    """First rank and both average precisions from the positives' (row, position), sorted."""
-    row, position = hits.unbind(1)
-    count = row.bincount(minlength=queries)
-    start = count.cumsum(0) - count  # where each row's positives begin in `hits`
-    i = (torch.arange(len(row), device=row.device) - start[row] + 1).double()
-    r = (position + 1).double()
+def _positives(query_places: Tensor, gallery_places: Tensor):
+    """A function rows -> indices (b, P) of each query's positives in the gallery, and which count.
+
+    P is the largest number of positives; where a query has fewer, the second tensor (b, P) bool is
+    False and the index is 0.
+    """
+    order = gallery_places.argsort(stable=True)
+    ordered, query_places = gallery_places[order], query_places.contiguous()
+    first = torch.searchsorted(ordered, query_places)
+    count = torch.searchsorted(ordered, query_places, right=True) - first
+    column = torch.arange(int(count.max()), device=order.device)
+
+    def positives(rows: slice) -> tuple[Tensor, Tensor]:
+        given_to = column < count[rows, None]
+        at = (first[rows, None] + column).where(given_to, 0)
+        return order[at].where(given_to, 0), given_to
+
+    return positives
+
+
+def _precision(ranks: Tensor, count: Tensor) -> dict[str, Tensor]:
+    """First rank and both average precisions of 1-based ranks (b, P), ascending, `count` a row."""
+    i = torch.arange(1, ranks.shape[1] + 1, device=ranks.device)
+    given_to = i <= count[:, None]
+    r, i = ranks.double(), i.double()
     precision = i / r
-    before = torch.where(r > 1, (i - 1) / (r - 1).clamp(min=1), 1.0)
+    before = torch.where(ranks > 1, (i - 1) / (r - 1).clamp(min=1), 1.0)
 
     def mean_per_query(values: Tensor) -> Tensor:
-        total = torch.zeros(queries, dtype=torch.float64, device=row.device)
-        return total.index_add(0, row, values) / count.clamp(min=1)
+        return values.masked_fill(~given_to, 0).sum(1) / count.clamp(min=1)
 
-    first = torch.zeros(queries, dtype=torch.int64, device=row.device)
-    first[row[i == 1]] = position[i == 1] + 1
+    first = ranks[:, :1].masked_fill(~given_to[:, :1], 0).sum(1)
     return {
         "first_positive": first,
         "ap": mean_per_query((before + precision) / 2),
@@ -280,14 +303,14 @@ def _twins(query_places, query_families, places, place_of_image, families):
     return twins
 
 
-def _twin_duels(similarity, hits, order, place_of_image, twins) -> dict[str, Tensor]:
-    """Wins of each query's own place over its twin places, best image against best image."""
+def _twin_duels(similarity, own, place_of_image, twins) -> dict[str, Tensor]:
+    """Wins of each query's own place over its twin places, best image against best image.
+
+    `own` (b,) is the score of the query's best positive, -inf where it has none.
+    """
     rows = len(similarity)
     best = similarity.new_full((rows, twins.shape[1]), -torch.inf)  # (b, P)
     best.scatter_reduce_(1, place_of_image.expand(rows, -1), similarity, "amax")
-    own = similarity.new_full((rows,), -torch.inf)
-    row, position = hits.unbind(1)
-    own.scatter_reduce_(0, row, similarity[row, order[row, position]], "amax")
     twins = twins & own.isfinite()[:, None]  # no duel for a query without a positive
     wins = (own[:, None] > best).double() + (own[:, None] == best).double() / 2
     return {"twin_wins": (wins * twins).sum(1), "twins": twins.sum(1)}

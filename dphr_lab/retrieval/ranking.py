@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -22,6 +23,27 @@ def rank(query, gallery, k: int = 10, chunk_size: int = 256) -> tuple[Tensor, Te
         indices.append(order[:, :k].cpu())
         scores.append(best[:, :k].cpu())
     return torch.cat(indices), torch.cat(scores)
+
+
+def ranks_of(similarity: Tensor, images: Tensor, scores: Tensor) -> Tensor:
+    """1-based ranks (b, P) of some gallery images `images` (b, P) by the module's order.
+
+    `similarity` (b, G) holds the scores of all images, `scores` (b, P) those of the asked ones.
+    Only values are sorted: how many are larger is read off by bisection, and the order of equal
+    ones is looked up where there are any.
+    """
+    if similarity.device.type == "cpu":  # numpy's sort of values is some thirty times faster
+        ascending = torch.from_numpy(np.sort(similarity.numpy(), axis=1))
+    else:
+        ascending = similarity.sort(dim=1).values
+    size = similarity.shape[1]
+    not_smaller = size - torch.searchsorted(ascending, scores)
+    ranks = size - torch.searchsorted(ascending, scores, right=True) + 1
+    tied = (not_smaller > ranks).any(1).nonzero()[:, 0]
+    if len(tied):
+        order = similarity[tied].argsort(dim=1, descending=True, stable=True)
+        ranks[tied] = order.argsort(dim=1).gather(1, images[tied]) + 1
+    return ranks
 
 
 def similarities_by_rows(query: Tensor, gallery: Tensor, chunk_size: int) -> Iterator:

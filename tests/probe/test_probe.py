@@ -419,6 +419,7 @@ def run_folder(tmp_path_factory):
     from dphr_lab.models import Encoder
 
     folder = tmp_path_factory.mktemp("probe") / "first"
+    torch.manual_seed(1)  # another encoder than the untrained one that it is compared with
     Encoder("test_convnext", image_px=32).save(folder)
     return folder
 

@@ -95,7 +95,7 @@ def test_readme_shows_the_stored_table():
     assert results.table("main", "mini") in readme
     for row in results.table("budget", "mini").splitlines()[2:]:
         arm, level, *_ = row.removeprefix("| ").split(" | ")
-        if arm in ("dphr", "rda", "hcl", "palw", "triplet", "infonce"):
+        if arm in ("sharp", "sharp_rda", "hcl", "sharp_palw", "triplet", "infonce"):
             assert f"`{arm}` {level}" in readme
     for study, world, reference in (
         ("short", "mini", "infonce"),
@@ -105,5 +105,5 @@ def test_readme_shows_the_stored_table():
         ("long", "mini", "triplet"),
         ("twins", "none", "triplet"),
     ):
-        lead = paired(results.load(study), world, "rda", reference).interval
+        lead = paired(results.load(study), world, "sharp_rda", reference).interval
         assert str(lead) in readme, (study, world, reference)

@@ -247,7 +247,7 @@ def test_a_report_on_a_folder_nearby_and_its_figure(folder, capsys, monkeypatch)
     assert main(["study", "report", *figure, "asked"]) == 1
     assert "--figure: no run of asked is stored to draw" in capsys.readouterr().err
     for world, arm, seed in read_study(folder).runs():
-        stored = results.load("main")["mini", "rda" if arm == "blunt" else arm, seed]
+        stored = results.load("main")["mini", "sharp_rda" if arm == "blunt" else arm, seed]
         write_json(folder / results.run_name(world, arm, seed), stored)
     assert main(["study", "report", *figure, "asked"]) == 0
     said = capsys.readouterr().out

@@ -162,7 +162,9 @@ def test_search_run_and_report_from_the_command_line(folder, capsys):
 
 
 def a_run_of_main(asked, run, work, threads):
-    result = results.load("main")["mini", run[1].replace("plain", "infonce"), run[2]]
+    result = results.load("main")[
+        "mini", {"plain": "infonce", "rda": "sharp_rda"}.get(run[1], run[1]), run[2]
+    ]
     write_json(asked.folder / results.run_name(*run), result)
     return result
 
