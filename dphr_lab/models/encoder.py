@@ -182,10 +182,11 @@ class Encoder(nn.Module):
         return encoder.eval()
 
     def training_outputs(self, images: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """The embedding (B, D), and by name what `host_loss` takes, (B, ...) each.
+        """The embedding (2 b, D), and by name what `host_loss` takes, (2 b, ...) each.
 
-        All that a host learns takes part here, none of it in `host_loss`: so micro-batches and
-        processes need to know of no host.
+        `images` are those of a step, b drone images, then their b satellite images. All that a
+        host learns takes part here, none of it in `host_loss`, so that micro-batches and processes
+        need to know of no host.
         """
         return self(images), {}
 
