@@ -24,6 +24,8 @@
 # * **measure** the noise of a loss's gradient, and say what sharp weights cost when labels or the data change.
 #
 # You need: {doc}`01_the_problem`, the {doc}`notation` page at hand, about an hour; the cells take about a minute on two CPU cores. Nothing is downloaded.
+#
+# > **Which reading?** The runs and figures of this chapter are of *sharp DPHR (ours)*: exponential weights of sharpness 16, in-batch recall as the signal **[O]**. "RDA" and "PALW" name its two halves here. The closest reading of the paper has milder weights and another signal; {doc}`open_choices` sets the two side by side.
 
 # %% tags=["remove-cell"]
 import subprocess
@@ -291,7 +293,7 @@ def columns(distance):
 
 
 def weighted_term(beta):
-    return lambda *z: DPHRLoss(beta=beta).terms(*z)["weighted"]
+    return lambda *z: DPHRLoss.sharp(beta=beta).terms(*z)["weighted"]
 
 
 packaged = {
@@ -496,12 +498,12 @@ def at_the_end(arm, group):
 
 ARMS = {
     "hardest": "hardest, hinge",
-    "sharp_alone": "RDA β 100 alone",
+    "beta_100_alone": "RDA β 100 alone",
     "semi_hard": "semi-hard, hinge",
     "triplet": "L_tri",
     "triplet_hinge": "L_tri as hinge",
-    "sharp": "L_tri + RDA β 100",
-    "sharp_hinge": "the same as hinge",
+    "beta_100": "L_tri + RDA β 100",
+    "beta_100_hinge": "the same as hinge",
 }
 print("distance to            place  stranger    R@1 by seed        twin choice")
 for arm, name in ARMS.items():
@@ -514,8 +516,8 @@ for arm, name in ARMS.items():
 
 for arm in ARMS:
     gone = [stored["mini", arm, s]["curves"]["val_d_stranger"][-1] < 0.01 for s in range(3)]
-    assert all(gone) if arm in ("hardest", "sharp_alone") else not any(gone)
-assert of_arm("sharp", "r_at_1").min() > of_arm("triplet", "r_at_1").max() + 10
+    assert all(gone) if arm in ("hardest", "beta_100_alone") else not any(gone)
+assert of_arm("beta_100", "r_at_1").min() > of_arm("triplet", "r_at_1").max() + 10
 
 # %% [markdown]
 # Collapsed means at the floor of the distance, 0.002. What the table says:
@@ -542,7 +544,7 @@ for name in ("L_tri", "L_tri + RDA, β 100"):
         f"{name:19} theory: comes to rest at scale {rests[0]:.2f}, with wrong pairs {rests[1]:.2f}"
     )
     assert rests[1] < rests[0]
-for arm in ("triplet", "sharp"):
+for arm in ("triplet", "beta_100"):
     levels = [of_arm(each, "r_at_1").mean() for each in (arm, f"{arm}_noise")]
     spread = [at_the_end(each, "d_stranger") for each in (arm, f"{arm}_noise")]
     print(
@@ -576,8 +578,8 @@ def signal_to_noise(encoder, losses, batches=8):
 
 
 # %% tags=["nbval-ignore-output"]
-STATIC = {"L_tri": TripletLoss(), "L_tri + RDA": DPHRLoss(signal="constant")}
-STATIC |= {"L_tri + RDA, β 100": DPHRLoss(signal="constant", beta=100.0)}
+STATIC = {"L_tri": TripletLoss(), "L_tri + RDA": DPHRLoss.sharp(signal="constant")}
+STATIC |= {"L_tri + RDA, β 100": DPHRLoss.sharp(signal="constant", beta=100.0)}
 STATIC |= {"hardest": MinedTripletLoss("hardest"), "InfoNCE": SymmetricInfoNCE()}
 snr = {step: signal_to_noise(kept[step], STATIC) for step in (0, 50, 200)}
 print(f"{'step':18}" + "".join(f"{step:9d}" for step in snr))
@@ -620,15 +622,15 @@ def levels(world, arm, measure):
 
 lost = {}
 for measure in ("r_at_1", "twin_choice"):
-    for arm, name in {"triplet": "L_tri", "rda": "L_tri + RDA"}.items():
+    for arm, name in {"triplet": "L_tri", "sharp_rda": "L_tri + RDA"}.items():
         common, rare = (levels(world, arm, measure) for world in ("mini", "rare"))
         lost[arm, measure] = common - rare
         by_seed = " ".join(f"{points:+5.1f}" for points in common - rare)
         print(
             f"{measure:11} {name:11} {common.mean():.1f} → {rare.mean():.1f}; lost, by seed {by_seed}"
         )
-compare_guess(guess, lost["rda", "r_at_1"].mean(), " points")
-for arm in ("triplet", "rda"):
+compare_guess(guess, lost["sharp_rda", "r_at_1"].mean(), " points")
+for arm in ("triplet", "sharp_rda"):
     assert abs(lost[arm, "r_at_1"].mean()) < 5
 
 # %% [markdown]
@@ -666,8 +668,8 @@ def explore(alpha=10.0, tau=0.07, beta=16.0, positive=0.6):
 # ## Summary
 
 # %% tags=["hide-input", "nbval-ignore-output"]
-sharp, plain = of_arm("sharp", "r_at_1").mean(), of_arm("triplet", "r_at_1").mean()
-noisy = of_arm("sharp_noise", "r_at_1").mean()
+sharp, plain = of_arm("beta_100", "r_at_1").mean(), of_arm("triplet", "r_at_1").mean()
+noisy = of_arm("beta_100_noise", "r_at_1").mean()
 Markdown(f"""
 * You **derived** the weights that losses have without being asked: L_tri went from {effective["L_tri", 0]:.0f} effective negatives of 59 to {effective["L_tri", 200]:.0f} within 200 steps, RDA's term from {effective["RDA term", 0]:.0f} to {effective["RDA term", 200]:.0f}; nearest negatives were twins for {is_twin[0]:.0%} of the queries at first and {is_twin[200]:.0%} at last.
 * You **predicted** collapse from the sign of a pull on the scale, and it came: hardest mining fell into one point within {collapsed} steps, and so did its smooth form without a hinge; beside L_tri equally sharp weights gave R@1 {sharp:.0f} % where L_tri alone gave {plain:.0f} %.

@@ -24,6 +24,8 @@
 # * **judge** from a control whether the ratio matters, and tell a control that can decide from one that cannot.
 #
 # You need: {doc}`01_the_problem` and, for some remarks, {doc}`03_hard_negatives`; the {doc}`notation` page at hand, about an hour; the cells run in under a minute on two CPU cores. Nothing is downloaded.
+#
+# > **Which reading?** The runs and figures of this chapter are of *sharp DPHR (ours)*: exponential weights of sharpness 16, in-batch recall as the signal **[O]**. "RDA" and "PALW" name its two halves here. The closest reading of the paper has milder weights and another signal; {doc}`open_choices` sets the two side by side.
 
 # %% tags=["remove-cell"]
 import subprocess
@@ -158,7 +160,7 @@ stored = {study: results.load(study) for study in ("rda", "main")}
 kinds = ("pos", "twin", "stranger")
 scale_parts = {}
 for study, runs in stored.items():
-    curves = [run["curves"] for (_, arm, _), run in runs.items() if arm == "rda"]
+    curves = [run["curves"] for (_, arm, _), run in runs.items() if arm == "sharp_rda"]
     print(f"{study:5} step    d+  twin  stranger  margin    h")
     margins, sizes = [], []
     for at in (0, -1):
@@ -319,7 +321,7 @@ def explore(beta=16.0, positive_deg=70.0, weight_map="exp"):
 smallest = np.inf
 for trial in range(300):
     z = F.normalize(torch.randn(2, 8, 3, generator=generator), dim=-1)
-    terms = DPHRLoss(signal="constant", beta=float(trial % 60)).terms(*z)
+    terms = DPHRLoss.sharp(signal="constant", beta=float(trial % 60)).terms(*z)
     smallest = min(smallest, float(terms["weighted"] - terms["triplet"]))
 assert smallest > -1e-12
 print("L_wtri - L_tri >= 0 in 300 random batches, beta from 0 to 59")
@@ -418,7 +420,7 @@ for name, batch in {"as embedded": z, "as if trained": late}.items():
 # %%
 def weights_and_gradient(batch, **options):
     """Weights of the drone queries as shares of all, and the gradient of L_wtri."""
-    loss, at = DPHRLoss(signal="constant", **options), batch.clone().requires_grad_()
+    loss, at = DPHRLoss.sharp(signal="constant", **options), batch.clone().requires_grad_()
     gradient = torch.autograd.grad(loss(*at) - TripletLoss()(*at), at)[0]
     weights = loss.terms(*batch)["weights"][0]
     return weights / weights.sum(), gradient.flatten()
@@ -450,7 +452,7 @@ d = pairwise_distance(*z)
 far, near = d.diagonal(), (d.sum(1) - d.diagonal()) / 59  # d+ and the mean d- of each query
 print("correlation of a query's weight with its d+ and with its mean d-")
 for ratio in ("own", "batch_mean"):
-    loss = DPHRLoss(signal="constant", normalise="batch", ratio=ratio)
+    loss = DPHRLoss.sharp(signal="constant", normalise="batch", ratio=ratio)
     totals = loss.terms(*z)["weights"][0].sum(1)
     with_pos, with_neg = (np.corrcoef(totals, each)[0, 1] for each in (far, near))
     print(f"{ratio:10} {with_pos:+.2f} and {with_neg:+.2f}")
@@ -459,18 +461,18 @@ for ratio in ("own", "batch_mean"):
 # %% [markdown]
 # With its own ratio, a query counts more when its positive is *far*; with the broken one, when its negatives are *near*. There the control can decide. Note also what it does not break: scale all distances, and their batch mean scales along, so that the broken ratio is as free of scale as the true one. It tests the word "own" and nothing else.
 #
-# Now the runs. The study `main` has the default normalisation, random batches and 800 steps. The study `rda` has 300 steps on batches of *whole families*, so that each query meets its twins, and both normalisations. In both $\lambda = 1$. No arm was tuned by itself; but steps, learning rate and augmentation were chosen with DPHR as the loss, and $\beta = 16$ on a world of this kind (chapter 06), which leans towards the weighted arms. Of the arms in `rda`, `broken` has the broken ratio, `_batch` is normalised over the batch, `rda_b64` has $\beta = 64$. R@1 is drone → satellite; beside it stand mean distances on held-out places at the end.
+# Now the runs. The study `main` has the default normalisation, random batches and 800 steps. The study `rda` has 300 steps on batches of *whole families*, so that each query meets its twins, and both normalisations. In both $\lambda = 1$. No arm was tuned by itself; but steps, learning rate and augmentation were chosen with sharp DPHR as the loss, and $\beta = 16$ on a world of this kind (chapter 06), which leans towards the weighted arms. Of the arms in `rda`, `broken` has the broken ratio, `_batch` is normalised over the batch, `rda_b64` has $\beta = 64$. R@1 is drone → satellite; beside it stand mean distances on held-out places at the end.
 
 
 # %%
 guess = None  # points of R@1 by which RDA is ahead of the broken ratio, normalised per query
-difference = paired(stored["rda"], "mini", "rda", "broken")
+difference = paired(stored["rda"], "mini", "sharp_rda", "broken")
 compare_guess(guess, difference.interval.mean, " points")
 print(difference)
 
 # %% tags=["hide-input"]
 print("study rda       R@1    d+  stranger")
-for arm in ("triplet", "rda", "broken", "rda_batch", "broken_batch", "rda_b64"):
+for arm in ("triplet", "sharp_rda", "broken", "sharp_rda_batch", "broken_batch", "sharp_rda_b64"):
     level = np.mean(list(values(stored["rda"], "mini", arm).values()))
     curves = [run["curves"] for (_, name, _), run in stored["rda"].items() if name == arm]
     ends = [np.mean([c[f"val_d_{k}"][-1] for c in curves]) for k in kinds]
@@ -478,13 +480,13 @@ for arm in ("triplet", "rda", "broken", "rda_batch", "broken_batch", "rda_b64"):
 
 # %% tags=["hide-input"]
 PAIRS = {
-    "main": [("rda", "triplet"), ("rda", "broken_ratio")],
+    "main": [("sharp_rda", "triplet"), ("sharp_rda", "broken_ratio")],
     "rda": [
-        ("rda", "triplet"),
-        ("rda", "broken"),
-        ("rda_batch", "broken_batch"),
-        ("rda_batch", "rda"),
-        ("rda_b64", "rda"),
+        ("sharp_rda", "triplet"),
+        ("sharp_rda", "broken"),
+        ("sharp_rda_batch", "broken_batch"),
+        ("sharp_rda_batch", "sharp_rda"),
+        ("sharp_rda_b64", "sharp_rda"),
     ],
 }
 found = {
@@ -614,7 +616,7 @@ for name, weighting in WEIGHTINGS.items():
 # The soft margin alone spends nearly half of its push on one wrong label out of 63; the weights add to that. What does it cost? The study `rda` trained L_tri and RDA once more with 15 % of the training places under two labels, so that every such place meets its double in the batch:
 
 # %%
-for loss in ("triplet", "rda"):
+for loss in ("triplet", "sharp_rda"):
     print(paired(stored["rda"], "mini", f"{loss}_split", loss))
 
 # %% [markdown]
@@ -628,7 +630,7 @@ by_query, by_batch = break_ratio(late, "query")[0], break_ratio(late, "batch")[0
 Markdown(f"""
 * You **derived** the hardness as a logistic of the log distance ratio, the one hardness without a scale. Opening a cone twentyfold left it at {cone[0][3]:.2f} to {cone[-1][3]:.2f}, while the soft margin's own weight fell from {cone[0][2]:.2f} to {cone[-1][2]:.2f}. Normalising per query divides most of the positive's part out again.
 * You **showed** where the push goes: with detached weights {100 * on_violations["L_tri"]:.0f} % of it to the violations for L_tri, {100 * on_violations["β = 16"]:.0f} % at β = 16, {100 * on_violations["β = 64"]:.0f} % at β = 64. Attached weights pulled in all negatives from {pulled_in.min()}° on.
-* You **judged** a control: breaking the ratio moved {by_query:.0f} % of the weight when normalised per query, {by_batch:.0f} % over the batch. In the stored runs, own minus broken ratio was {found["main", "rda", "broken_ratio"].interval} points of R@1 in `main` and {found["rda", "rda", "broken"].interval} in `rda`, both per query, and {found["rda", "rda_batch", "broken_batch"].interval} over the batch; both gained over L_tri, RDA by {found["rda", "rda", "triplet"].interval}.
+* You **judged** a control: breaking the ratio moved {by_query:.0f} % of the weight when normalised per query, {by_batch:.0f} % over the batch. In the stored runs, own minus broken ratio was {found["main", "sharp_rda", "broken_ratio"].interval} points of R@1 in `main` and {found["rda", "sharp_rda", "broken"].interval} in `rda`, both per query, and {found["rda", "sharp_rda_batch", "broken_batch"].interval} over the batch; both gained over L_tri, RDA by {found["rda", "sharp_rda", "triplet"].interval}.
 """)
 
 # %% [markdown]

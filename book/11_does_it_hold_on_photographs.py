@@ -24,6 +24,8 @@
 # * **judge** by a rule written before the runs what carries over, and by controls what caused it.
 #
 # You need: {doc}`06_training_dphr` and {doc}`10_can_it_tell_them_apart`, the {doc}`notation` page at hand, about an hour; the cells run in less than a minute on two CPU cores. All trained encoders are stored results. Nothing is downloaded.
+#
+# > **Which reading?** The runs and figures of this chapter are of *sharp DPHR (ours)*: exponential weights of sharpness 16, in-batch recall as the signal **[O]**. "RDA" and "PALW" name its two halves here. The closest reading of the paper has milder weights and another signal; {doc}`open_choices` sets the two side by side.
 
 # %% tags=["remove-cell"]
 import subprocess
@@ -284,7 +286,7 @@ level_of = {
                     and a == "triplet"])
     for world in by_realism
 }  # fmt: skip
-plain, photo = (verdict.differences["rda"][world].mean for world in ("plain", "photo"))
+plain, photo = (verdict.differences["sharp_rda"][world].mean for world in ("plain", "photo"))
 assert plain > 2 * photo
 Markdown(f"""
 What to see: signs first. By the rule, of the conclusions "this loss differs from L_tri so, at equal settings": {said}. The order, without the arm that collapsed: tau {verdict.tau:.2f}, at least {verdict.tau_low:.2f}. But {verdict.tau_forced:.2f} is what arms far apart force by themselves, so the order is **{verdict.order}**. L_tri itself stands at {", ".join(f"{level:.1f} % on {world}" for world, level in level_of.items())}. A sign is not a size: RDA's gain is {plain:+.1f} points on plain towns and {photo:+.1f} on photographs.
@@ -369,7 +371,7 @@ What to see: the best loss by sampler is {best}; from the best to the worst it i
 else:
     whole, drawn = results.load("rda"), runs  # both of 300 steps on the same worlds
     gained = {}
-    for loss in ("triplet", "rda"):
+    for loss in ("triplet", "sharp_rda"):
         a, b = comparisons.values(whole, "mini", loss), comparisons.values(drawn, "plain", loss)
         gained[loss] = [a[seed] - b[seed] for seed in sorted(a.keys() & b.keys())]
     seen = "; ".join(
@@ -396,10 +398,10 @@ else:
 
 # %%
 of_ratio = [
-    ("main", "mini", "rda", "broken_ratio"),
-    *(("transfer", world, "rda", "broken_ratio") for world in by_realism),
-    ("rda", "mini", "rda", "broken"),
-    ("rda", "mini", "rda_batch", "broken_batch"),
+    ("main", "mini", "sharp_rda", "broken_ratio"),
+    *(("transfer", world, "sharp_rda", "broken_ratio") for world in by_realism),
+    ("rda", "mini", "sharp_rda", "broken"),
+    ("rda", "mini", "sharp_rda_batch", "broken_batch"),
 ]
 ratio_gains = comparisons.corrected(
     [comparisons.paired(results.load(study), world, *arms) for study, world, *arms in of_ratio]

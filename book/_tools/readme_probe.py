@@ -18,8 +18,8 @@ NAMES = {
     "imagenet": "ImageNet",
     "triplet": "L_tri",
     "infonce": "InfoNCE",
-    "rda": "RDA",
-    "dphr": "DPHR",
+    "sharp_rda": "sharp RDA",
+    "sharp": "sharp DPHR",
 }
 KIND, DOSE_M2, PLACE = "building recoloured", 160, 1
 

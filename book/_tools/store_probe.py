@@ -27,7 +27,7 @@ FOLDER, PHOTO_FOLDER = (Path(results.__file__).parent / n for n in ("probe", "pr
 RUNS = {
     "untrained": {"steps": 0},
     "imagenet": {"steps": 0, "backbone": "tf_efficientnet_lite0", "pretrained": "pypi"},
-} | {loss: {"loss": loss} for loss in ("triplet", "infonce", "rda", "dphr")}
+} | {loss: {"loss": loss} for loss in ("triplet", "infonce", "sharp_rda", "sharp")}
 STIMULI = StimulusSettings()  # 200 places, seven doses, all kinds, seed 0
 
 

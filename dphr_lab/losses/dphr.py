@@ -90,6 +90,11 @@ class DPHRLoss(nn.Module):
             alpha, form, margin, weight_map, beta, normalise, ratio, rescale
         )
 
+    @classmethod
+    def sharp(cls, **changes) -> DPHRLoss:
+        """Sharp DPHR (ours): exponential map of sharpness 16, recall as the signal; [O]."""
+        return cls(**changes)
+
     @accepts_metric_learning_call
     def forward(self, z_query: Tensor, z_gallery: Tensor, places: Tensor | None = None) -> Tensor:
         """Scalar loss of B aligned rows, (B, D) each; places (B,) masks rows of the same place."""

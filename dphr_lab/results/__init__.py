@@ -15,6 +15,7 @@ from typing import Any
 
 from dphr_lab._files import read_json
 from dphr_lab.results.real import real_table as real_table
+from dphr_lab.results.run_folder import in_this_edition
 
 
 def studies() -> list[str]:
@@ -39,7 +40,7 @@ def load(study: str | Path) -> dict[tuple[str, str, int], dict[str, Any]]:
 def read_run(file: Path) -> dict[str, Any]:
     """The result of a run. Raises `ValueError` naming a file that holds none."""
     what, to_do = "the result of a run", "remove it and run it again"
-    run = read_json(file, what, to_do)
+    run = in_this_edition(read_json(file, what, to_do))
     reports = run.get("report")
     if not isinstance(reports, dict) or not all(isinstance(r, dict) for r in reports.values()):
         raise ValueError(f"{file}: not {what} (no report); {to_do}")

@@ -20,8 +20,25 @@ from pathlib import Path
 from typing import Any
 
 from dphr_lab._files import read_json, replace_when_done
+from dphr_lab.settings.run import FIRST_EDITION
 
+# of settings.json and result.json; 1, or none: of the first edition, whose losses had other names
+RUN_FORMAT = 2
 SETTINGS, METRICS, RESULT = "settings.json", "metrics.jsonl", "result.json"
+
+
+def in_this_edition(record: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A stored record whose settings name their loss as this edition does.
+
+    What the first edition called "dphr" is "sharp" now (`settings.run.FIRST_EDITION`), so a stored
+    number never changes its meaning.
+    """
+    made_by, settings = record.get("format", 1), record.get("settings")
+    if not isinstance(settings, dict) or not isinstance(made_by, int) or made_by >= RUN_FORMAT:
+        return record
+    loss = settings.get("loss", "dphr")
+    named = FIRST_EDITION.get(loss, loss) if isinstance(loss, str) else loss
+    return {**record, "format": RUN_FORMAT, "settings": settings | {"loss": named}}
 
 
 def stored_run(folder: Path) -> dict[str, Any]:
@@ -35,7 +52,7 @@ def stored_run(folder: Path) -> dict[str, Any]:
         raise FileNotFoundError(
             f"run folder: found no {SETTINGS} in {folder}; give a folder that dphr train made"
         )
-    stored = {"origin": {}} | read_json(path, what)
+    stored = {"origin": {}} | in_this_edition(read_json(path, what))
     for part in ("settings", "data", "origin"):
         if not isinstance(stored.get(part), dict):
             raise ValueError(f"{path}: not {what} (found {stored.get(part)!r} for {part})")
@@ -51,7 +68,7 @@ def stored_result(folder: Path) -> dict[str, Any]:
     """What result.json of a run says; raises `ValueError` for a file that is none."""
     path, what = folder / RESULT, "the result of a run"
     to_do = "remove the run's folder, or give another"
-    result = read_json(path, what, to_do)
+    result = in_this_edition(read_json(path, what, to_do))
     kinds = {"settings": dict, "data": dict, "report": dict, "selected_step": int}
     for part, kind in kinds.items():
         if not isinstance(result.get(part), kind):

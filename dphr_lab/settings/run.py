@@ -13,6 +13,10 @@ LOSSES = {
     "palw": "L_tri scaled by progress, weights of one (batch level only)",
     "dphr": "DPHR: both levels (our reading of the paper)",
     "dphr_infonce": "symmetric InfoNCE + DPHR, both with their defaults",
+    "sharp": "sharp DPHR (ours): exponential map of sharpness 16, recall as the signal",
+    "sharp_rda": "L_tri + the sharp weighted term at a constant lambda",
+    "sharp_palw": "L_tri scaled by recall's progress, weights of one",
+    "sharp_infonce": "symmetric InfoNCE + sharp DPHR, both with their defaults",
     "infonce": "symmetric InfoNCE, label smoothing 0.1, learned temperature",
     "hcl": "symmetric InfoNCE whose hard negatives count more (HCL)",
     "hardest": "hinge triplets with the hardest negative of the batch",
@@ -20,6 +24,13 @@ LOSSES = {
     "multi_similarity": "multi-similarity loss (of pytorch-metric-learning)",
     "circle": "circle loss (of pytorch-metric-learning)",
     "none": "no pair loss: the host's own loss alone",
+}
+# Names of losses in the first edition -> now. There "DPHR" meant our own sharper variant.
+FIRST_EDITION = {
+    "dphr": "sharp",
+    "rda": "sharp_rda",
+    "palw": "sharp_palw",
+    "dphr_infonce": "sharp_infonce",
 }
 # name -> what it is; `training.make_encoder` builds each
 HOSTS = {

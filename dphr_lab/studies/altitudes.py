@@ -31,13 +31,13 @@ from dphr_lab.localization import evaluate_dataset, evaluate_images
 from dphr_lab.models import Encoder
 from dphr_lab.plotting import heatmap
 from dphr_lab.results import environment
-from dphr_lab.results.run_folder import RESULT, holds_run, stored_result
+from dphr_lab.results.run_folder import RESULT, RUN_FORMAT, holds_run, stored_result
 from dphr_lab.retrieval import SELECTED_ON_TEST, RetrievalReport
 from dphr_lab.settings import Settings
 from dphr_lab.settings.protocol import DIRECTIONS
 from dphr_lab.training import fit
 
-MATRIX_FORMAT = 1
+MATRIX_FORMAT = RUN_FORMAT
 TESTED = "tested.json"
 MEASURES = {"r_at_1": "R@1", "ap": "AP"}  # of a report, and how tables call them
 

@@ -31,6 +31,10 @@ _LOSS_CLASSES = {
     "palw": (DPHRLoss, {"weight_map": None}),
     "dphr": (DPHRLoss, {}),
     "dphr_infonce": (DPHRLoss, {"base": SymmetricInfoNCE}),
+    "sharp_rda": (DPHRLoss.sharp, {"signal": "constant"}),
+    "sharp_palw": (DPHRLoss.sharp, {"weight_map": None}),
+    "sharp": (DPHRLoss.sharp, {}),
+    "sharp_infonce": (DPHRLoss.sharp, {"base": SymmetricInfoNCE}),
     "infonce": (SymmetricInfoNCE, {}),
     "hcl": (WeightedInfoNCE, {"weighting": "hcl"}),
     "hardest": (MinedTripletLoss, {"mining": "hardest"}),
@@ -121,7 +125,8 @@ def _pair_loss(settings: Settings) -> nn.Module:
     options = {name: v() if isinstance(v, type) else v for name, v in implied.items()} | options
     if options.get("signal") == "step":
         options = {"total_steps": settings.steps} | options
-    if "across_processes" in inspect.signature(kind).parameters and options.get("detach", True):
+    made = getattr(kind, "__self__", kind)
+    if "across_processes" in inspect.signature(made).parameters and options.get("detach", True):
         options = {"across_processes": True} | options
     return with_keywords(kind, options, "loss_options")
 
@@ -150,11 +155,12 @@ def make_augmentation(settings: Settings) -> Augmentation:
 
 def with_keywords(kind: type, options: Mapping[str, Any], name: str) -> Any:
     """`kind(**options)`; raises `ValueError`, which begins with `name`, for what it cannot take."""
-    known = inspect.signature(kind).parameters
+    made = getattr(kind, "__self__", kind)  # the class, of a preset such as `DPHRLoss.sharp`
+    known = inspect.signature(made).parameters
     unknown = sorted(set(options) - set(known))
     if unknown:
         raise ValueError(
-            f"{name}: found {', '.join(unknown)}; {kind.__name__} takes {', '.join(known)}"
+            f"{name}: found {', '.join(unknown)}; {made.__name__} takes {', '.join(known)}"
         )
     try:
         return kind(**options)

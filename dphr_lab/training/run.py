@@ -32,6 +32,7 @@ from dphr_lab.models import Encoder, embed
 from dphr_lab.results import environment
 from dphr_lab.results.run_folder import (
     RESULT,
+    RUN_FORMAT,
     SETTINGS,
     append_metrics,
     clear_start,
@@ -56,7 +57,6 @@ from dphr_lab.training.objectives import (
 )
 from dphr_lab.training.selection import SELECTED_ON, hold_out
 
-RESULT_FORMAT = 1  # raised when a reader of result.json would have to change
 POSITION = ("step", "epoch", "batch_of_epoch", "best", "wall_s")  # of a run, in a checkpoint
 _OPTIMIZERS = {
     "adamw": torch.optim.AdamW,
@@ -392,7 +392,12 @@ class Run:
         self._begin_epoch(0)  # a batch that the data cannot fill is said before any writing
         if self.main:
             clear_start(self.folder)
-            write_json(stored, record | {"origin": self.origin, "environment": _environment()})
+            write_json(
+                stored,
+                {"format": RUN_FORMAT}
+                | record
+                | {"origin": self.origin, "environment": _environment()},
+            )
 
     def _check_same(self, before: dict[str, Any], now: dict[str, Any]) -> None:
         """Raise `ValueError` unless the stored run has these settings and this data."""
@@ -518,7 +523,7 @@ class Run:
             if data["root"] is not None:  # results travel; the folders of a machine stay there
                 data["root"] = Path(data["root"]).name
             result = {
-                "format": RESULT_FORMAT,
+                "format": RUN_FORMAT,
                 "settings": self.settings.to_dict(),
                 **self.origin,
                 "data": data,

@@ -18,6 +18,8 @@ from tests.browser.pages import (
     pictures_load,
 )
 
+pytestmark = pytest.mark.slow
+
 WIDTHS = {"phone": 390, "desk": 1280}  # px
 CHAPTER = re.compile(r"\d\d_\w+\.html")
 

@@ -1,6 +1,10 @@
 """Search; and the book as files on a disk, opened without a server."""
 
+import pytest
+
 from tests.browser.pages import HTML, STYLED, Opened, formulas_are_typeset, pictures_load
+
+pytestmark = pytest.mark.slow
 
 # What Chromium says of pages from a disk whichever they are: it loads the theme's icon fonts all
 # the same, only not ahead of time, and icons are drawn by the theme's script.

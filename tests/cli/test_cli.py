@@ -11,7 +11,7 @@ import pytest
 from dphr_lab import cli, scenes
 from dphr_lab.settings import Settings
 from dphr_lab.settings.protocol import SUES200_HEIGHTS_M, sues200_split
-from tests.helpers import ROOT
+from tests.helpers import ROOT, run
 
 COMMANDS = (
     "scenes",
@@ -34,14 +34,6 @@ SHORT = {"image-px": 32, "batch": 3, "val-places": 0, "steps": 2, "threads": 1}
 def flags(values: dict, prefix: str = "--") -> list[str]:
     """--name value …"""
     return [word for name, value in values.items() for word in (prefix + name, str(value))]
-
-
-def run(*arguments) -> int:
-    """The exit code of `dphr ARGUMENTS`, in this process."""
-    try:
-        return cli.main([str(argument) for argument in arguments])
-    except SystemExit as stop:  # argparse's own way out
-        return stop.code
 
 
 @pytest.fixture(scope="module")
@@ -147,6 +139,7 @@ def test_every_setting_has_a_flag():
 # -- the whole path, in both layouts ----------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", ["university1652", "sues200"])
 def test_from_scenes_to_search(towns, folder, capsys, layout):
     root, out = towns[layout], folder / f"path-{layout}"
@@ -184,6 +177,7 @@ def test_from_scenes_to_search(towns, folder, capsys, layout):
     assert figure.is_file()
 
 
+@pytest.mark.slow
 def test_world_in_memory(folder, capsys):
     out = folder / "world"
     small = flags(SMALL_WORLD, "--world-")
@@ -197,6 +191,7 @@ def test_world_in_memory(folder, capsys):
     assert again.splitlines()[-5:] == first.split("satellite → drone")[1].splitlines()[1:6]
 
 
+@pytest.mark.slow
 def test_search_in_the_other_direction(trained, towns, capsys):
     test = towns["university1652"] / "test"
     queries = [test / "query_satellite" / place / f"{place}.jpg" for place in ("0007", "0008")]
@@ -208,6 +203,7 @@ def test_search_in_the_other_direction(trained, towns, capsys):
     assert all(str(gallery) in line for line in shown[1:4])
 
 
+@pytest.mark.slow
 def test_a_finished_run_resumed_says_the_same(trained, capsys):
     before = json.loads((trained / "result.json").read_text())
     assert run("train", "--resume", trained) == 0
@@ -216,6 +212,7 @@ def test_a_finished_run_resumed_says_the_same(trained, capsys):
     assert after["report"] == before["report"] and after["curves"] == before["curves"]
 
 
+@pytest.mark.slow
 def test_a_checkpoint_is_an_encoder(trained, towns, capsys):
     checkpoint = max((trained / "checkpoints").iterdir())
     data = ["--data", towns["university1652"], "--direction", "D2S"]

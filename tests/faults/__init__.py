@@ -8,8 +8,6 @@ is printed; a dash where the two cannot meet.
 import re
 from pathlib import Path
 
-from dphr_lab import cli
-
 TABLES = Path(__file__).with_name("tables.md")
 
 
@@ -33,14 +31,6 @@ def table(name: str) -> dict[tuple[str, str], tuple[int, str]]:
 
 def words(text: str) -> list[str]:
     return text.split()
-
-
-def run(*arguments) -> int:
-    """The exit code of `dphr ARGUMENTS`, in this process."""
-    try:
-        return cli.main([str(argument) for argument in arguments])
-    except SystemExit as stop:  # argparse's own way out
-        return stop.code
 
 
 def check(met: tuple[int, str], code: int, out: str, err: str) -> None:

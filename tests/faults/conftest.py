@@ -4,7 +4,8 @@ import shutil
 
 import pytest
 
-from tests.faults import run, words
+from tests.faults import words
+from tests.helpers import run
 
 SMALL = words(
     "--image-px 32 --train-places 6 --test-places 3 --distractor-places 1 --drone-views 2"

@@ -9,8 +9,11 @@ from PIL import Image
 
 from dphr_lab.cli import FORESEEN
 from dphr_lab.datasets import open_dataset
-from tests.faults import check, left_behind, run, table
+from tests.faults import check, left_behind, table
 from tests.faults.conftest import SHORT
+from tests.helpers import run
+
+pytestmark = pytest.mark.slow
 
 TABLE = table("data set")
 # one image of each set: a fault in it meets every surface

@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.faults import check, left_behind, run, table
+from tests.faults import check, left_behind, table
+from tests.helpers import run
 
 FLAGS = {  # fault -> command -> what is given to it; {names} are of `places`
     "unknown flag": {

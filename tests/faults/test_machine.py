@@ -11,12 +11,14 @@ import time
 import pytest
 
 from dphr_lab.scenes import writing as layouts
-from tests.faults import check, left_behind, run, table, words
+from tests.faults import check, left_behind, table, words
 from tests.faults.conftest import SHORT, SMALL
 from tests.faults.machine import SIGNALS, closed, files_up_to, sent_when
 from tests.faults.test_protocols import SMALL_RUN
 from tests.faults.test_trials import SEARCHED
-from tests.helpers import ROOT
+from tests.helpers import ROOT, run
+
+pytestmark = pytest.mark.slow
 
 
 def first_place(data):

@@ -5,9 +5,12 @@ import shutil
 
 import pytest
 
-from tests.faults import check, left_behind, run, table, words
+from tests.faults import check, left_behind, table, words
 from tests.faults.machine import SIGNALS, sent_when
 from tests.faults.test_stored import cut, edited, faults_of, text
+from tests.helpers import run
+
+pytestmark = pytest.mark.slow
 
 SMALL_RUN = words(
     "--backbone test_convnext --pretrained none --mixed-precision no --image-px 32 --batch 3 "

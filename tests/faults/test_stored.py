@@ -13,8 +13,11 @@ from safetensors.torch import load_file, save_file
 from dphr_lab import results
 from dphr_lab.cli import FORESEEN
 from dphr_lab.models import Encoder
-from tests.faults import check, left_behind, run, table, words
+from tests.faults import check, left_behind, table, words
 from tests.faults.conftest import SHORT
+from tests.helpers import run
+
+pytestmark = pytest.mark.slow
 
 
 class Touch:

@@ -5,8 +5,9 @@ import shutil
 
 import pytest
 
-from tests.faults import check, left_behind, run, table
+from tests.faults import check, left_behind, table
 from tests.faults.test_stored import cut, edited, faults_of, text
+from tests.helpers import run
 
 SEARCHED = """
 about = "x"

@@ -134,6 +134,7 @@ LOSSES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LOSSES)
 def test_compiled_without_a_graph_break(name):
     """Traced whole (`fullgraph`); the eager backend needs no C++ compiler."""

@@ -6,6 +6,8 @@ import torch.nn.functional as F
 
 from dphr_lab.losses import DPHRLoss
 
+pytestmark = pytest.mark.slow
+
 ROWS, DIM = 24, 16
 
 

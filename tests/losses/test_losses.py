@@ -435,6 +435,7 @@ dist.destroy_process_group()
 """
 
 
+@pytest.mark.slow
 def test_progress_is_averaged_by_row_count_over_processes(tmp_path):
     command = [sys.executable, "-c", ONE_RANK]
     ranks = [
@@ -597,6 +598,7 @@ def test_settings_out_of_range(make, words):
         make()
 
 
+@pytest.mark.slow
 def test_import_is_light():
     code = (
         "import sys, dphr_lab.losses; "

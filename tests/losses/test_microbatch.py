@@ -18,7 +18,7 @@ from dphr_lab.losses.microbatch import (
 )
 from dphr_lab.models import Encoder
 from dphr_lab.training.run import Run
-from tests.training.test_training import (
+from tests.helpers.training import (
     ColouredPlaces,
     assert_same_run,
     settings,
@@ -215,6 +215,7 @@ def test_a_micro_batch_of_nothing_is_refused(convnext, images):
 # -- in training -------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_training_is_that_of_the_whole_batch(data, tmp_path):
     results = [
         training.fit(
@@ -233,6 +234,7 @@ def test_training_is_that_of_the_whole_batch(data, tmp_path):
         torch.testing.assert_close(cut[name], plain[name], rtol=1e-2, atol=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["no", "bf16"])
 def test_a_stopped_run_in_micro_batches_goes_on_bit_exactly(data, tmp_path, monkeypatch, precision):
     plain = Encoder.forward
@@ -248,6 +250,7 @@ def test_a_stopped_run_in_micro_batches_goes_on_bit_exactly(data, tmp_path, monk
     assert_same_run(tmp_path / "whole", stopped)
 
 
+@pytest.mark.slow
 def test_a_non_finite_loss_leaves_the_state_before_the_step(data, tmp_path, monkeypatch):
     def broken(self, z_query, *args):
         return z_query.sum() * float("nan")
@@ -263,6 +266,7 @@ def test_settings_refuse_a_micro_batch_of_nothing():
         settings(micro_batch=0)
 
 
+@pytest.mark.slow
 def test_a_run_stored_without_a_newer_setting_goes_on(data, tmp_path):
     options = settings(steps=1)
     training.fit(options, data, tmp_path, progress=False)

@@ -105,7 +105,7 @@ def products(rank: int, world: int) -> int:
 def in_training(folder: str, micro_batch: int | None) -> dict:
     """The gradient that the optimiser of a training run is given in its first step."""
     from dphr_lab.training.run import Run
-    from tests.training.test_training import ColouredPlaces, settings
+    from tests.helpers.training import ColouredPlaces, settings
 
     torch.manual_seed(1)  # as `fit` does
     options = settings(micro_batch=micro_batch, **TRAINING)
@@ -153,6 +153,7 @@ def ranks(request, tmp_path_factory):
     return found_by(request.param, tmp_path_factory.mktemp("ranks"))
 
 
+@pytest.mark.slow
 def test_gradients_of_several_processes_are_those_of_one(alone, ranks):
     alone, ranks = alone[0], [rank[0] for rank in ranks]
     for case, expected in alone.items():
@@ -170,6 +171,7 @@ def test_gradients_of_several_processes_are_those_of_one(alone, ranks):
     assert (plain - cut).norm() < 1e-5 * plain.norm()
 
 
+@pytest.mark.slow
 def test_a_diverged_row_on_one_process_spares_the_state_of_all(alone, ranks):
     assert alone[1][0]
     for is_nan, progress in (rank[1] for rank in ranks):
@@ -177,6 +179,7 @@ def test_a_diverged_row_on_one_process_spares_the_state_of_all(alone, ranks):
         torch.testing.assert_close(progress, alone[1][1])
 
 
+@pytest.mark.slow
 def test_each_process_multiplies_its_own_rows_only(alone, ranks):
     rows = [len(part) for part in torch.arange(ROWS).tensor_split(len(ranks))]
     assert [rank[2] for rank in ranks] == [alone[2] * b // ROWS for b in rows]

@@ -210,6 +210,7 @@ def flown_against_nominal():
     return f"altitude ± {100 * altitude:.0f} %, azimuth ± {azimuth:.0f}°, pitch ± {pitch:.1f}°"
 
 
+@pytest.mark.slow
 def test_the_datasheet_states_what_is_computed():
     rows = re.findall(r"^\| ([^|]+) \| ([^|]+) \|$", PAGES["datasheet"], re.MULTILINE)
     stated = {name: value for name, value in rows if name != "fact" and "---" not in name}

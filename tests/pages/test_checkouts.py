@@ -9,6 +9,8 @@ import yaml
 
 from tests.helpers import ROOT
 
+pytestmark = pytest.mark.slow
+
 
 def git(*arguments):
     return subprocess.run(

@@ -98,6 +98,7 @@ def run_as_colab(stem, folder):
     return Path(notebook.cells[-1].outputs[0].text.strip())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stem", CHAPTERS)
 def test_chapter_runs_as_on_colab(stem, kernels, tmp_path, request, monkeypatch):
     everything = request.config.getoption("--all-chapters")

@@ -8,6 +8,7 @@ find, are left out; what is looked at is what the cells leave behind.
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 import torch
 from matplotlib import rc_context
 
@@ -16,7 +17,9 @@ from dphr_lab.settings.recipes import RECIPES
 from dphr_lab.studies import altitudes
 from dphr_lab.training import step_cost
 from tests.helpers import ROOT
-from tests.training.test_recipe_runs import SMALL
+from tests.helpers.training import SMALL
+
+pytestmark = pytest.mark.slow
 
 BOOK = ROOT / "book"
 SWITCH = "FULL = real is not None and torch.cuda.is_available()"

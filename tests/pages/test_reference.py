@@ -66,6 +66,7 @@ def all_docstrings():
                 yield f"{path.name}: {getattr(node, 'name', 'module')}", text
 
 
+@pytest.mark.slow
 def test_every_docstring_survives_as_restructured_text():
     number = 0
     for where, text in all_docstrings():

@@ -62,6 +62,7 @@ def test_requirements_install_every_extra():
     assert jupyter_book.endswith(",<2")
 
 
+@pytest.mark.slow
 def test_every_import_is_declared():
     sources = [path for top in ("dphr_lab", "tests", "book") for path in (ROOT / top).rglob("*.py")]
     sources = [path for path in sources if "_build" not in path.parts]
@@ -110,6 +111,7 @@ def test_readme_and_ci_run_the_same_commands():
         assert any(re.match(rf"step \w+ {re.escape(part)}$", line) for line in ci), part
 
 
+@pytest.mark.slow
 def test_readme_loss_snippet_runs():
     (snippet,) = [block for block in readme_blocks("python") if "DPHRLoss" in block]
     assert len(snippet.splitlines()) <= 12
@@ -138,6 +140,7 @@ def test_importing_the_package_is_light():
     assert run.stdout.strip() == "[]", run.stderr
 
 
+@pytest.mark.slow
 def test_benchmarks_are_collected_only_when_named():
     if not list((ROOT / "tests" / "benchmarks").glob("test_*.py")):
         pytest.skip("there are no benchmarks")

@@ -193,6 +193,7 @@ def from_above(scene, place):
     return view.astype(float).ravel() - 128
 
 
+@pytest.mark.slow
 def test_an_oracle_of_the_registered_scenes_is_right_at_the_top_dose(stimuli, descriptors):
     report = probe_embeddings(*descriptors, stimuli, "oracle", resamples=100)
     assert report.curves[ALL_KINDS].dose_m2[-1] == 320
@@ -418,6 +419,7 @@ def run_folder(tmp_path_factory):
     from dphr_lab.models import Encoder
 
     folder = tmp_path_factory.mktemp("probe") / "first"
+    torch.manual_seed(1)  # another encoder than the untrained one that it is compared with
     Encoder("test_convnext", image_px=32).save(folder)
     return folder
 

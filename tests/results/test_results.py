@@ -1,15 +1,14 @@
 """Stored runs: their names, what they hold, and how they are read."""
 
 import json
+from importlib.resources import files
 
 import pytest
 
 from dphr_lab import results
 from dphr_lab.settings import LOSSES, Settings
 from dphr_lab.studies.comparisons import paired
-from tests.helpers import ROOT
-
-STORED = [(study, *name) for study in results.studies() for name in results.load(study)]
+from tests.helpers import ROOT, case
 
 
 @pytest.fixture
@@ -44,24 +43,26 @@ def test_a_name_is_read_as_it_was_made(name):
     assert results.parse_name(results.run_name(*name)) == name
 
 
-@pytest.mark.parametrize(("study", "world", "loss", "seed"), STORED)
-def test_a_stored_run_is_complete_and_under_its_name(study, world, loss, seed):
-    run = results.load(study)[world, loss, seed]
-    assert {"settings", "data", "versions", "hardware", "wall_s", "curves", "report"} <= set(run)
-    settings = Settings.from_dict(run["settings"])
-    assert settings.seed == seed
-    assert run["report"]
-    if loss in LOSSES:  # a study may give other names, to variants of one loss
-        assert settings.loss == loss
+@pytest.mark.parametrize("study", results.studies())
+def test_stored_runs_are_complete_and_under_their_names(study):
+    parts = {"settings", "data", "versions", "hardware", "wall_s", "curves", "report"}
+    for (world, loss, seed), run in results.load(study).items():
+        with case(study, world, loss, seed):
+            assert parts <= set(run)
+            settings = Settings.from_dict(run["settings"])
+            assert settings.seed == seed
+            assert run["report"]
+            if loss in LOSSES:  # a study may give other names, to variants of one loss
+                assert settings.loss == loss
 
 
-def test_stored_runs_are_small_and_name_no_folder_of_ours():
-    from importlib.resources import files
-
-    for study, *name in STORED:
-        text = (files("dphr_lab.results") / study / results.run_name(*name)).read_text()
-        assert len(text) < 200_000, (study, name)
-        assert "/root/" not in text and "/home/" not in text, (study, name)
+@pytest.mark.parametrize("study", results.studies())
+def test_stored_runs_are_small_and_name_no_folder_of_ours(study):
+    for name in results.load(study):
+        with case(study, *name):
+            text = (files("dphr_lab.results") / study / results.run_name(*name)).read_text()
+            assert len(text) < 200_000
+            assert "/root/" not in text and "/home/" not in text
 
 
 def test_the_table_gives_mean_and_spread_over_seeds(tmp_path, monkeypatch):
@@ -94,7 +95,7 @@ def test_readme_shows_the_stored_table():
     assert results.table("main", "mini") in readme
     for row in results.table("budget", "mini").splitlines()[2:]:
         arm, level, *_ = row.removeprefix("| ").split(" | ")
-        if arm in ("dphr", "rda", "hcl", "palw", "triplet", "infonce"):
+        if arm in ("sharp", "sharp_rda", "hcl", "sharp_palw", "triplet", "infonce"):
             assert f"`{arm}` {level}" in readme
     for study, world, reference in (
         ("short", "mini", "infonce"),
@@ -104,5 +105,5 @@ def test_readme_shows_the_stored_table():
         ("long", "mini", "triplet"),
         ("twins", "none", "triplet"),
     ):
-        lead = paired(results.load(study), world, "rda", reference).interval
+        lead = paired(results.load(study), world, "sharp_rda", reference).interval
         assert str(lead) in readme, (study, world, reference)

@@ -3,6 +3,7 @@
 import math
 from statistics import mean, stdev
 
+import pytest
 from scipy import stats
 
 from dphr_lab import results
@@ -10,6 +11,8 @@ from dphr_lab.studies.comparisons import values
 from dphr_lab.studies.study import read_study
 from dphr_lab.studies.world_cache import open_world
 from dphr_lab.training import fit
+
+pytestmark = pytest.mark.slow
 
 STUDY, WORLD, ARM, SEED = "noise", "small", "constant_clean", 0  # twenty seeds, 200 short steps
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
-from dphr_lab import cli
 from dphr_lab.retrieval import RetrievalReport, evaluate, evaluate_files, read_features
+from tests import helpers
 
 
 def world(seed=0, noise=1.0, places=30, queries=4, distractors=6):
@@ -49,7 +49,7 @@ def write_mat(path, query, query_places, gallery, gallery_places):
 
 
 def run(*arguments):
-    return cli.main(["evaluate", *(str(argument) for argument in arguments)])
+    return helpers.run("evaluate", *arguments)
 
 
 @pytest.mark.parametrize("families", [False, True])

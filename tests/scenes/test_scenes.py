@@ -51,6 +51,7 @@ from dphr_lab.scenes import (
 )
 from dphr_lab.settings.protocol import sues200_split
 from dphr_lab.settings.worlds import PRESETS, WorldSettings, preset
+from tests.helpers import case
 
 SMALL = replace(PRESETS["tiny"], image_px=32, drone_views=2)
 CLEAR = Conditions(haze=0.0, noise=0.0, jpeg_quality=100)
@@ -99,19 +100,20 @@ def test_a_nadir_view_shows_2_h_tan_half_fov(altitude_m, fov_deg):
     np.testing.assert_allclose(depth, altitude_m)
 
 
-@pytest.mark.parametrize("pose", university_orbit(54)[::7] + sues_orbit(150, 8))
-def test_the_camera_looks_at_the_centre(pose):
-    pixels, depth = project(drone_matrix(pose, 64), [0, 0, 0])
-    np.testing.assert_allclose(pixels, [32, 32], atol=1e-9)
-    assert depth == pytest.approx(pose.altitude_m / np.sin(np.radians(pose.pitch_deg)))
-    axes = camera_axes(pose)
-    np.testing.assert_allclose(axes @ axes.T, np.eye(3), atol=1e-12)
-    assert np.linalg.det(axes) == pytest.approx(1)
-    x, y, z = camera_position(pose)
-    assert z == pose.altitude_m
-    assert np.degrees(np.arctan2(x, y)) % 360 == pytest.approx(pose.azimuth_deg % 360)
-    # Up in the world is up in the image.
-    assert project(drone_matrix(pose, 64), [0, 0, 10])[0][1] < 32
+def test_the_camera_looks_at_the_centre():
+    for pose in university_orbit(54)[::7] + sues_orbit(150, 8):
+        with case(pose):
+            pixels, depth = project(drone_matrix(pose, 64), [0, 0, 0])
+            np.testing.assert_allclose(pixels, [32, 32], atol=1e-9)
+            assert depth == pytest.approx(pose.altitude_m / np.sin(np.radians(pose.pitch_deg)))
+            axes = camera_axes(pose)
+            np.testing.assert_allclose(axes @ axes.T, np.eye(3), atol=1e-12)
+            assert np.linalg.det(axes) == pytest.approx(1)
+            x, y, z = camera_position(pose)
+            assert z == pose.altitude_m
+            assert np.degrees(np.arctan2(x, y)) % 360 == pytest.approx(pose.azimuth_deg % 360)
+            # Up in the world is up in the image.
+            assert project(drone_matrix(pose, 64), [0, 0, 10])[0][1] < 32
 
 
 def test_a_point_between_camera_and_ground_projects_where_similar_triangles_say():
@@ -408,6 +410,7 @@ def test_the_description_is_the_same_in_another_process():
     assert there.stdout.strip() == hashlib.sha256(here.encode()).hexdigest()
 
 
+@pytest.mark.slow
 def test_rendering_in_memory():
     world = make_world(replace(SMALL, train_places=7))
     one = render_world(world, workers=1, progress=False)
@@ -428,6 +431,7 @@ def test_rendering_in_memory():
     assert (other["test"]["drone"][0] != one["test"]["drone"][0]).mean() > 0.5
 
 
+@pytest.mark.slow
 def test_an_unguarded_script_is_told_so_and_does_not_hang(tmp_path):
     script = tmp_path / "unguarded.py"
     script.write_text(
@@ -499,6 +503,7 @@ def test_other_errors_are_named():
 # ---------------------------------------------------------------- files
 
 
+@pytest.mark.slow
 def test_university1652_on_disk(tmp_path):
     pillow = pytest.importorskip("PIL.Image")
     world = make_world(SMALL)

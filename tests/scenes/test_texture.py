@@ -32,6 +32,7 @@ def fine(image):
     return np.abs(np.diff(grey, axis=0)).mean() + np.abs(np.diff(grey, axis=1)).mean()
 
 
+@pytest.mark.slow
 def test_texture_0_is_the_plain_world_bit_for_bit(scenes):
     # What a Flight without the knob draws, which knows nothing of it, and what a world renders.
     for scene in scenes[:3]:
@@ -116,6 +117,7 @@ def test_crowns_vary_about_their_size():
     np.testing.assert_array_equal(varied[:, [0, 1, 4, 5]], trees[:, [0, 1, 4, 5]])
 
 
+@pytest.mark.slow
 def test_texture_is_cheap(scenes):
     def seconds(texture):
         start = time.process_time()

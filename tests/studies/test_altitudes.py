@@ -41,6 +41,7 @@ def made(towns, tmp_path_factory):
     return out, altitude_matrix(towns, SETTINGS, out, heights_m=HEIGHTS_M, say=lambda line: None)
 
 
+@pytest.mark.slow
 def test_each_cell_is_that_model_on_that_height(towns, made):
     out, matrix = made
     assert matrix["heights_m"] == list(HEIGHTS_M) and matrix["data"]["root"] == "towns"
@@ -57,6 +58,7 @@ def test_each_cell_is_that_model_on_that_height(towns, made):
     assert len(np.unique(average.round(6))) > 1
 
 
+@pytest.mark.slow
 def test_what_is_written(made):
     out, matrix = made
     assert json.loads((out / "matrix.json").read_text()) == json.loads(json.dumps(matrix))
@@ -69,6 +71,7 @@ def test_what_is_written(made):
     assert "selected on test" not in text.lower()
 
 
+@pytest.mark.slow
 def test_a_matrix_of_models_selected_on_the_test_set_is_stamped(made, tmp_path):
     _, matrix = made
     chosen = matrix | {"settings": matrix["settings"] | {"select": "test"}}
@@ -79,6 +82,7 @@ def test_a_matrix_of_models_selected_on_the_test_set_is_stamped(made, tmp_path):
     assert SELECTED_ON_TEST not in (tmp_path / "fair.svg").read_text("utf-8")
 
 
+@pytest.mark.slow
 def test_it_goes_on_where_it_was_cut(towns, made, tmp_path, monkeypatch):
     out, matrix = made
     again = tmp_path / "again"
@@ -100,6 +104,7 @@ def test_it_goes_on_where_it_was_cut(towns, made, tmp_path, monkeypatch):
         altitude_matrix(towns, SETTINGS.changed(steps=3), again, say=lambda line: None)
 
 
+@pytest.mark.slow
 def test_each_model_is_asked_with_images_cut_to_its_own_ground(towns, made):
     out, matrix = made
     query, gallery = SUES200(towns, 300).test("D2S")
@@ -120,6 +125,7 @@ def test_models_are_tested_on_the_gpu_where_there_is_one(monkeypatch, there, dev
     assert altitudes._encoder("150") == device
 
 
+@pytest.mark.slow
 def test_from_the_command_line(towns, tmp_path, capsys):
     out = tmp_path / "out"
     asked = ["matrix", "--data", str(towns), "--out", str(out), "--heights", "300"]

@@ -126,6 +126,7 @@ def share_equivalent(mean, spread, seeds, draws=400):
     return np.mean(found)
 
 
+@pytest.mark.slow
 def test_equivalence_is_claimed_as_often_as_its_power_says():
     """Known spread s, n seeds, no difference: about 2 Φ(2 √n / s − t) − 1 of the studies."""
     assert share_equivalent(0, 2, 20) > 0.97  # 0.99
@@ -162,23 +163,23 @@ def sections(report):
 
 
 def test_a_report_tests_equivalence_where_a_margin_is_given():
-    plain = comparisons.study_report("main", "rda", only=["broken_ratio"])
-    assert "Equivalent" not in plain and "* dphr − rda" not in plain
-    report = comparisons.study_report("main", "rda", margin=2, only=["broken_ratio"])
+    plain = comparisons.study_report("main", "sharp_rda", only=["broken_ratio"])
+    assert "Equivalent" not in plain and "* sharp − sharp_rda" not in plain
+    report = comparisons.study_report("main", "sharp_rda", margin=2, only=["broken_ratio"])
     assert list(sections(plain)) == list(sections(report))
     assert report.startswith(plain[: plain.index("#### ")])  # levels as without
     for direction, lines in sections(report).items():
         of_plain = [line for line in sections(plain)[direction] if line]
         assert [line for line in lines if line][: len(of_plain)] == of_plain
-        assert sum(line.startswith("* broken_ratio − rda") for line in of_plain) == 1
-        assert sum(line.startswith("* broken_ratio − rda") for line in lines) == 2
+        assert sum(line.startswith("* broken_ratio − sharp_rda") for line in of_plain) == 1
+        assert sum(line.startswith("* broken_ratio − sharp_rda") for line in lines) == 2
         assert sum("Equivalent within ±2 points" in line for line in lines) == 1
 
 
 def test_a_report_of_a_stored_study_names_every_arm():
     report = comparisons.study_report("main", "triplet")
     arms = {arm for _, arm, _ in results.load("main")}
-    assert "* dphr − triplet: " in report
+    assert "* sharp − triplet: " in report
     assert all(f"| {arm} |" in report for arm in arms)
     assert results.table("main", "mini") in report
 

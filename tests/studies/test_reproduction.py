@@ -6,12 +6,14 @@ import re
 
 import pytest
 
-from dphr_lab import cli, results
+from dphr_lab import results
 from dphr_lab.datasets import open_dataset
 from dphr_lab.results import real
 from dphr_lab.retrieval import RetrievalReport
 from dphr_lab.studies.reproduction import describe_root, hash_files, image_files
-from tests.helpers import ROOT
+from tests.helpers import ROOT, run
+
+pytestmark = pytest.mark.slow
 
 PAGE = ROOT / "book" / "real_results.md"
 SMALL = (
@@ -21,7 +23,8 @@ SMALL = (
 
 
 def dphr(*arguments) -> int:
-    return cli.main([str(word) for part in arguments for word in str(part).split()])
+    """`run`, each argument one word or several."""
+    return run(*(word for part in arguments for word in str(part).split()))
 
 
 @pytest.fixture(scope="module")

@@ -47,6 +47,7 @@ def run(folder, **options):
     return count, said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_every_run_is_made_once_and_stored_under_its_name(folder, jobs):
     count, said = run(folder, jobs=jobs)
@@ -62,6 +63,7 @@ def test_every_run_is_made_once_and_stored_under_its_name(folder, jobs):
     assert run(folder) == (0, ["asked: 4 runs, 0 to do now"])
 
 
+@pytest.mark.slow
 def test_a_seed_is_complete_when_every_arm_has_run(folder):
     assert complete_runs(folder) == {}
     run(folder, seeds=[0])
@@ -71,6 +73,7 @@ def test_a_seed_is_complete_when_every_arm_has_run(folder):
     assert complete_runs(folder) == results.load(folder)
 
 
+@pytest.mark.slow
 def test_a_world_is_rendered_once_for_all_arms_and_read_as_it_was(folder, monkeypatch):
     from dphr_lab import scenes
 
@@ -93,6 +96,7 @@ def test_a_world_is_rendered_once_for_all_arms_and_read_as_it_was(folder, monkey
     assert len(rendered) == 2
 
 
+@pytest.mark.slow
 def test_a_world_of_photographs_is_taken_from_the_users_folder(folder, tmp_path, monkeypatch):
     from dphr_lab import scenes
     from dphr_lab.scenes import photos
@@ -120,6 +124,7 @@ def test_a_world_of_photographs_is_taken_from_the_users_folder(folder, tmp_path,
     assert len(made) == 2  # other tiles, another world
 
 
+@pytest.mark.slow
 def test_a_run_that_another_study_has_is_copied(folder, tmp_path, monkeypatch):
     other = tmp_path / "stored" / "other"
     other.mkdir(parents=True)
@@ -136,6 +141,7 @@ def test_a_run_that_another_study_has_is_copied(folder, tmp_path, monkeypatch):
     assert (folder / name).read_bytes() == (other / name).read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damaged", ['{"repor', '{"report": {}}', '{"report": {}, "settings": {}}'])
 def test_a_damaged_run_of_another_study_is_named(folder, tmp_path, monkeypatch, damaged):
     other = tmp_path / "stored" / "other"
@@ -149,6 +155,7 @@ def test_a_damaged_run_of_another_study_is_named(folder, tmp_path, monkeypatch, 
     assert not list(folder.glob("*.json"))
 
 
+@pytest.mark.slow
 def test_parts_of_a_study_can_be_asked_for(folder):
     assert run(folder, seeds=[1], arms=["blunt"])[0] == 1
     assert set(results.load(folder)) == {("small", "blunt", 1)}
@@ -157,6 +164,7 @@ def test_parts_of_a_study_can_be_asked_for(folder):
         run(folder, arms=["sharp"])
 
 
+@pytest.mark.slow
 def test_a_cut_run_goes_on_where_it_was(folder, monkeypatch):
     text = SMALL.replace("threads = 1", "threads = 1\ncheckpoint_every = 1")
     (folder / "study.toml").write_text(text)
@@ -239,7 +247,7 @@ def test_a_report_on_a_folder_nearby_and_its_figure(folder, capsys, monkeypatch)
     assert main(["study", "report", *figure, "asked"]) == 1
     assert "--figure: no run of asked is stored to draw" in capsys.readouterr().err
     for world, arm, seed in read_study(folder).runs():
-        stored = results.load("main")["mini", "rda" if arm == "blunt" else arm, seed]
+        stored = results.load("main")["mini", "sharp_rda" if arm == "blunt" else arm, seed]
         write_json(folder / results.run_name(world, arm, seed), stored)
     assert main(["study", "report", *figure, "asked"]) == 0
     said = capsys.readouterr().out
@@ -289,6 +297,7 @@ def test_a_change_of_the_code_that_draws_is_another_world(monkeypatch, tmp_path)
     assert len(set(keys)) == 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", stored_studies())
 def test_stored_runs_are_those_that_their_grid_asks_for(name):
     asked = read_study(name)

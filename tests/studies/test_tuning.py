@@ -61,6 +61,7 @@ def store(folder, by_arm):
     (folder / tuning.TRIALS).write_text(json.dumps({"trials": trials}))
 
 
+@pytest.mark.slow
 def test_trials_are_made_once_and_read_no_test_place(folder, monkeypatch):
     asked, fit = [], training.fit
 
@@ -146,6 +147,7 @@ def test_no_run_begins_when_the_time_is_up(folder):
     assert search_study(read_study(folder), minutes=0, say=said.append) == 0
 
 
+@pytest.mark.slow
 def test_search_run_and_report_from_the_command_line(folder, capsys):
     assert main(["study", "search", str(folder), "--jobs", "2"]) == 0
     work = ["--work", str(folder.parent / "work")]
@@ -160,7 +162,9 @@ def test_search_run_and_report_from_the_command_line(folder, capsys):
 
 
 def a_run_of_main(asked, run, work, threads):
-    result = results.load("main")["mini", run[1].replace("plain", "infonce"), run[2]]
+    result = results.load("main")[
+        "mini", {"plain": "infonce", "rda": "sharp_rda"}.get(run[1], run[1]), run[2]
+    ]
     write_json(asked.folder / results.run_name(*run), result)
     return result
 

@@ -26,7 +26,7 @@ from dphr_lab.training.step_cost import (
     step_cost,
 )
 from tests.helpers import ROOT
-from tests.training.test_training import ColouredPlaces, settings
+from tests.helpers.training import ColouredPlaces, settings
 
 
 def kept_in_truth(encoder, images, half):
@@ -115,6 +115,7 @@ def test_peak_memory_sees_what_is_held():
     assert 60 * MIB < peak.growth < 90 * MIB < peak.total
 
 
+@pytest.mark.slow
 def test_a_dry_run_does_one_step_and_writes_nothing(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     found = dry_run(settings(epochs=2, micro_batch=4), ColouredPlaces())

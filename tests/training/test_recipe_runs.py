@@ -4,27 +4,18 @@ import json
 
 import pytest
 
-from dphr_lab.cli import main
 from dphr_lab.results.run_folder import RESULT
 from dphr_lab.retrieval import RetrievalReport
 from dphr_lab.settings.recipes import RECIPES
 from dphr_lab.training import run as training
+from tests.helpers import run
+from tests.helpers.training import SMALL
 
-SMALL = {
-    "backbone": "test_convnext",
-    "pretrained": None,
-    "image_px": 32,
-    "batch": 4,
-    "mixed_precision": "no",
-    "val_places": 2,
-}
+pytestmark = pytest.mark.slow
+
 ON_A_LAPTOP = {"threads": 1, "checkpoint_every": 1}
 PLACES, VIEWS, HEIGHT_M, CUT_AFTER = 10, 2, 250, 2
 STEPS = (PLACES - SMALL["val_places"]) * VIEWS // SMALL["batch"]  # a pass
-
-
-def dphr(*arguments) -> int:
-    return main([str(argument) for argument in arguments])
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +25,7 @@ def towns(tmp_path_factory):
     few = f"--train-places {PLACES} --test-places 4 --family-size 1 --drone-views {VIEWS}".split()
     small = ["--image-px", "32", "--workers", "1", "--distractor-places"]
     for layout, distractors in (("university1652", 2), ("sues200", 0)):
-        made = dphr(
+        made = run(
             "scenes", *few, *small, distractors, "--layout", layout, "--out", folder / layout
         )
         assert made == 0
@@ -50,7 +41,7 @@ def test_every_recipe_runs_to_the_report_cut_or_not(recipe, towns, tmp_path, mon
     for name, value in (small | ON_A_LAPTOP).items():
         flags += [f"--{name.replace('_', '-')}", "none" if value is None else value]
     flags += ["--height", HEIGHT_M] if recipe.needs_height else []
-    assert dphr("train", "--out", tmp_path / "whole", *flags) == 0
+    assert run("train", "--out", tmp_path / "whole", *flags) == 0
     said = capsys.readouterr().out
     result = json.loads((tmp_path / "whole" / RESULT).read_text())
 
@@ -75,10 +66,10 @@ def test_every_recipe_runs_to_the_report_cut_or_not(recipe, towns, tmp_path, mon
 
     monkeypatch.setattr(training, "append_metrics", append_and_fail)
     cut = tmp_path / "cut"
-    assert dphr("train", "--out", cut, *flags) == 130
+    assert run("train", "--out", cut, *flags) == 130
     assert not (cut / RESULT).exists()
     monkeypatch.undo()
-    assert dphr("train", "--resume", cut) == 0
+    assert run("train", "--resume", cut) == 0
     again = json.loads((cut / RESULT).read_text())
     for part in ("report", "curves", "selected_step", "recipe", "settings"):
         assert again[part] == result[part]

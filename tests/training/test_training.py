@@ -2,12 +2,9 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import textwrap
-from contextlib import contextmanager
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -37,72 +34,21 @@ from dphr_lab.settings import LOSSES, Settings
 from dphr_lab.training.run import Run
 from dphr_lab.training.selection import hold_out
 from tests.helpers import ROOT
-
-PX = 32
-
-
-class ColouredPlaces:
-    """Places told apart by a 2 x 2 pattern of colours, each image with its own noise.
-
-    `places` of them to train on and as many to test on, `drones` drone images each.
-    """
-
-    name, root, height_m, has_test = "coloured places", None, None, True
-
-    def __init__(self, places: int = 24, drones: int = 2):
-        rng = np.random.default_rng(0)
-        patterns = rng.integers(0, 256, (2 * places, 2, 2, 3))
-
-        def images(view, ids, repeats):
-            labels = np.repeat(ids, repeats)
-            blocks = patterns[labels].repeat(PX // 2, 1).repeat(PX // 2, 2)
-            noisy = blocks + rng.normal(0, 12, blocks.shape)
-            return ArrayImages(view, noisy.clip(0, 255).astype(np.uint8), labels)
-
-        self.train, self._test = (
-            PairSet(images("drone", ids, drones), images("satellite", ids, 1))
-            for ids in np.split(np.arange(2 * places), 2)
-        )
-
-    def test(self, direction):
-        return self._test.direction(direction)
+from tests.helpers.training import (
+    PX,
+    ColouredPlaces,
+    after_step,
+    assert_same_run,
+    press_ctrl_c,
+    settings,
+    stopped_and_resumed,
+    tensors_of,
+)
 
 
 @pytest.fixture(scope="module")
 def data():
     return ColouredPlaces()
-
-
-def settings(**values) -> Settings:
-    # 24 places less 4 held out, 2 pairs each: epochs of 4, 5, … batches of 8
-    small = {
-        "image_px": PX,
-        "batch": 8,
-        "val_places": 4,
-        "steps": 12,
-        "checkpoint_every": 3,
-        "threads": 1,
-    }
-    return Settings(**small | values)
-
-
-def tensors_of(run: Path) -> dict[str, torch.Tensor]:
-    """Everything a run's newest checkpoint holds."""
-    folder = newest_checkpoint(run)
-    found = {}
-    for file in sorted(folder.glob("*.safetensors")):
-        for name, value in safetensors.torch.load_file(file).items():
-            found[f"{file.name}:{name}"] = value
-    return found
-
-
-def assert_same_run(one: Path, other: Path) -> None:
-    a, b = tensors_of(one), tensors_of(other)
-    assert a.keys() == b.keys()
-    assert not [name for name in a if not torch.equal(a[name], b[name])]
-    results = [json.loads((run / "result.json").read_text()) for run in (one, other)]
-    assert results[0]["curves"] == results[1]["curves"]
-    assert results[0]["report"] == results[1]["report"]
 
 
 def test_learning_rate_rises_then_falls_to_nothing():
@@ -162,6 +108,7 @@ def test_loss_options_reach_the_loss_and_unknown_ones_are_named():
             training.make_loss(settings(loss="circle", loss_options={"margin": 4}))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", [name for name in LOSSES if name != "none"])
 def test_every_loss_learns_unseen_places(data, tmp_path, loss):
     def recall(steps, name):
@@ -175,6 +122,7 @@ def test_every_loss_learns_unseen_places(data, tmp_path, loss):
     assert trained > untrained + 10 or trained > 90
 
 
+@pytest.mark.slow
 def test_a_run_folder_holds_what_its_description_says(data, tmp_path):
     run = tmp_path / "run"
     result = training.fit(settings(), data, run, progress=False)
@@ -201,6 +149,7 @@ def test_a_run_folder_holds_what_its_description_says(data, tmp_path):
     assert z.norm().item() == pytest.approx(1)
 
 
+@pytest.mark.slow
 def test_sgd_takes_steps_of_its_own_and_resumes_with_its_momentum(data, tmp_path):
     options = settings(optimizer="sgd", learning_rate=0.1)
     result = training.fit(options, data, tmp_path / "sgd", progress=False)
@@ -226,6 +175,7 @@ def test_faults_reach_the_training_pairs_and_no_others(data, tmp_path):
     assert faulty.held_out.pairs.tolist() == clean.held_out.pairs.tolist()
 
 
+@pytest.mark.slow
 def test_the_last_encoder_can_be_kept_instead(data, tmp_path):
     results = {
         select: training.fit(settings(select=select), data, tmp_path / select, progress=False)
@@ -275,35 +225,7 @@ def test_places_with_several_satellite_images_count_by_their_mean(data, tmp_path
     np.testing.assert_allclose(np.linalg.norm(run.z_places, axis=1), 1, atol=1e-6)
 
 
-@contextmanager
-def after_step(step: int, act):
-    """Within it, `act()` is called once the metrics of `step` are written."""
-    append = Run._append_metrics
-
-    def append_and_act(self, line):
-        append(self, line)
-        if line["step"] == step and "loss" in line:
-            act()
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Run, "_append_metrics", append_and_act)
-        yield
-
-
-def press_ctrl_c():
-    os.kill(os.getpid(), signal.SIGINT)
-
-
-def stopped_and_resumed(options, data, run: Path, stop_after: int) -> Path:
-    stopped = pytest.raises(KeyboardInterrupt, match=f"step {stop_after}")
-    with after_step(stop_after, press_ctrl_c), stopped:
-        training.fit(options, data, run, progress=False)
-    assert newest_checkpoint(run).name == f"step-{stop_after:06d}"
-    torch.manual_seed(99)  # what happens between the runs must not matter
-    training.fit(options, data, run, resume=True, progress=False)
-    return run
-
-
+@pytest.mark.slow
 @pytest.mark.parametrize("sampler", ["random", "nearest"])
 @pytest.mark.parametrize("stop_after", [7, 4], ids=["within an epoch", "at an epoch's end"])
 def test_a_stopped_run_goes_on_bit_exactly(data, tmp_path, stop_after, sampler):
@@ -314,6 +236,7 @@ def test_a_stopped_run_goes_on_bit_exactly(data, tmp_path, stop_after, sampler):
     assert_same_run(tmp_path / "whole", stopped)
 
 
+@pytest.mark.slow
 def test_layers_that_draw_go_on_with_their_random_state(data, tmp_path, monkeypatch):
     plain = Encoder.forward
 
@@ -328,6 +251,7 @@ def test_layers_that_draw_go_on_with_their_random_state(data, tmp_path, monkeypa
     assert_same_run(tmp_path / "whole", stopped)
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_from_its_last_checkpoint(data, tmp_path, monkeypatch):
     options = settings(loss="infonce")  # has a parameter of its own to restore
     training.fit(options, data, tmp_path / "whole", progress=False)
@@ -343,6 +267,7 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint(data, tmp_path, monkeypat
     assert_same_run(tmp_path / "whole", tmp_path / "killed")
 
 
+@pytest.mark.slow
 def test_a_start_without_a_checkpoint_blocks_nothing(data, tmp_path):
     options, run = settings(steps=4), tmp_path / "run"
     training.fit(options, data, tmp_path / "whole", progress=False)
@@ -363,6 +288,7 @@ def test_a_start_without_a_checkpoint_blocks_nothing(data, tmp_path):
     assert (run / "notes.txt").read_text() == "mine"
 
 
+@pytest.mark.slow
 def test_epochs_give_the_steps(data, tmp_path):
     def planned(epochs):
         options = settings(epochs=epochs, augmentation=None)
@@ -378,6 +304,7 @@ def test_epochs_give_the_steps(data, tmp_path):
     training.fit(settings(epochs=1), data, tmp_path / "run", resume=True, progress=False)
 
 
+@pytest.mark.slow
 def test_resume_refuses_other_settings_and_empty_folders(data, tmp_path):
     run = tmp_path / "run"
     training.fit(settings(), data, run, progress=False)
@@ -393,6 +320,7 @@ def test_resume_refuses_other_settings_and_empty_folders(data, tmp_path):
         training.fit(settings(), data, tmp_path / "none", resume=True, progress=False)
 
 
+@pytest.mark.slow
 def test_resume_knows_what_the_run_was_started_with(data, tmp_path):
     run = tmp_path / "run"
     training.fit(settings(), data, run, progress=False)
@@ -413,6 +341,7 @@ def test_a_batch_larger_than_the_places_writes_nothing(data, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_a_non_finite_loss_stops_with_step_places_and_a_checkpoint(data, tmp_path, monkeypatch):
     run = tmp_path / "run"
     plain = DPHRLoss.forward
@@ -445,6 +374,7 @@ def test_loss_parameters_are_trained_without_weight_decay(data, tmp_path):
     assert all((a != b).all() for a, b in zip(before, run.loss.parameters(), strict=True))
 
 
+@pytest.mark.slow
 def test_workers_change_nothing(data, tmp_path):
     options = settings(steps=6, sampler="nearest")  # into a second epoch, planned after the first
     for workers in (0, 2):
@@ -454,6 +384,7 @@ def test_workers_change_nothing(data, tmp_path):
     assert not [name for name in a if not torch.equal(a[name], b[name])]
 
 
+@pytest.mark.slow
 def test_after_bf16_training_the_report_is_of_the_stored_encoder_in_float32(data, tmp_path):
     run = tmp_path / "run"
     result = training.fit(settings(mixed_precision="bf16", val_places=0), data, run, progress=False)
@@ -462,6 +393,7 @@ def test_after_bf16_training_the_report_is_of_the_stored_encoder_in_float32(data
     assert result["report"] == {name: report.to_dict() for name, report in again.items()}
 
 
+@pytest.mark.slow
 def test_refit_trains_on_all_places_for_the_steps_that_a_run_chose(data, tmp_path):
     origin = {"recipe": {"name": "soup", "overridden": {}}}
     first = training.fit(settings(), data, tmp_path / "run", origin=origin, progress=False)
@@ -483,6 +415,7 @@ def test_refit_trains_on_all_places_for_the_steps_that_a_run_chose(data, tmp_pat
         training.refit(tmp_path / "none", data, tmp_path / "x", progress=False)
 
 
+@pytest.mark.slow
 def test_selection_on_the_test_set_is_stamped_on_all_that_it_makes(data, tmp_path):
     run = tmp_path / "run"
     options = settings(select="test", val_places=None, validate_every=2, steps=6)
@@ -505,6 +438,7 @@ def test_selection_on_the_test_set_is_stamped_on_all_that_it_makes(data, tmp_pat
         training.fit(options, blind, tmp_path / "blind", progress=False)
 
 
+@pytest.mark.slow
 def test_tensorboard_holds_the_lines_of_the_run(data, tmp_path):
     accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     options, run = settings(steps=5), tmp_path / "run"
@@ -541,6 +475,7 @@ def test_a_tenth_of_the_places_is_held_out_unless_said_otherwise(data):
         hold_out(three, Settings(val_places=60))
 
 
+@pytest.mark.slow
 def test_two_processes_train_as_one(tmp_path):
     """torchrun on the CPU (gloo): the losses and the encoder of one process, to rounding.
 
@@ -551,7 +486,7 @@ def test_two_processes_train_as_one(tmp_path):
         textwrap.dedent(
             """
             import sys
-            from tests.training.test_training import ColouredPlaces, settings
+            from tests.helpers.training import ColouredPlaces, settings
             from dphr_lab import training
 
             options = settings(loss="dphr", steps=20, batch=7, sampler="nearest")  # 4 and 3 rows
@@ -597,6 +532,7 @@ def test_stored_settings_of_another_version_are_named():
         Settings.from_dict({"bach": 3})
 
 
+@pytest.mark.slow
 def test_a_run_on_an_older_world_resumes_and_one_on_another_world_does_not(tmp_path):
     from dphr_lab.settings.worlds import PRESETS
 
