@@ -30,7 +30,6 @@ from dphr_lab.settings import POOLS
 
 SETTINGS_FILE = "encoder.json"
 WEIGHTS_FILE = "encoder.safetensors"
-KINDS: dict[str, type["Encoder"]] = {}  # what encoder.json's "kind" names
 
 
 class Encoder(nn.Module):
@@ -52,14 +51,9 @@ class Encoder(nn.Module):
     naming what works without a network, when timm's weights cannot be had.
     """
 
-    kind = "plain"
+    kind = "plain"  # the name in `models.HOSTS`, and in encoder.json
     options: tuple[str, ...] = ()  # keywords of `Settings.host_options`
     undecayed: tuple[str, ...] = ()  # parameters that weight decay leaves alone
-
-    def __init_subclass__(cls, **keywords):
-        super().__init_subclass__(**keywords)
-        if "kind" in cls.__dict__:
-            KINDS[cls.kind] = cls
 
     def __init__(
         self,
@@ -145,12 +139,16 @@ class Encoder(nn.Module):
 
     @classmethod
     def load(cls, folder: Path | str) -> "Encoder":
-        """The encoder that `save` wrote into `folder`, of its kind, on the CPU, to evaluate.
+        """The encoder that `save` wrote into `folder`, on the CPU, in evaluation mode.
 
-        Raises FileNotFoundError when a file is missing, and ValueError when a file is damaged or
-        asks for what this version does not have, when the weights are not those of the backbone
-        in the JSON (naming missing and unexpected ones), and when they are not finite.
+        Its class is the one that `models.HOSTS` has for the file's "kind"; a file without that
+        field is of before there were kinds, and "plain". Raises FileNotFoundError when a file is
+        missing, and ValueError when a file is damaged or asks for what this version does not have,
+        when the weights are not those of the backbone in the JSON (naming missing and unexpected
+        ones), and when they are not finite.
         """
+        from dphr_lab.models.hosts import HOSTS  # which imports this module
+
         folder = Path(folder)
         for name in (SETTINGS_FILE, WEIGHTS_FILE):
             if not (folder / name).is_file():
@@ -161,11 +159,14 @@ class Encoder(nn.Module):
                 )
         settings = read_json(folder / SETTINGS_FILE, "the settings of an encoder")
         version = settings.pop("dphr_lab", "unknown")
-        kind = settings.pop("kind", "plain")
+        kind = settings.pop("kind", cls.kind)
+        if kind not in HOSTS:
+            raise ValueError(
+                f"{folder / SETTINGS_FILE}: kind is {kind!r}, written by dphr_lab {version}; "
+                f"this is {__version__} and knows {', '.join(HOSTS)}"
+            )
         try:
-            if kind not in KINDS:
-                raise ValueError(f"kind is {kind!r}; expected one of {', '.join(KINDS)}")
-            encoder = KINDS[kind](**settings)
+            encoder = HOSTS[kind](**settings)
         except (TypeError, ValueError, AttributeError) as error:
             raise ValueError(
                 f"{folder / SETTINGS_FILE} holds other settings than can be built here ({error}); "
@@ -182,18 +183,22 @@ class Encoder(nn.Module):
         return encoder.eval()
 
     def training_outputs(self, images: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """The embedding (2 b, D), and by name what `host_loss` takes, (2 b, ...) each.
+        """What a training step asks for: (2 b, 3, H, W) -> (z, further).
 
-        `images` are those of a step, b drone images, then their b satellite images. All that a
-        host learns takes part here, none of it in `host_loss`, so that micro-batches and processes
-        need to know of no host.
+        `images` are b drone images, then their b satellite images. `z` (2 b, D) are the embeddings,
+        float32 of length 1, that a pair loss compares. `further` has by name what `host_loss`
+        takes, each tensor (2 b, ...) with a row an image; an encoder without a loss of its own has
+        none. Whatever a host learns takes part here, none of it in `host_loss`: then micro-batches
+        and processes need to know of no host.
         """
         return self(images), {}
 
     def host_loss(self, further: dict[str, Tensor], places: Tensor) -> Tensor | None:
-        """The host's own loss of a step, None for an encoder that has none.
+        """The host's own loss of a batch, a scalar; None for an encoder that has none.
 
-        Rows: all drone images, then all satellite images; places (2 b,), of each row.
+        `further` is that of `training_outputs` for the 2 B images of a whole batch, rows of all
+        processes together: its B drone images, then its B satellite images. Row i and row B + i
+        are a pair, but for the sampler "unpaired". `places` (2 B,) int64 labels the rows.
         """
         return None
 
@@ -225,6 +230,3 @@ class Encoder(nn.Module):
         if getattr(self.backbone, "output_fmt", "NCHW") == "NHWC":
             return self.pool(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
         return self.pool(x)  # (B, C, H, W) -> (B, C, 1, 1): what the head averages next
-
-
-KINDS[Encoder.kind] = Encoder

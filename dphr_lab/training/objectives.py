@@ -18,10 +18,9 @@ from dphr_lab.losses import (
     WeightedInfoNCE,
 )
 from dphr_lab.losses.parts import MeanOverParts
-from dphr_lab.models import LPN, MCCG, Encoder, Sample4Geo
+from dphr_lab.models import HOSTS, MCCG, Encoder
 from dphr_lab.settings import OF_PARTS, Settings
 
-_HOST_CLASSES = {"plain": Encoder, "sample4geo": Sample4Geo, "lpn": LPN, "mccg": MCCG}
 DROP = 0.1  # what a rate is multiplied by at each of `rate_drops`
 
 # name in `settings.LOSSES` -> class and what its name implies; `loss_options` go over it
@@ -49,7 +48,7 @@ def make_encoder(settings: Settings, places: Sequence[int] | None = None) -> Enc
     `places` are the training places' labels, which the classifiers of some hosts learn. Raises
     `ValueError` for an option that the host does not know, and what its class raises.
     """
-    kind, options = _HOST_CLASSES[settings.host], dict(settings.host_options)
+    kind, options = HOSTS[settings.host], dict(settings.host_options)
     check_host_options(settings)
     given = {name: getattr(settings, name) for name in ("backbone", "pretrained", "image_px")}
     if settings.host in OF_PARTS:
@@ -64,7 +63,7 @@ def make_encoder(settings: Settings, places: Sequence[int] | None = None) -> Enc
 
 def check_host_options(settings: Settings) -> None:
     """Raise `ValueError` for an option that the host does not know."""
-    known = _HOST_CLASSES[settings.host].options
+    known = HOSTS[settings.host].options
     if unknown := sorted(set(settings.host_options) - set(known)):
         raise ValueError(
             f"host_options: found {', '.join(unknown)}; the host {settings.host!r} takes "
