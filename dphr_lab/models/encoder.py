@@ -7,7 +7,9 @@ Taught in: book/01, book/06.
 """
 
 import difflib
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import timm
 import torch
@@ -181,6 +183,24 @@ class Encoder(nn.Module):
                 "training diverged; take an earlier checkpoint, or train with a smaller rate"
             )
         return encoder.eval()
+
+    @classmethod
+    def with_options(cls, options: dict[str, Any], **given: Any) -> "Encoder":
+        """`cls(**given, **options)`; ValueError that begins with host_options for a wrong one."""
+        cls.check_options(options)
+        try:
+            return cls(**given, **options)
+        except TypeError as error:  # a word for a number, and the like
+            raise ValueError(f"host_options: found {options}; {error}") from None
+
+    @classmethod
+    def check_options(cls, options: Iterable[str]) -> None:
+        """Raise ValueError for names that are none of this kind's `options`."""
+        if unknown := sorted(set(options) - set(cls.options)):
+            raise ValueError(
+                f"host_options: found {', '.join(unknown)}; the host {cls.kind!r} takes "
+                f"{', '.join(cls.options) or 'none'}"
+            )
 
     def training_outputs(self, images: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """What a training step asks for: (2 b, 3, H, W) -> (z, further).

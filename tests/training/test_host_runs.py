@@ -1,6 +1,10 @@
 """Hosts in training: they learn, their loss is joined to a pair loss, runs go on bit for bit."""
 
 import json
+import os
+import subprocess
+import sys
+import textwrap
 from dataclasses import replace
 
 import pytest
@@ -16,7 +20,10 @@ from dphr_lab.settings import Settings
 from dphr_lab.settings.worlds import PRESETS
 from dphr_lab.training.objectives import make_encoder, make_loss, parameter_groups
 from dphr_lab.training.run import Run
-from tests.training.test_training import assert_same_run
+from tests.helpers import ROOT
+from tests.helpers.training import assert_same_run
+
+pytestmark = pytest.mark.slow
 
 RINGS = {"rings": 2, "last_stride": 1, "dropout": 0.2}
 HOSTS = {
@@ -66,7 +73,6 @@ LEARNING += [
 LEARNING += [("mccg", "DPHR", {"pair_on": "parts"})]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("host", "arm", "more"), LEARNING)
 def test_every_host_finds_more_unseen_places_than_untrained(host, arm, more, towns, tmp_path):
     def recall(steps, name):
@@ -264,3 +270,44 @@ def test_make_loss_has_no_pair_loss_for_a_host_alone():
     z = torch.eye(2)
     assert loss(z, z, torch.arange(2)) == 0 and not list(loss.parameters())
     assert isinstance(make_loss(settings("lpn", loss="infonce")), SymmetricInfoNCE)
+
+
+def test_two_processes_train_hosts_as_one(tmp_path):
+    """torchrun on the CPU (gloo), batch norm frozen: the losses of one process, to rounding."""
+    script = tmp_path / "train.py"
+    script.write_text(
+        textwrap.dedent(
+            """
+            import sys
+            from tests.helpers.training import ColouredPlaces, settings
+            from dphr_lab import training
+
+            alike = {"steps": 8, "batch": 7, "freeze_bn": True, "select": "last", "val_places": 0}
+            hosts = {  # without dropout, which draws otherwise in each process
+                "sample4geo": {"loss": "dphr"},
+                "mccg": {"loss": "dphr", "pair_on": "parts", "host_options": {"dropout": 0.0}},
+                "lpn": {"loss": "none", "sampler": "unpaired", "backbone": "test_resnet",
+                        "host_options": {"dropout": 0.0, "rings": 1, "last_stride": 1}},
+            }
+            for host, own in hosts.items():
+                options = settings(host=host, **alike | own)
+                folder = f"{sys.argv[1]}/{host}"
+                training.fit(options, ColouredPlaces(), folder, progress=False)
+            """
+        )
+    )
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "ACCELERATE_USE_CPU": "true"}
+    alone, together = tmp_path / "alone", tmp_path / "together"
+    subprocess.run([sys.executable, script, alone], env=environment, check=True, timeout=600)
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+    subprocess.run([*launch, script, together], env=environment, check=True, timeout=600)
+    for host in HOSTS:
+        results = [
+            json.loads((run / host / "result.json").read_text()) for run in (alone, together)
+        ]
+        for name in ("loss", "host_loss"):
+            one, two = (result["curves"][name] for result in results)
+            assert len(one) == 8 and one == pytest.approx(two, rel=1e-3), (host, name)
+        one, two = (Encoder.load(run / host).state_dict() for run in (alone, together))
+        for name in one:
+            torch.testing.assert_close(one[name], two[name], rtol=1e-2, atol=2e-3)
