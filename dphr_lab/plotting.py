@@ -1,14 +1,17 @@
 """Figures of retrieval and training: arrays in, drawn on the figure or the axes that are given.
 
 Nothing here relies on colour alone: what a colour says, a line style, a hatch or a mark says too.
-Making, saving and showing a figure is the caller's; matplotlib's backend is never touched.
+Making and showing a figure is the caller's; matplotlib's backend is never touched.
 
 Taught in: book/01, book/06.
 """
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
+
+from dphr_lab._files import replace_when_done
 
 # Okabe and Ito, "Color Universal Design", 2008: told apart in all common colour-blindness.
 PALETTE = {
@@ -38,6 +41,15 @@ _WRONG = ("✗", PALETTE["vermilion"], (0, (1.5, 1.2)))
 _UNKNOWN = ("", "0.6", "-")
 _TITLE_IN = 0.22  # height of a title above a picture, inches
 _GRID = {"color": "0.9", "linewidth": 0.6}
+
+
+def save(figure, path: Path | str, dpi: int = 120) -> None:
+    """Write a matplotlib figure; the suffix of `path` is the format, such as .png or .svg.
+
+    The file appears whole or not at all, and its folder is made when missing.
+    """
+    with replace_when_done(path) as aside:
+        figure.savefig(aside, dpi=dpi)
 
 
 def retrieval_strips(figure, queries, results, scores, right=None, twins=None, titles=None):

@@ -183,3 +183,15 @@ def test_heatmap_shows_each_number_and_frames_the_diagonal(figure):
     for wrong in ([[1.0]], [[np.nan, 1.0]]):
         with pytest.raises(ValueError, match="expected finite numbers"):
             heatmap(axes, wrong, ["a"], ["c", "d"])
+
+
+def test_a_figure_is_saved_whole_or_not_at_all(figure, tmp_path):
+    path = tmp_path / "new" / "figure.svg"
+    plotting.save(figure, path)
+    assert "<svg" in path.read_text("utf-8")
+    before = path.read_bytes()
+    figure.savefig = lambda *_, **__: 1 / 0
+    with pytest.raises(ZeroDivisionError):
+        plotting.save(figure, path)
+    assert path.read_bytes() == before
+    assert list(path.parent.iterdir()) == [path]

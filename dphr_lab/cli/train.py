@@ -73,16 +73,19 @@ def add_settings_flags(parser) -> None:
     hints = get_type_hints(Settings)
     for option in fields(Settings):
         if "help" in option.metadata:
-            default = "none" if option.default is None else option.default
+            default = "none" if option.default in (None, ()) else option.default
             kind, optional = _plain_type(hints[option.name])
             text = f"{option.metadata['help']} (default: {default})"
             if kind is bool:
                 value = {"action": argparse.BooleanOptionalAction, "help": option.metadata["help"]}
+            elif get_origin(kind) is tuple:
+                value = {"type": float, "nargs": "*", "metavar": "X", "help": text}
             else:
                 read = _or_none(kind) if optional else kind
                 value = {"type": read, "metavar": METAVARS[kind], "help": text}
             group.add_argument(flag(option.name), default=argparse.SUPPRESS, **value)
     named = {"nargs": "+", "type": pair, "metavar": "NAME=VALUE", "default": argparse.SUPPRESS}
+    group.add_argument("--host-options", help="keywords of the host's class", **named)
     group.add_argument("--loss-options", help="keywords of the loss's class", **named)
     which = group.add_mutually_exclusive_group()
     which.add_argument("--augmentation", help="keywords of datasets.Augmentation", **named)
@@ -99,7 +102,7 @@ def add_settings_flags(parser) -> None:
 def given_settings(args) -> dict[str, Any]:
     """The fields of `Settings` whose flags were given; raises `WrongUsage` for a contradiction."""
     given = {f.name: getattr(args, f.name) for f in fields(Settings) if hasattr(args, f.name)}
-    for name in ("loss_options", "augmentation"):
+    for name in ("host_options", "loss_options", "augmentation"):
         if given.get(name) is not None:
             given[name] = dict(given[name])
     if "steps" in given and given.get("epochs") is not None:
@@ -108,10 +111,10 @@ def given_settings(args) -> dict[str, Any]:
 
 
 def check_keywords(settings: Settings) -> None:
-    """Raise `WrongUsage` for keywords of loss or augmentation that these do not take."""
-    from dphr_lab.training import make_augmentation, make_loss
+    """Raise `WrongUsage` for keywords of host, loss or augmentation that these do not take."""
+    from dphr_lab.training import check_host_options, make_augmentation, make_loss
 
-    for make in (make_loss, make_augmentation):  # before data is waited for
+    for make in (check_host_options, make_loss, make_augmentation):  # before data is waited for
         of_flags(make, {"settings": settings})
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 ERASED_GREY = 127  # what erased rectangles are filled with
 _VIEW_DRAWS = 13  # uniform numbers used for one image
 _PAIR_DRAWS = 3 + 2 * _VIEW_DRAWS  # and for one pair: flip, turn or not, which turn, both views
+_HOST_DRAWS = 7  # after these: both views' shifts (2 + 2), rotation, policy or not, its seed
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,8 @@ class Augmentation:
 
     The flip has one decision for both views: mirroring a place mirrors all its views. Quarter turns
     are for the satellite view only: a drone's image turns about its own axis, not about north.
-    Colour, JPEG, blur and erasing are drawn for each view by itself.
+    Colour, JPEG, blur and erasing are drawn for each view by itself. What is off by default is of
+    the recipes of LPN and MCCG.
     """
 
     flip: float = 0.5  # probability of mirroring left-right, both views together
@@ -44,12 +46,18 @@ class Augmentation:
     jpeg_quality: tuple[int, int] = (90, 100)  # lowest and highest quality, 1 to 100
     blur_sigma: tuple[float, float] = (0.3, 1.0)  # pixels of the image as it is trained on
     erase_area: tuple[float, float] = (0.02, 0.15)  # share of the image's area
+    erase_drone_only: bool = False  # whether satellite images stay whole
+    shift: float = 0.0  # largest shift up, down and sideways, share of the side; edges repeated
+    rotation: float = 0.0  # largest rotation of the satellite image, degrees; corners black
+    policy: float = 0.0  # probability of AutoAugment's ImageNet policy on the drone image
 
     def __post_init__(self):
-        for name in ("flip", "quarter_turns", "jitter", "jpeg", "blur", "erase"):
+        for name in ("flip", "quarter_turns", "jitter", "jpeg", "blur", "erase", "policy"):
             self._check(name, 0 <= getattr(self, name) <= 1, "a probability from 0 to 1")
         for name in ("brightness", "contrast", "saturation"):
             self._check(name, 0 <= getattr(self, name) <= 1, "from 0 to 1")
+        self._check("shift", 0 <= self.shift < 1, "a share of the side from 0 to below 1")
+        self._check("rotation", 0 <= self.rotation <= 180, "degrees from 0 to 180")
         for name, least, most in (
             ("jpeg_quality", 1, 100),
             ("blur_sigma", 1e-6, np.inf),
@@ -79,6 +87,9 @@ class ViewDraws:
     blur_sigma: np.ndarray  # (n,) pixels, 0 = none
     jpeg_quality: np.ndarray  # (n,) int64, 0 = none
     erase: np.ndarray  # (n, 4) top, left, height, width as shares of the side; height 0 = none
+    rotation: np.ndarray  # (n,) degrees counterclockwise, 0 = none; done after the turn
+    shift: np.ndarray  # (n, 2) down and right as shares of the side; done after the rotation
+    policy: np.ndarray  # (n,) int64, the seed of AutoAugment's draws, -1 = none; after the shift
 
     def __getitem__(self, rows) -> ViewDraws:
         return ViewDraws(*(getattr(self, field.name)[rows] for field in fields(self)))
@@ -93,21 +104,39 @@ class Draws(NamedTuple):
 
 def draw(augmentation: Augmentation, seed: int, epoch: int, indices: Sequence[int]) -> Draws:
     """What `augmentation` does to the pairs `indices` in `epoch`: a pure function."""
-    uniform = np.empty((len(indices), _PAIR_DRAWS))
+    uniform = np.empty((len(indices), _PAIR_DRAWS + _HOST_DRAWS))
     for row, index in enumerate(indices):
         generator("augment", seed, epoch, int(index)).random(out=uniform[row])
     flip = uniform[:, 0] < augmentation.flip
     turns = np.where(
         uniform[:, 1] < augmentation.quarter_turns, (4 * uniform[:, 2]).astype(np.int64), 0
     )
-    drone, satellite = uniform[:, 3:].reshape(-1, 2, _VIEW_DRAWS).transpose(1, 0, 2)
+    views, rest = uniform[:, 3:_PAIR_DRAWS], uniform[:, _PAIR_DRAWS:]
+    drone, satellite = views.reshape(-1, 2, _VIEW_DRAWS).transpose(1, 0, 2)
+    shifts = augmentation.shift * (2 * rest[:, :4] - 1)
+    rotation, policy, seeds = rest[:, 4:].T
+    rotation = augmentation.rotation * (2 * rotation - 1)
+    policy = np.where(policy < augmentation.policy, (2**31 * seeds).astype(np.int64), -1)
+    no_turn, no_rotation = np.zeros_like(turns), np.zeros_like(rotation)
+    no_policy, whole = np.full_like(policy, -1), augmentation.erase_drone_only
     return Draws(
-        _draw_view(augmentation, flip, np.zeros_like(turns), drone),
-        _draw_view(augmentation, flip, turns, satellite),
+        _draw_view(augmentation, flip, no_turn, drone, no_rotation, shifts[:, :2], policy),
+        _draw_view(
+            augmentation, flip, turns, satellite, rotation, shifts[:, 2:], no_policy, not whole
+        ),
     )
 
 
-def _draw_view(augmentation: Augmentation, flip, turns, uniform: np.ndarray) -> ViewDraws:
+def _draw_view(
+    augmentation: Augmentation,
+    flip,
+    turns,
+    uniform: np.ndarray,
+    rotation,
+    shift,
+    policy,
+    may_erase: bool = True,
+) -> ViewDraws:
     # Every number has its own column, used or not: changing one setting leaves the others' draws.
     jitter, bright, contrast, saturate, blur, sigma, *rest = uniform.T
     jpeg, quality, erase, area, shape, top, left = rest
@@ -120,7 +149,7 @@ def _draw_view(augmentation: Augmentation, flip, turns, uniform: np.ndarray) -> 
     sigmas = _between(augmentation.blur_sigma, sigma)
     areas = _between(augmentation.erase_area, area)
     aspect = 2 ** (2 * shape - 1)  # height to width, 1/2 to 2
-    height = np.minimum(np.sqrt(areas * aspect), 1) * (erase < augmentation.erase)
+    height = np.minimum(np.sqrt(areas * aspect), 1) * (erase < may_erase * augmentation.erase)
     width = np.minimum(np.sqrt(areas / aspect), 1)
     return ViewDraws(
         flip=flip,
@@ -131,6 +160,9 @@ def _draw_view(augmentation: Augmentation, flip, turns, uniform: np.ndarray) -> 
         blur_sigma=np.where(blur < augmentation.blur, sigmas, 0.0),
         jpeg_quality=np.where(jpeg < augmentation.jpeg, qualities, 0),
         erase=np.stack([top * (1 - height), left * (1 - width), height, width], axis=1),
+        rotation=rotation,
+        shift=shift,
+        policy=policy,
     )
 
 
@@ -142,13 +174,20 @@ def _between(low_high: tuple[float, float], uniform: np.ndarray) -> np.ndarray:
 def apply(images: torch.Tensor, draws: ViewDraws) -> torch.Tensor:
     """`images` uint8 (n, 3, px, px) changed as `draws` (of n images) say; the input stays as it is.
 
-    Blur is torchvision's (`transforms.v2.functional`), JPEG is Pillow's.
+    Blur, rotation and AutoAugment are torchvision's (`transforms.v2`), JPEG is Pillow's.
     """
     import torch
 
     if len(images) != len(draws.flip):
         raise ValueError(f"draws are for {len(draws.flip)} images, found {len(images)} images")
     images = flip_and_turn(images, draws.flip, draws.quarter_turns)
+    side = images.shape[-1]
+    for row in np.flatnonzero(draws.rotation):
+        images[row] = _rotated(images[row], float(draws.rotation[row]))
+    for row in np.flatnonzero(draws.shift.any(axis=1)):
+        images[row] = _shifted(images[row], *np.rint(draws.shift[row] * side).astype(int).tolist())
+    for row in np.flatnonzero(draws.policy >= 0):
+        images[row] = _by_policy(images[row], int(draws.policy[row]))
     factors = np.stack([draws.brightness, draws.contrast, draws.saturation])
     for row in np.flatnonzero((factors != 1).any(axis=0)):  # one by one: it fits the cache
         one, of_one = images[row : row + 1], torch.from_numpy(factors[:, row : row + 1]).float()
@@ -157,7 +196,6 @@ def apply(images: torch.Tensor, draws: ViewDraws) -> torch.Tensor:
         images[row] = _blur(images[row], draws.blur_sigma[row])
     for row in np.flatnonzero(draws.jpeg_quality):
         images[row] = _jpeg(images[row], int(draws.jpeg_quality[row]))
-    side = images.shape[-1]
     for row in np.flatnonzero(draws.erase[:, 2]):
         top, left, height, width = np.rint(draws.erase[row] * side).astype(int)
         images[row, :, top : top + height, left : left + width] = ERASED_GREY
@@ -208,6 +246,33 @@ def _blur(image: torch.Tensor, sigma: float) -> torch.Tensor:
     # Three standard deviations on either side, where the image is large enough to be reflected.
     radius = min(int(np.ceil(3 * sigma)), image.shape[-1] - 1)
     return functional.gaussian_blur(image, [2 * radius + 1] * 2, [float(sigma)] * 2)
+
+
+def _rotated(image: torch.Tensor, degrees: float) -> torch.Tensor:
+    from torchvision.transforms.v2 import InterpolationMode, functional
+
+    return functional.rotate(image, degrees, InterpolationMode.BILINEAR, fill=0)
+
+
+def _shifted(image: torch.Tensor, down: int, right: int) -> torch.Tensor:
+    """Moved by whole pixels: what padding by repeated edges and cropping gives."""
+    import torch
+
+    rows, columns = (
+        (torch.arange(side) - by).clamp(0, side - 1)
+        for side, by in zip(image.shape[1:], (down, right), strict=True)
+    )
+    return image[:, rows][:, :, columns]
+
+
+def _by_policy(image: torch.Tensor, seed: int) -> torch.Tensor:
+    """AutoAugment's policy for ImageNet (Cubuk et al., CVPR 2019), its draws by `seed`."""
+    import torch
+    from torchvision.transforms.v2 import AutoAugment
+
+    with torch.random.fork_rng(devices=[]):  # torchvision draws from torch's own state
+        torch.manual_seed(seed)
+        return AutoAugment()(image)
 
 
 def _jpeg(image: torch.Tensor, quality: int) -> torch.Tensor:

@@ -16,12 +16,16 @@ if TYPE_CHECKING:
 
 
 class Batch(NamedTuple):
-    """One batch: row i of both views shows the same place, and no two rows share a place."""
+    """One batch: row i of both views shows the same place, and no two rows share a place.
+
+    But those of the sampler "unpaired" hold no pairs: each view was shuffled by itself.
+    """
 
     drone: torch.Tensor  # (b, 3, px, px) uint8 RGB
     satellite: torch.Tensor  # (b, 3, px, px) uint8 RGB
-    places: torch.Tensor  # (b,) int64
+    places: torch.Tensor  # (b,) int64, of the drone images
     pair_index: torch.Tensor  # (b,) int64, row of `PairSet.pairs`
+    satellite_places: torch.Tensor  # (b,) int64, equal to `places` unless unpaired
 
 
 def plan_batches(pair_places: np.ndarray, batch: int, order: np.ndarray) -> np.ndarray:
@@ -88,6 +92,26 @@ def neighbour_order(
     return np.concatenate([*together, *left_over])
 
 
+def one_per_place_order(pair_places: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """One drawn pair of each place, places in drawn order: (P,) -> (places,) indices."""
+    drawn = rng.permutation(len(pair_places))
+    return drawn[_turns(pair_places[drawn]) == 0]
+
+
+def plan_unpaired(pair_places: np.ndarray, batch: int, rng: np.random.Generator) -> np.ndarray:
+    """Batches (steps, batch, 2) of a drone and a satellite row, drawn apart.
+
+    The satellite side takes one pair of each place, the drone side as many of all pairs, each in
+    an order of its own, as LPN's loaders do. [..., 0] is the pair that gives the drone image,
+    [..., 1] the one that gives the satellite image.
+    """
+    satellite = one_per_place_order(pair_places, rng)
+    drone = rng.permutation(len(pair_places))[: len(satellite)]
+    steps = len(satellite) // batch
+    rows = np.stack([drone, satellite], axis=1)[: steps * batch]
+    return rows.reshape(steps, batch, 2)
+
+
 def _turns(places: np.ndarray) -> np.ndarray:
     """(P,) how many pairs of the same place come before each pair."""
     by_place = np.argsort(places, kind="stable")
@@ -106,14 +130,18 @@ class PairBatches:
 
         DataLoader(batches, batch_size=None, sampler=range(len(batches)), num_workers=2)
 
-    plan      (steps, batch) int64, the rows of `pairs.pairs` in every batch
-    left_out  number of pairs not used in this epoch
+    plan      (steps, batch) int64, the rows of `pairs.pairs` in every batch; of the sampler
+              "unpaired" (steps, batch, 2), the drone image's pair and the satellite image's
+    used      number of pairs used in this epoch
+    left_out  number of pairs not used
 
     `sampler` "random" draws places one by one; "families" puts whole families of twins into a
     batch, but for the one that its end cuts; "nearest" puts a drawn place and those most similar to
     it by `z_places` (places, D) into a batch, as Sample4Geo's dynamic similarity sampling does with
     groups of places. It asks for no families; where there are some, twins meet as far as the
-    embeddings tell them from strangers.
+    embeddings tell them from strangers. "one_per_place" takes one drawn pair of each place an
+    epoch, as MCCG does. "unpaired" shuffles each view by itself, as LPN does: a satellite image of
+    each place an epoch and as many drone images of any; its rows are no pairs.
 
     Raises ValueError when there are fewer places than `batch`, for another sampler, for "families"
     where families are not known, or for "nearest" without an embedding of each place.
@@ -152,15 +180,22 @@ class PairBatches:
         self.seed = seed
         self.epoch = epoch
         self.augmentation = augmentation
-        order = self._order(sampler, batch, z_places, generator("shuffle", seed, epoch))
-        self.plan = plan_batches(pairs.pair_places, batch, order)
-        self.left_out = len(pairs.pairs) - self.plan.size
+        rng = generator("shuffle", seed, epoch)
+        if sampler == "unpaired":
+            self.plan = plan_unpaired(pairs.pair_places, batch, rng)
+        else:
+            order = self._order(sampler, batch, z_places, rng)
+            self.plan = plan_batches(pairs.pair_places, batch, order)
+        self.used = len(self.plan) * batch
+        self.left_out = len(pairs.pairs) - self.used
         # Where rank r's slice begins: rounding down keeps the sizes within one of each other.
         self._slice = slice(rank * batch // world_size, (rank + 1) * batch // world_size)
 
     def _order(self, sampler: str, batch: int, z_places, rng: np.random.Generator) -> np.ndarray:
         if sampler == "random":
             return rng.permutation(len(self.pairs.pairs))
+        if sampler == "one_per_place":
+            return one_per_place_order(self.pairs.pair_places, rng)
         if sampler == "nearest":
             found = None if z_places is None else len(z_places)
             if found != len(self.pairs):
@@ -172,7 +207,8 @@ class PairBatches:
             return neighbour_order(rows, z_places, batch, rng)
         if sampler != "families":
             raise ValueError(
-                f"sampler must be 'random', 'nearest' or 'families', found {sampler!r}"
+                "sampler must be 'random', 'one_per_place', 'unpaired', 'nearest' or 'families', "
+                f"found {sampler!r}"
             )
         families = self.pairs.drone.families
         if families is None:
@@ -186,7 +222,10 @@ class PairBatches:
         return len(self.plan)
 
     def index(self, step: int) -> np.ndarray:
-        """(b,) int64: the rows of `pairs.pairs` in this process's slice of a batch."""
+        """(b,) int64: the rows of `pairs.pairs` in this process's slice of a batch.
+
+        (b, 2) where the views are unpaired.
+        """
         if not 0 <= step < len(self):
             raise IndexError(f"step must be from 0 to {len(self) - 1}, found {step}")
         return self.plan[step, self._slice]
@@ -205,16 +244,23 @@ def read_batch(
     seed: int,
     epoch: int,
 ) -> Batch:
-    """The pairs `index` (b,) of `pairs.pairs`, augmented as `seed` and `epoch` draw it for each."""
+    """The pairs `index` (b,) of `pairs.pairs`, augmented as `seed` and `epoch` draw it for each.
+
+    `index` (b, 2) takes the drone image of one pair and the satellite image of another.
+    """
     import torch
 
-    rows = pairs.pairs[index]
-    drone = pairs.drone.read(rows[:, 0], image_px)
-    satellite = pairs.satellite.read(rows[:, 1], image_px)
-    draws = draw(augmentation, seed, epoch, index)
+    of_drone, of_satellite = index.T if index.ndim == 2 else (index, index)
+    drone = pairs.drone.read(pairs.pairs[of_drone, 0], image_px)
+    satellite = pairs.satellite.read(pairs.pairs[of_satellite, 1], image_px)
+    drone_draws = draw(augmentation, seed, epoch, of_drone)
+    satellite_draws = drone_draws
+    if index.ndim == 2:
+        satellite_draws = draw(augmentation, seed, epoch, of_satellite)
     return Batch(
-        apply(drone, draws.drone),
-        apply(satellite, draws.satellite),
-        torch.from_numpy(pairs.pair_places[index]),
-        torch.from_numpy(index.copy()),
+        apply(drone, drone_draws.drone),
+        apply(satellite, satellite_draws.satellite),
+        torch.from_numpy(pairs.pair_places[of_drone]),
+        torch.from_numpy(of_drone.copy()),
+        torch.from_numpy(pairs.pair_places[of_satellite]),
     )

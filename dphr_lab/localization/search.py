@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from dphr_lab._files import replace_when_done
 from dphr_lab._images import is_image_name, read_image
 from dphr_lab.datasets import FileImages
 from dphr_lab.models import embed
@@ -52,7 +51,7 @@ class SearchResult:
         """Write the first `DRAWN` matches as a figure, the right place framed where known."""
         from matplotlib.figure import Figure
 
-        from dphr_lab.plotting import retrieval_strips
+        from dphr_lab.plotting import retrieval_strips, save
 
         scores = self.scores[:, :DRAWN]
         rows, columns = scores.shape
@@ -73,8 +72,7 @@ class SearchResult:
                 scores=row[None],
                 right=None if right is None else [right[:DRAWN]],
             )
-        with replace_when_done(path) as aside:
-            figure.savefig(aside, dpi=120)
+        save(figure, path)
 
 
 def search_images(

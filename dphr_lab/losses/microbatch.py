@@ -15,10 +15,12 @@ Setup", RepL4NLP 2021.
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.utils._pytree import tree_flatten, tree_unflatten
 
 
 def backward(
@@ -53,40 +55,49 @@ class MicroBatches:
         self.parts = images.split(micro_batch)
         self.devices = [images.device] if images.is_cuda else []  # that draw, beside the CPU
         self.random_states: list[list[Tensor]] = []  # before each part
+        self.leaves: list[Tensor] = []
 
     @torch.no_grad()
-    def embed(self) -> Tensor:
-        """First pass: the embeddings (B, D), a leaf that will hold the loss's gradient.
+    def embed(self) -> Any:
+        """First pass: what the encoder gives, (B, ...) each, leaves that will hold gradients.
 
+        Embeddings (B, D), or tensors in tuples and dictionaries, of a host that gives more.
         Running statistics of the encoder stay as they are: they are the second pass's to move.
         """
         before = [buffer.clone() for buffer in self.encoder.buffers()]
         self.random_states = []
-        embeddings = []
+        outputs = []
         for part in self.parts:
             self.random_states.append(self._random_states())
-            embeddings.append(self.encoder(part))
+            tensors, structure = tree_flatten(self.encoder(part))
+            outputs.append(tensors)
         for buffer, value in zip(self.encoder.buffers(), before, strict=True):
             buffer.copy_(value)
-        return torch.cat(embeddings).requires_grad_()
+        self.leaves = [torch.cat(rows).requires_grad_() for rows in zip(*outputs, strict=True)]
+        return tree_unflatten(self.leaves, structure)
 
     def backward(
         self,
-        gradient: Tensor,
+        gradient: Tensor | None = None,
         not_yet: Callable[[], AbstractContextManager] = nullcontext,
     ) -> None:
         """Second pass: add `gradient` (B, D), carried through the encoder, to its parameters'.
 
-        Every part but the last runs within `not_yet()`: DDP's `no_sync`, so that processes
-        exchange gradients once, however many parts each of them has.
+        None takes the gradients that the loss has left in the leaves of `embed`; a leaf without
+        one took no part. Every part but the last runs within `not_yet()`: DDP's `no_sync`, so that
+        processes exchange gradients once, however many parts each of them has.
         """
-        gradients = gradient.split([len(part) for part in self.parts])
+        wanted = [leaf.grad for leaf in self.leaves] if gradient is None else [gradient]
+        sizes = [len(part) for part in self.parts]
+        cut = [[None] * len(sizes) if rows is None else rows.split(sizes) for rows in wanted]
         with torch.random.fork_rng(self.devices):  # afterwards as the loss has left them
-            for index, (part, own) in enumerate(zip(self.parts, gradients, strict=True)):
+            for index, (part, *own) in enumerate(zip(self.parts, *cut, strict=True)):
                 last = index == len(self.parts) - 1
                 with nullcontext() if last else not_yet():
                     self._restore(self.random_states[index])
-                    self.encoder(part).backward(own)
+                    outputs, _ = tree_flatten(self.encoder(part))
+                    used = [pair for pair in zip(outputs, own, strict=True) if pair[1] is not None]
+                    torch.autograd.backward(*zip(*used, strict=True))
 
     def _random_states(self) -> list[Tensor]:
         return [torch.get_rng_state(), *(torch.cuda.get_rng_state(d) for d in self.devices)]

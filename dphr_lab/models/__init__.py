@@ -2,7 +2,21 @@
 
 from dphr_lab.models.embedding import embed
 from dphr_lab.models.encoder import Encoder
+from dphr_lab.models.hosts import HOSTS
+from dphr_lab.models.lpn import LPN
+from dphr_lab.models.mccg import MCCG
 from dphr_lab.models.pooling import GeM
+from dphr_lab.models.sample4geo import Sample4Geo
 from dphr_lab.models.weights import PYPI_WEIGHTS, save_tensors
 
-__all__ = ["PYPI_WEIGHTS", "Encoder", "GeM", "embed", "save_tensors"]
+__all__ = [
+    "HOSTS",
+    "LPN",
+    "MCCG",
+    "PYPI_WEIGHTS",
+    "Encoder",
+    "GeM",
+    "Sample4Geo",
+    "embed",
+    "save_tensors",
+]

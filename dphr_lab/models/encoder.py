@@ -7,7 +7,9 @@ Taught in: book/01, book/06.
 """
 
 import difflib
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import timm
 import torch
@@ -50,6 +52,10 @@ class Encoder(nn.Module):
     for a missing file, ModuleNotFoundError for a missing weights package, and ConnectionError,
     naming what works without a network, when timm's weights cannot be had.
     """
+
+    kind = "plain"  # the name in `models.HOSTS`, and in encoder.json
+    options: tuple[str, ...] = ()  # keywords of `Settings.host_options`
+    undecayed: tuple[str, ...] = ()  # parameters that weight decay leaves alone
 
     def __init__(
         self,
@@ -103,21 +109,26 @@ class Encoder(nn.Module):
 
         The input is normalised here. The output is float32 under autocast, too.
         """
-        self._check_images(images)
-        if images.dtype == torch.uint8:
-            images = images.to(self.mean.dtype) / 255
-        x = (images.to(self.mean.dtype) - self.mean) / self.std
-        x = self.backbone.forward_features(x.contiguous(memory_format=torch.channels_last))
+        x = self.backbone.forward_features(self.normalised(images))
         if self.pool is not None:
             x = self._pool_to_1x1(x)
         x = self.backbone.forward_head(x, pre_logits=True)  # own norms stay; pools what is unpooled
         return F.normalize(self.head(x).float())
 
+    def normalised(self, images: Tensor) -> Tensor:
+        """Images as `forward` takes them -> float, as the backbone was trained to see them."""
+        self._check_images(images)
+        if images.dtype == torch.uint8:
+            images = images.to(self.mean.dtype) / 255
+        x = (images.to(self.mean.dtype) - self.mean) / self.std
+        return x.contiguous(memory_format=torch.channels_last)
+
     def save(self, folder: Path | str) -> None:
         """Write `encoder.safetensors` and `encoder.json` into `folder`, made when missing."""
         folder = Path(folder)
         save_tensors(self.state_dict(), folder / WEIGHTS_FILE)
-        write_json(folder / SETTINGS_FILE, self.settings() | {"dphr_lab": __version__})
+        record = {"kind": self.kind} | self.settings() | {"dphr_lab": __version__}
+        write_json(folder / SETTINGS_FILE, record)
 
     def settings(self) -> dict:
         """What `Encoder` must be given to build this architecture again; JSON's own types."""
@@ -132,10 +143,14 @@ class Encoder(nn.Module):
     def load(cls, folder: Path | str) -> "Encoder":
         """The encoder that `save` wrote into `folder`, on the CPU, in evaluation mode.
 
-        Raises FileNotFoundError when a file is missing, and ValueError when a file is damaged or
-        asks for what this version does not have, when the weights are not those of the backbone
-        in the JSON (naming missing and unexpected ones), and when they are not finite.
+        Its class is the one that `models.HOSTS` has for the file's "kind"; a file without that
+        field is of before there were kinds, and "plain". Raises FileNotFoundError when a file is
+        missing, and ValueError when a file is damaged or asks for what this version does not have,
+        when the weights are not those of the backbone in the JSON (naming missing and unexpected
+        ones), and when they are not finite.
         """
+        from dphr_lab.models.hosts import HOSTS  # which imports this module
+
         folder = Path(folder)
         for name in (SETTINGS_FILE, WEIGHTS_FILE):
             if not (folder / name).is_file():
@@ -146,8 +161,14 @@ class Encoder(nn.Module):
                 )
         settings = read_json(folder / SETTINGS_FILE, "the settings of an encoder")
         version = settings.pop("dphr_lab", "unknown")
+        kind = settings.pop("kind", cls.kind)
+        if kind not in HOSTS:
+            raise ValueError(
+                f"{folder / SETTINGS_FILE}: kind is {kind!r}, written by dphr_lab {version}; "
+                f"this is {__version__} and knows {', '.join(HOSTS)}"
+            )
         try:
-            encoder = cls(**settings)
+            encoder = HOSTS[kind](**settings)
         except (TypeError, ValueError, AttributeError) as error:
             raise ValueError(
                 f"{folder / SETTINGS_FILE} holds other settings than can be built here ({error}); "
@@ -162,6 +183,44 @@ class Encoder(nn.Module):
                 "training diverged; take an earlier checkpoint, or train with a smaller rate"
             )
         return encoder.eval()
+
+    @classmethod
+    def with_options(cls, options: dict[str, Any], **given: Any) -> "Encoder":
+        """`cls(**given, **options)`; ValueError that begins with host_options for a wrong one."""
+        cls.check_options(options)
+        try:
+            return cls(**given, **options)
+        except TypeError as error:  # a word for a number, and the like
+            raise ValueError(f"host_options: found {options}; {error}") from None
+
+    @classmethod
+    def check_options(cls, options: Iterable[str]) -> None:
+        """Raise ValueError for names that are none of this kind's `options`."""
+        if unknown := sorted(set(options) - set(cls.options)):
+            raise ValueError(
+                f"host_options: found {', '.join(unknown)}; the host {cls.kind!r} takes "
+                f"{', '.join(cls.options) or 'none'}"
+            )
+
+    def training_outputs(self, images: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """What a training step asks for: (2 b, 3, H, W) -> (z, further).
+
+        `images` are b drone images, then their b satellite images. `z` (2 b, D) are the embeddings,
+        float32 of length 1, that a pair loss compares. `further` has by name what `host_loss`
+        takes, each tensor (2 b, ...) with a row an image; an encoder without a loss of its own has
+        none. Whatever a host learns takes part here, none of it in `host_loss`: then micro-batches
+        and processes need to know of no host.
+        """
+        return self(images), {}
+
+    def host_loss(self, further: dict[str, Tensor], places: Tensor) -> Tensor | None:
+        """The host's own loss of a batch, a scalar; None for an encoder that has none.
+
+        `further` is that of `training_outputs` for the 2 B images of a whole batch, rows of all
+        processes together: its B drone images, then its B satellite images. Row i and row B + i
+        are a pair, but for the sampler "unpaired". `places` (2 B,) int64 labels the rows.
+        """
+        return None
 
     def _check_images(self, images: Tensor) -> None:
         if images.ndim != 4 or images.shape[1] != 3:

@@ -149,7 +149,8 @@ def keep_metrics(folder: Path, last_step: int) -> None:
 def curves(metrics: list[Mapping[str, Any]]) -> dict[str, list[float]]:
     """Columns for `result.json` and `plotting.training_curves` from the lines of a run.
 
-    "step", "loss", "recall" (in the batch, 0 to 1), "lambda" (DPHR only) have one value a step;
+    "step", "loss", "host_loss" (of a host that has one), "recall" (in the batch, 0 to 1), "lambda"
+    (DPHR only) have one value a step;
     "val_step", "val_r_at_1" (percent) and the distances "val_d_pos", "val_d_twin",
     "val_d_stranger" (`evaluation.place_distances`) one a validation.
     """
@@ -157,7 +158,7 @@ def curves(metrics: list[Mapping[str, Any]]) -> dict[str, list[float]]:
     checks = [line for line in metrics if "val_r_at_1" in line]
     columns = {
         name: [round(line[name], 6) for line in steps]
-        for name in ("step", "loss", "recall", "lambda")
+        for name in ("step", "loss", "host_loss", "recall", "lambda")
         if steps and name in steps[0]
     }
     columns["val_step"] = [line["step"] for line in checks]

@@ -4,9 +4,12 @@ Standard library only, so that `dphr --help` answers at once.
 """
 
 from dphr_lab.settings.run import (
+    HOSTS,
     LOSSES,
     MIXED_PRECISION,
+    OF_PARTS,
     OPTIMIZERS,
+    PAIR_ON,
     POOLS,
     SAMPLERS,
     SELECT,
@@ -15,9 +18,12 @@ from dphr_lab.settings.run import (
 )
 
 __all__ = [
+    "HOSTS",
     "LOSSES",
     "MIXED_PRECISION",
+    "OF_PARTS",
     "OPTIMIZERS",
+    "PAIR_ON",
     "POOLS",
     "SAMPLERS",
     "SELECT",

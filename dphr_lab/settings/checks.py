@@ -15,6 +15,7 @@ _KINDS = {
     Path: "a path",
     NoneType: "none",
     Mapping[str, Any]: "names with values",
+    tuple[float, ...]: "finite numbers",
 }
 
 
@@ -33,6 +34,8 @@ def _is_of(kind: Any, value: object) -> bool:
     """Whether a value, as a file or a caller gave it, is of a field's type."""
     if kind is float:
         return _is_of(int, value) or (isinstance(value, Real) and math.isfinite(value))
+    if get_origin(kind) is tuple:
+        return isinstance(value, tuple) and all(_is_of(float, each) for each in value)
     if isinstance(value, bool) or kind is bool:
         return isinstance(value, bool) and kind is bool
     return isinstance(value, {int: Integral}.get(kind, get_origin(kind) or kind))

@@ -16,9 +16,11 @@ from dphr_lab.settings.run import Settings
 
 # Fields that a recipe does not decide: they change where and how fast a run goes, or are its seed.
 OF_THE_MACHINE = ("seed", "threads", "workers", "micro_batch", "checkpoint_every")
-NESTED = ("augmentation", "loss_options")  # fields whose entries are chosen one by one
+NESTED = ("augmentation", "host_options", "loss_options")  # whose entries are chosen one by one
 
 CODE = "Sample4Geo's public code"
+LPN_CODE = "LPN's public code"
+MCCG_CODE = "MCCG's public code"
 PAPERS = "public summaries of the DPHR paper"
 FAMILY = "other projects that use Sample4Geo's code on SUES-200"
 OURS = "dphr_lab"
@@ -28,7 +30,7 @@ OURS = "dphr_lab"
 class Choice:
     """One value of a recipe and where it comes from."""
 
-    name: str  # a field of `Settings`, or "augmentation.<keyword>", "loss_options.<keyword>"
+    name: str  # a field of `Settings`, or "<field>.<keyword>" of a `NESTED` one
     value: Any
     grade: str  # "[A]", "[S]" or "[O]"
     source: str  # where it was read, or why it was chosen
@@ -46,14 +48,15 @@ class Recipe:
     def settings(self, n_pairs: int | None = None, **changes: Any) -> Settings:
         """The recipe as `Settings`, with `changes` to its fields.
 
-        Entries of `augmentation` and `loss_options` are changed one by one; another `loss` starts
-        without the recipe's options, and `steps` without its `epochs`. `n_pairs` training pairs
-        give `steps` where the recipe counts epochs (training counts them itself). Raises
-        `ValueError` for values out of range.
+        Entries of `NESTED` fields are changed one by one; another `loss` or `host` starts without
+        the recipe's options, and `steps` without its `epochs`. `n_pairs` training pairs give
+        `steps` where the recipe counts epochs over all of them (training counts them itself).
+        Raises `ValueError` for values out of range.
         """
         values = self._values()
-        if "loss" in changes and changes["loss"] != values.get("loss"):
-            values["loss_options"] = {}
+        for name in ("loss", "host"):
+            if name in changes and changes[name] != values.get(name):
+                values[f"{name}_options"] = {}
         if "steps" in changes:
             values["epochs"] = None
         for name in NESTED:
@@ -158,12 +161,13 @@ _SAMPLE4GEO = (
     Choice("val_places", None, "[O]", "a tenth of the places; there the test set chooses"),
     Choice("select", "best", "[O]", "by R@1 on held-out training places"),
 )
-_INFONCE = (
-    Choice("loss", "infonce", "[S]", f"{CODE}: symmetric InfoNCE"),
-    Choice("loss_options.label_smoothing", 0.1, "[S]", CODE),
-    Choice("loss_options.temperature", 0.07, "[S]", f"{CODE}: where it starts"),
-    Choice("loss_options.learn_temperature", True, "[S]", CODE),
+_OF_SAMPLE4GEO = (
+    Choice("host", "sample4geo", "[S]", f"{CODE}: one global vector, symmetric InfoNCE"),
+    Choice("host_options.label_smoothing", 0.1, "[S]", CODE),
+    Choice("host_options.temperature", 0.07, "[S]", f"{CODE}: where it starts"),
+    Choice("host_options.learn_temperature", True, "[S]", CODE),
 )
+_ALONE = (Choice("loss", "none", "[S]", "the host's own loss, without a pair loss"),)
 _DPHR_TERM = (
     Choice("loss_options.alpha", 10.0, "[O]", f"{OURS}.losses.TripletLoss: of the soft margin"),
     Choice(
@@ -184,14 +188,95 @@ _DPHR_TERM = (
     Choice("loss_options.lambda_max", 1.0, "[O]", "PALW's largest weight"),
     Choice("loss_options.gamma", 1.0, "[O]", "PALW's exponent"),
 )
+_DPHR_IN_A_HOST = (
+    Choice("loss", "dphr", "[S]", f"{PAPERS}: DPHR joined to this host; the sum is ours [O]"),
+    *_DPHR_TERM,
+    Choice("pair_weight", 1.0, "[O]", "weight of DPHR beside the host's loss"),
+)
+_ON_THE_WHOLE = (Choice("pair_on", "whole", "[O]", "DPHR sees what retrieval sees"),)
+_BEFORE_DROPOUT = (Choice("host_options.pair_dropout", False, "[O]", "likewise: no dropout"),)
 _DPHR_BESIDE_INFONCE = (
     Choice("loss", "dphr_infonce", "[S]", f"{PAPERS}: Sample4Geo with DPHR; the sum is ours [O]"),
     *_DPHR_TERM,
     Choice("loss_options.mu", 1.0, "[O]", "weight of DPHR beside InfoNCE"),
 )
 _SUES200 = (
-    Choice("batch", 64, "[O]", "120 training places, fewer after the hold-out: no 128"),
+    Choice("batch", 64, "[O]", "120 training places, fewer after the hold-out: no 128; there 24"),
     Choice("epochs", 1, "[S]", f"{FAMILY}: the same recipe, a model a height"),
+)
+_LPN = (
+    Choice("backbone", "resnet50.tv_in1k", "[S]", f"{LPN_CODE}: torchvision's; views share it"),
+    Choice("pretrained", "hub", "[S]", f"{LPN_CODE}: ImageNet's weights"),
+    Choice("host", "lpn", "[S]", f"{LPN_CODE}, which also trains on street and Google images"),
+    Choice("host_options.rings", 4, "[S]", LPN_CODE),
+    Choice("host_options.last_stride", 1, "[S]", f"{LPN_CODE}: a map of 16 x 16"),
+    Choice("host_options.part_dim", 512, "[S]", LPN_CODE),
+    Choice("host_options.dropout", 0.75, "[S]", LPN_CODE),
+    Choice("host_options.views_apart", True, "[S]", f"{LPN_CODE}: batch norm sees one view"),
+    Choice("image_px", 256, "[S]", LPN_CODE),
+    Choice("batch", 8, "[S]", f"{LPN_CODE}: of each view"),
+    Choice("sampler", "one_per_place", "[O]", "pairs, for all arms alike; there 'unpaired'"),
+    Choice("epochs", 120, "[S]", f"{LPN_CODE}; 87 steps each on University-1652"),
+    Choice("optimizer", "nesterov", "[S]", f"{LPN_CODE}: SGD, momentum 0.9"),
+    Choice("learning_rate", 1e-3, "[S]", f"{LPN_CODE}: of the heads"),
+    Choice("backbone_rate", 0.1, "[S]", f"{LPN_CODE}: so 1e-4"),
+    Choice("rate_drops", (80 / 120,), "[S]", f"{LPN_CODE}: after epoch 80"),
+    Choice("weight_decay", 5e-4, "[S]", LPN_CODE),
+    Choice("warmup", 0.0, "[S]", LPN_CODE),
+    Choice("mixed_precision", "fp16", "[S]", f"{LPN_CODE}: by apex; needs a GPU"),
+    Choice("augmentation.flip", 0.5, "[O]", "one decision for both views; there one each"),
+    Choice("augmentation.shift", 10 / 256, "[S]", f"{LPN_CODE}: pad 10 pixels by edges, crop"),
+    Choice("augmentation.rotation", 90, "[S]", f"{LPN_CODE}: ± 90°, satellite; there padded first"),
+    Choice("augmentation.quarter_turns", 0.0, "[S]", LPN_CODE),
+    Choice("augmentation.jitter", 0.0, "[S]", LPN_CODE),
+    Choice("augmentation.jpeg", 0.0, "[S]", LPN_CODE),
+    Choice("augmentation.blur", 0.0, "[S]", LPN_CODE),
+    Choice("augmentation.erase", 0.0, "[S]", LPN_CODE),
+    Choice("val_places", 0, "[S]", f"{LPN_CODE}: all places are trained on"),
+    Choice("select", "last", "[S]", LPN_CODE),
+)
+_MCCG = (
+    Choice(
+        "backbone", "convnext_tiny.fb_in22k_ft_in1k", "[S]", f"{MCCG_CODE}; both views share it"
+    ),
+    Choice("pretrained", "hub", "[S]", f"{MCCG_CODE}: the ConvNeXt authors' weights"),
+    Choice("host", "mccg", "[S]", MCCG_CODE),
+    Choice("host_options.part_dim", 512, "[S]", MCCG_CODE),
+    Choice("host_options.dropout", 0.5, "[S]", MCCG_CODE),
+    Choice("host_options.views_apart", True, "[S]", f"{MCCG_CODE}: batch norm sees one view"),
+    Choice("host_options.margin", 0.3, "[S]", f"{MCCG_CODE}: of its own triplet term"),
+    Choice("host_options.own_triplet", "alone", "[O]", "a pair loss takes its own term's place"),
+    Choice("image_px", 256, "[S]", MCCG_CODE),
+    Choice("batch", 8, "[S]", f"{MCCG_CODE}: distinct places"),
+    Choice("sampler", "one_per_place", "[S]", MCCG_CODE),
+    Choice("epochs", 200, "[S]", f"{MCCG_CODE}; 87 steps each on University-1652"),
+    Choice("optimizer", "nesterov", "[S]", f"{MCCG_CODE}: SGD, momentum 0.9"),
+    Choice("learning_rate", 0.01, "[S]", f"{MCCG_CODE}: of the heads and gates"),
+    Choice("backbone_rate", 0.3, "[S]", f"{MCCG_CODE}: so 0.003"),
+    Choice("rate_drops", (0.4, 0.6), "[S]", f"{MCCG_CODE}: after epochs 80 and 120"),
+    Choice("weight_decay", 5e-4, "[S]", MCCG_CODE),
+    Choice("warmup", 0.0, "[S]", MCCG_CODE),
+    Choice("mixed_precision", "fp16", "[S]", f"{MCCG_CODE}; needs a GPU"),
+    Choice("augmentation.flip", 0.5, "[O]", "one decision for both views; there one each"),
+    Choice("augmentation.shift", 10 / 256, "[S]", f"{MCCG_CODE}: pad 10 pixels by edges, crop"),
+    Choice(
+        "augmentation.rotation", 90, "[S]", f"{MCCG_CODE}: ± 90°, satellite; there padded first"
+    ),
+    Choice("augmentation.quarter_turns", 0.0, "[S]", MCCG_CODE),
+    Choice("augmentation.jitter", 1.0, "[S]", f"{MCCG_CODE}: always; there before the resizing"),
+    Choice("augmentation.brightness", 0.1, "[S]", MCCG_CODE),
+    Choice("augmentation.contrast", 0.1, "[S]", MCCG_CODE),
+    Choice("augmentation.saturation", 0.1, "[S]", MCCG_CODE),
+    Choice("augmentation.policy", 1.0, "[S]", f"{MCCG_CODE}: AutoAugment for ImageNet, drone"),
+    Choice("augmentation.erase", 0.5, "[S]", f"{MCCG_CODE}: with the mean colour; here grey"),
+    Choice("augmentation.erase_drone_only", True, "[S]", MCCG_CODE),
+    Choice(
+        "augmentation.erase_area", (0.02, 0.4), "[S]", f"{MCCG_CODE}; sides 1:2 here, 1:3 there"
+    ),
+    Choice("augmentation.jpeg", 0.0, "[S]", MCCG_CODE),
+    Choice("augmentation.blur", 0.0, "[S]", MCCG_CODE),
+    Choice("val_places", 0, "[S]", f"{MCCG_CODE}: all places are trained on"),
+    Choice("select", "last", "[O]", "there: the epoch of lowest training loss, from 90 on"),
 )
 _TWIN_TOWNS = (
     Choice("backbone", "test_convnext", "[O]", "a minute on a laptop's CPU"),
@@ -221,13 +306,39 @@ def _changed(choices: tuple[Choice, ...], changes: tuple[Choice, ...]) -> tuple[
     return tuple(by_name.get(choice.name, choice) for choice in choices)
 
 
+def _on_sues200(choices: tuple[Choice, ...]) -> tuple[Choice, ...]:
+    """A host's recipe for University-1652 where none for SUES-200 was read: all of it is ours."""
+    kept = "as on University-1652; no public recipe was read"
+    return tuple(Choice(c.name, c.value, "[O]", kept) for c in choices)
+
+
+def _of_host(name: str, said: str, host: tuple[Choice, ...], more: tuple[Choice, ...]):
+    """A host's four recipes: on two data sets, alone and with DPHR."""
+    for data, title, choices, a_height in (
+        ("university1652", "University-1652", host, False),
+        ("sues200", "SUES-200, a model a height", _on_sues200(host), True),
+    ):
+        on_it = f"{name}-{data}"
+        yield Recipe(on_it, f"{said} on {title}", (*choices, *_ALONE), a_height)
+        with_dphr = (*choices, *more, *_DPHR_IN_A_HOST)
+        about = f"DPHR in {said} on {title}, our reading"
+        yield Recipe(f"{on_it}-dphr", about, with_dphr, a_height)
+
+
+_IN_PARTS = (*_ON_THE_WHOLE, *_BEFORE_DROPOUT)
+
 RECIPES: dict[str, Recipe] = {
     recipe.name: recipe
     for recipe in (
         Recipe(
             "sample4geo-university1652",
             "the strongest common baseline on University-1652",
-            (*_SAMPLE4GEO, *_INFONCE),
+            (*_SAMPLE4GEO, *_OF_SAMPLE4GEO, *_ALONE),
+        ),
+        Recipe(
+            "sample4geo-university1652-dphr",
+            "DPHR in Sample4Geo: the training of dphr-university1652, by the host's own loss",
+            (*_SAMPLE4GEO, *_OF_SAMPLE4GEO, *_DPHR_IN_A_HOST),
         ),
         Recipe(
             "dphr-university1652",
@@ -237,7 +348,13 @@ RECIPES: dict[str, Recipe] = {
         Recipe(
             "sample4geo-sues200",
             "the baseline on SUES-200, a model a height",
-            (*_changed(_SAMPLE4GEO, _SUES200), *_INFONCE),
+            (*_changed(_SAMPLE4GEO, _SUES200), *_OF_SAMPLE4GEO, *_ALONE),
+            needs_height=True,
+        ),
+        Recipe(
+            "sample4geo-sues200-dphr",
+            "DPHR in Sample4Geo on SUES-200: the training of dphr-sues200",
+            (*_changed(_SAMPLE4GEO, _SUES200), *_OF_SAMPLE4GEO, *_DPHR_IN_A_HOST),
             needs_height=True,
         ),
         Recipe(
@@ -246,6 +363,8 @@ RECIPES: dict[str, Recipe] = {
             (*_changed(_SAMPLE4GEO, _SUES200), *_DPHR_BESIDE_INFONCE),
             needs_height=True,
         ),
+        *_of_host("lpn", "LPN (square rings on ResNet-50)", _LPN, _IN_PARTS),
+        *_of_host("mccg", "MCCG (gated parts on ConvNeXt-Tiny)", _MCCG, _IN_PARTS),
         Recipe(
             "twin-towns",
             "DPHR on the rendered world 'mini', a minute or two on a CPU",

@@ -23,6 +23,7 @@ LOSSES = {
     "semi_hard": "hinge triplets with the semi-hard negative of the batch",
     "multi_similarity": "multi-similarity loss (of pytorch-metric-learning)",
     "circle": "circle loss (of pytorch-metric-learning)",
+    "none": "no pair loss: the host's own loss alone",
 }
 # Names of losses in the first edition -> now. There "DPHR" meant our own sharper variant.
 FIRST_EDITION = {
@@ -31,8 +32,17 @@ FIRST_EDITION = {
     "palw": "sharp_palw",
     "dphr_infonce": "sharp_infonce",
 }
-OPTIMIZERS = ("adamw", "sgd")
-SAMPLERS = ("random", "nearest", "families")
+# name -> what it is; `training.make_encoder` builds each
+HOSTS = {
+    "plain": "an encoder without a loss of its own",
+    "sample4geo": "one global vector, symmetric InfoNCE (Deuser et al., ICCV 2023)",
+    "lpn": "square rings, a classifier each (Wang et al., TCSVT 2022)",
+    "mccg": "a global and two gated parts, classifiers, a triplet term (Shen et al., TCSVT 2024)",
+}
+OF_PARTS = ("lpn", "mccg")  # hosts whose vector is made of parts
+PAIR_ON = ("whole", "parts")
+OPTIMIZERS = ("adamw", "sgd", "nesterov")
+SAMPLERS = ("random", "one_per_place", "unpaired", "nearest", "families")
 MIXED_PRECISION = ("no", "bf16", "fp16")
 SELECT = ("best", "last", "test")
 POOLS = ("avg", "gem")  # of models.Encoder
@@ -59,10 +69,18 @@ class Settings:
         False, "batch norm by stored statistics, which stay: for pretrained encoders"
     )
     image_px: int = _option(64, "side of the square that every image is resized to, pixels")
+    host: str = _option(
+        "plain", f"one of {', '.join(HOSTS)}: what is on the backbone, and its loss"
+    )
+    host_options: Mapping[str, Any] = field(default_factory=dict)  # keywords of the host's class
 
     # the loss
     loss: str = _option("dphr", f"one of {', '.join(LOSSES)}")
     loss_options: Mapping[str, Any] = field(default_factory=dict)  # keywords of the loss's class
+    pair_weight: float = _option(1.0, "mu: the loss's weight beside that of the host's own loss")
+    pair_on: str = _option(
+        "whole", "what the loss sees of lpn and mccg: the 'whole' vector, or each of its 'parts'"
+    )
 
     # the batches
     batch: int = _option(64, "pairs in a step over all processes, all of different places")
@@ -77,7 +95,8 @@ class Settings:
     sampler: str = _option(
         "random",
         "which places meet in a batch: 'random', 'nearest' to one another for the encoder when the "
-        "epoch begins, or whole 'families'",
+        "epoch begins, or whole 'families'; 'one_per_place' is random with a pair a place and "
+        "epoch, 'unpaired' shuffles each view by itself, as LPN does",
     )
     workers: int = _option(0, "data-loader processes; 0: read in the training process")
 
@@ -86,12 +105,18 @@ class Settings:
     split_places: float = _option(0.0, "share of places that are labelled as two")
 
     # the optimiser
-    optimizer: str = _option("adamw", "'adamw', or 'sgd' (momentum 0.9)")
+    optimizer: str = _option("adamw", "'adamw', or 'sgd' (momentum 0.9), or 'nesterov' (likewise)")
     steps: int = _option(800, "optimiser steps; 0 evaluates the untrained encoder")
     epochs: float | None = _option(None, "passes over the training pairs, in place of steps")
     learning_rate: float = _option(3e-3, "the rate at the end of warm-up")
+    backbone_rate: float = _option(
+        1.0, "the backbone's learning rate as a share of that of all else in the encoder"
+    )
+    rate_drops: tuple[float, ...] = _option(
+        (), "shares of the steps after each of which the rate is a tenth; none: a cosine to 0"
+    )
     weight_decay: float = _option(0.01, "of the encoder; the loss's own parameters have none")
-    warmup: float = _option(0.1, "share of the steps with a rising rate; then a cosine to 0")
+    warmup: float = _option(0.1, "share of the steps with a rising rate")
     clip_norm: float | None = _option(None, "largest gradient norm; none: not clipped")
     mixed_precision: str = _option("no", f"one of {', '.join(MIXED_PRECISION)}")
 
@@ -105,7 +130,10 @@ class Settings:
     checkpoint_every: int = _option(50, "steps between checkpoints, besides each epoch's end")
 
     def __post_init__(self):
+        if isinstance(self.rate_drops, list):  # as JSON and TOML have it
+            object.__setattr__(self, "rate_drops", tuple(self.rate_drops))
         check_types(self)
+        self._check_host()
         check_value("loss", self.loss, self.loss in LOSSES, f"one of {', '.join(LOSSES)}")
         check_value(
             "mixed_precision",
@@ -113,7 +141,11 @@ class Settings:
             self.mixed_precision in MIXED_PRECISION,
             f"one of {', '.join(MIXED_PRECISION)}",
         )
-        for name, known in (("optimizer", OPTIMIZERS), ("sampler", SAMPLERS)):
+        for name, known in (
+            ("optimizer", OPTIMIZERS),
+            ("sampler", SAMPLERS),
+            ("pair_on", PAIR_ON),
+        ):
             value = getattr(self, name)
             check_value(name, value, value in known, f"one of {', '.join(known)}")
         for name in ("wrong_pairs", "split_places"):
@@ -131,14 +163,53 @@ class Settings:
         check_value("warmup", self.warmup, 0 <= self.warmup <= 1, "a share between 0 and 1")
         check_value("learning_rate", self.learning_rate, self.learning_rate > 0, "above 0")
         check_value("weight_decay", self.weight_decay, self.weight_decay >= 0, "0 or more")
+        for name in ("pair_weight", "backbone_rate"):
+            check_value(name, getattr(self, name), getattr(self, name) > 0, "above 0")
+        shares = self.rate_drops
+        rising = all(a < b for a, b in zip((0, *shares), (*shares, 1), strict=True))
+        check_value("rate_drops", shares, rising or not shares, "rising shares between 0 and 1")
         positive = ("threads", "validate_every", "checkpoint_every", "embed_dim", "clip_norm")
         for name in (*positive, "micro_batch", "epochs"):
             value = getattr(self, name)
             check_value(name, value, value is None or value > 0, "above 0")
 
+    def _check_host(self) -> None:
+        """Raise `ValueError` for a host, and for what goes with another one."""
+        check_value("host", self.host, self.host in HOSTS, f"one of {', '.join(HOSTS)}")
+        of_parts, alone = self.host in OF_PARTS, self.loss == "none"
+        check_value(
+            "loss",
+            self.loss,
+            not (alone and self.host == "plain"),
+            "a loss, since the host 'plain' has none of its own",
+        )
+        check_value(
+            "pair_weight",
+            self.pair_weight,
+            self.pair_weight == 1 or self.host != "plain",
+            "1 with the host 'plain', which has no loss beside which to weigh one",
+        )
+        for name, default in (("embed_dim", None), ("pool", "avg")):
+            value = getattr(self, name)
+            fits = value == default or not of_parts
+            check_value(name, value, fits, f"{default!r} with the host {self.host!r}")
+        check_value(
+            "pair_on",
+            self.pair_on,
+            self.pair_on != "parts" or of_parts,
+            f"'whole' with the host {self.host!r}, which has no parts",
+        )
+        check_value(
+            "sampler",
+            self.sampler,
+            self.sampler != "unpaired" or (self.host == "lpn" and alone),
+            "another one: rows of 'unpaired' are no pairs, so it goes with the host 'lpn' and the "
+            "loss 'none' only",
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as stored in a run folder and in `result.json`."""
-        return asdict(self)
+        return asdict(self) | {"rate_drops": list(self.rate_drops)}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Settings":

@@ -56,11 +56,14 @@ def load(
 ) -> dict[str, torch.Tensor]:
     """Put weights, loss and optimiser back; returns the `further` tensors.
 
-    Raises `ValueError` for a damaged checkpoint.
+    Raises `ValueError` for a damaged checkpoint, and for one whose classifiers know other places.
     """
     with _damage_told(folder):
+        stored = Encoder.load(folder).state_dict()
+    _check_classes(encoder, stored)
+    with _damage_told(folder):
         tensors = load_file(folder / STATE)
-        encoder.load_state_dict(Encoder.load(folder).state_dict())
+        encoder.load_state_dict(stored)
         loss.load_state_dict(_under(tensors, "loss."))
         state = optimizer.state_dict()
         state["state"] = {}
@@ -69,6 +72,18 @@ def load(
             state["state"].setdefault(int(index), {})[name] = value
         optimizer.load_state_dict(state)
     return {k: v for k, v in tensors.items() if not k.startswith(("loss.", "optimizer."))}
+
+
+def _check_classes(encoder: Encoder, stored: Mapping[str, torch.Tensor]) -> None:
+    """Raise `ValueError` unless a stored host's classifiers know the run's training places."""
+    now, before = (state.get("class_places") for state in (encoder.state_dict(), stored))
+    if now is None or before is None or torch.equal(now.cpu(), before):
+        return
+    other = "" if len(now) != len(before) else ", other ones"
+    raise ValueError(
+        f"resume: the classifiers of the checkpoint know {len(before)} training places, and the "
+        f"run has {len(now)}{other}; resume on the data that it was started with, or start another"
+    )
 
 
 @contextmanager

@@ -3,8 +3,6 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from dphr_lab._files import replace_when_done
-
 
 def tensorboard_writer() -> Callable:
     """TensorBoard's writer; raises `ModuleNotFoundError` that says how to install it."""
@@ -22,10 +20,9 @@ def draw_curves(columns: Mapping[str, list[float]], path: Path) -> None:
         return
     from matplotlib.figure import Figure
 
-    from dphr_lab.plotting import training_curves
+    from dphr_lab.plotting import save, training_curves
 
     figure = Figure(figsize=(9, 3), layout="constrained")
     shown = [name for name in ("loss", "lambda", "recall") if name in columns]
     training_curves(figure.subplots(1, len(shown)), {"this run": columns}, shown)
-    with replace_when_done(path) as aside:
-        figure.savefig(aside, dpi=120)
+    save(figure, path)

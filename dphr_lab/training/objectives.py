@@ -1,11 +1,12 @@
-"""From the names in `Settings` to a loss, an augmentation and a learning rate."""
+"""From the names in `Settings` to an encoder, a loss, an augmentation and a learning rate."""
 
 import inspect
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from dphr_lab.datasets import NO_AUGMENTATION, Augmentation
 from dphr_lab.losses import (
@@ -16,7 +17,11 @@ from dphr_lab.losses import (
     TripletLoss,
     WeightedInfoNCE,
 )
-from dphr_lab.settings import Settings
+from dphr_lab.losses.parts import MeanOverParts
+from dphr_lab.models import HOSTS, MCCG, Encoder
+from dphr_lab.settings import OF_PARTS, Settings
+
+DROP = 0.1  # what a rate is multiplied by at each of `rate_drops`
 
 # name in `settings.LOSSES` -> class and what its name implies; `loss_options` go over it
 _LOSS_CLASSES = {
@@ -37,13 +42,72 @@ _LOSS_CLASSES = {
 _OF_METRIC_LEARNING = {"multi_similarity": "MultiSimilarityLoss", "circle": "CircleLoss"}
 
 
-def make_loss(settings: Settings) -> nn.Module:
+def make_encoder(settings: Settings, places: Sequence[int] | None = None) -> Encoder:
+    """The host that `settings.host` names, on `settings.backbone`, with `settings.host_options`.
+
+    `places` are the training places' labels, which the classifiers of some hosts learn. Raises
+    `ValueError` for an option that the host does not know, and what its class raises.
+    """
+    given = {name: getattr(settings, name) for name in ("backbone", "pretrained", "image_px")}
+    if settings.host in OF_PARTS:
+        given["places"] = places
+    else:
+        given |= {name: getattr(settings, name) for name in ("embed_dim", "pool")}
+    encoder = HOSTS[settings.host].with_options(dict(settings.host_options), **given)
+    if isinstance(encoder, MCCG):
+        encoder.joined_by_pair_loss = settings.loss != "none"
+    return encoder
+
+
+def check_host_options(settings: Settings) -> None:
+    """Raise `ValueError` for an option that the host does not know."""
+    HOSTS[settings.host].check_options(settings.host_options)
+
+
+def parameter_groups(encoder: Encoder, loss: nn.Module, settings: Settings) -> list[dict[str, Any]]:
+    """What an optimiser is made of: the encoder, then what has no weight decay.
+
+    With `backbone_rate` other than 1 the backbone is a group of its own. "rate" is a group's share
+    of the learning rate.
+    """
+    undecayed = [p for name, p in encoder.named_parameters() if name in encoder.undecayed]
+    last = {"params": [*loss.parameters(), *undecayed], "weight_decay": 0.0, "rate": 1.0}
+    decayed = [p for name, p in encoder.named_parameters() if name not in encoder.undecayed]
+    if settings.backbone_rate == 1:
+        return [{"params": decayed, "rate": 1.0}, last]
+    of_backbone = set(map(id, encoder.backbone.parameters()))
+    return [
+        {
+            "params": [p for p in decayed if id(p) in of_backbone],
+            "rate": float(settings.backbone_rate),
+        },
+        {"params": [p for p in decayed if id(p) not in of_backbone], "rate": 1.0},
+        last,
+    ]
+
+
+class NoPairLoss(nn.Module):
+    """Zero for whatever embeddings: of a host that trains with its own loss alone."""
+
+    def forward(self, z_query: Tensor, z_gallery: Tensor, places: Tensor | None = None) -> Tensor:
+        return torch.zeros((), device=z_query.device)
+
+
+def make_loss(settings: Settings, parts: int = 1) -> nn.Module:
     """The loss that `settings.loss` names, with `settings.loss_options` as keywords.
 
-    "rda" is DPHR at a constant lambda, "palw" is DPHR with weights of one; "sharp…" are those of
-    sharp DPHR (ours), all others of the closest reading. Raises `ValueError`
+    With `settings.pair_on` "parts" it is the mean over the `parts` of the host's vectors. "none"
+    is a loss of zero, "rda" is DPHR at a constant lambda, "palw" is DPHR with weights of one;
+    "sharp…" are those of sharp DPHR (ours), all others of the closest reading. Raises `ValueError`
     for an option that the loss does not know.
     """
+    if settings.loss == "none":
+        return with_keywords(NoPairLoss, settings.loss_options, "loss_options")
+    loss = _pair_loss(settings)
+    return MeanOverParts(loss, parts) if settings.pair_on == "parts" else loss
+
+
+def _pair_loss(settings: Settings) -> nn.Module:
     options = dict(settings.loss_options)
     if settings.loss in _OF_METRIC_LEARNING:
         from pytorch_metric_learning import losses
@@ -61,10 +125,16 @@ def make_loss(settings: Settings) -> nn.Module:
 
 
 def learning_rate(step: int, settings: Settings) -> float:
-    """Rate of optimiser step `step` (0-based): linear warm-up, then a cosine to 0."""
+    """Rate of optimiser step `step` (0-based): linear warm-up, then a cosine to 0.
+
+    With `rate_drops` it falls to a tenth at each of these shares of the steps instead.
+    """
     warm = round(settings.warmup * settings.steps)
     if step < warm:
         return settings.learning_rate * (step + 1) / warm
+    if settings.rate_drops:
+        drops = sum(step >= round(share * settings.steps) for share in settings.rate_drops)
+        return settings.learning_rate * DROP**drops
     share = (step - warm) / max(1, settings.steps - warm)
     return settings.learning_rate * (1 + math.cos(math.pi * share)) / 2
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 from torch.utils.data import DataLoader
 
 from dphr_lab._files import write_json
@@ -47,10 +48,21 @@ from dphr_lab.settings import Settings
 from dphr_lab.training import checkpoints
 from dphr_lab.training.interrupts import ignore_interrupts, stop_after_step
 from dphr_lab.training.log import draw_curves
-from dphr_lab.training.objectives import learning_rate, make_augmentation, make_loss
+from dphr_lab.training.objectives import (
+    learning_rate,
+    make_augmentation,
+    make_encoder,
+    make_loss,
+    parameter_groups,
+)
 from dphr_lab.training.selection import SELECTED_ON, hold_out
 
 POSITION = ("step", "epoch", "batch_of_epoch", "best", "wall_s")  # of a run, in a checkpoint
+_OPTIMIZERS = {
+    "adamw": torch.optim.AdamW,
+    "sgd": partial(torch.optim.SGD, momentum=0.9),
+    "nesterov": partial(torch.optim.SGD, momentum=0.9, nesterov=True),
+}
 SHOWN = ("loss", "lambda", "recall", "images_per_s")  # beside the progress bar
 
 
@@ -92,24 +104,16 @@ class Run:
         self.z_places: np.ndarray | None = None  # of the "nearest" sampler, at the epoch's start
         if settings.epochs is not None:
             settings = self.settings = settings.changed(steps=self._steps_of(settings.epochs))
-        self.encoder = Encoder(
-            settings.backbone,
-            embed_dim=settings.embed_dim,
-            pretrained=settings.pretrained,
-            pool=settings.pool,
-            image_px=settings.image_px,
-        )
+        self.encoder = make_encoder(settings, self.pairs.place_ids)
         torch.manual_seed(settings.seed + self.rank)  # equal weights, unequal dropout
-        self.loss = make_loss(settings).to(self.accelerator.device)
-        groups = [
-            {"params": list(self.encoder.parameters())},
-            {"params": list(self.loss.parameters()), "weight_decay": 0.0},
-        ]
-        make = {"adamw": torch.optim.AdamW, "sgd": partial(torch.optim.SGD, momentum=0.9)}
-        optimizer = make[settings.optimizer](
-            groups, lr=settings.learning_rate, weight_decay=settings.weight_decay
+        self.loss = make_loss(settings, getattr(self.encoder, "parts", 1))
+        self.loss.to(self.accelerator.device)
+        optimizer = _OPTIMIZERS[settings.optimizer](
+            parameter_groups(self.encoder, self.loss, settings),
+            lr=settings.learning_rate,
+            weight_decay=settings.weight_decay,
         )
-        self.model, self.optimizer = self.accelerator.prepare(self.encoder, optimizer)
+        self.model, self.optimizer = self.accelerator.prepare(_Training(self.encoder), optimizer)
         self._warn_of_batch_norm()
         self.step = 0
         self.best = {"step": None, "val_r_at_1": -1.0}
@@ -118,7 +122,7 @@ class Run:
         if self.progress:
             batches = self.epoch_batches
             print(
-                f"{batches.plan.size} pairs an epoch in {len(batches)} batches of "
+                f"{batches.used} pairs an epoch in {len(batches)} batches of "
                 f"{settings.batch} places; {batches.left_out} pairs left out"
             )
 
@@ -162,7 +166,8 @@ class Run:
         if self.main:  # one process's rounding for all, else their plans could differ
             satellite = self.pairs.satellite
             rows = torch.from_numpy(np.searchsorted(self.pairs.place_ids, satellite.places))
-            z = embed(self.encoder, satellite)
+            with self.accelerator.autocast():
+                z = embed(self.encoder, satellite)
             total = torch.zeros(len(self.pairs), z.shape[1]).index_add_(0, rows, z)
             found = [torch.nn.functional.normalize(total).numpy()]
         return broadcast_object_list(found)[0]
@@ -198,13 +203,18 @@ class Run:
     def _one_step(self, batch) -> dict[str, float]:
         began, rate = time.perf_counter(), learning_rate(self.step, self.settings)
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["rate"]
         self._training_mode()
-        *own, second_pass = self._embed(batch)
-        own.append(batch.places.to(self.accelerator.device))
+        *own, further, second_pass = self._embed(batch)
+        device = self.accelerator.device
+        places = [p.to(device) for p in (batch.places, batch.satellite_places)]
+        own.append(places[0])
         own_rows = getattr(self.loss, "across_processes", False)  # else it wants all of them
         loss_state = {k: v.clone() for k, v in self.loss.state_dict().items()}
         loss = self.loss(*(own if own_rows else map(gather_rows, own)))
+        host_loss = self._host_loss(further, places)
+        if host_loss is not None:
+            loss = host_loss + self.settings.pair_weight * loss
         if not torch.isfinite(loss):
             self.loss.load_state_dict(loss_state)
             saved = "nothing is saved"
@@ -232,11 +242,17 @@ class Run:
             "step": self.step,
             "epoch": self.epoch,
             "loss": loss.item(),
-            "recall": _batch_recall(*own),
+            "recall": _batch_recall(*own[:2], *places),
             "learning_rate": rate,
         }
-        if isinstance(self.loss, DPHRLoss):
-            line["lambda"] = self.loss.progressive.value().item()
+        if host_loss is not None:
+            line["host_loss"] = host_loss.item()
+        if lambdas := [
+            part.progressive.value().item()
+            for part in self.loss.modules()
+            if isinstance(part, DPHRLoss)
+        ]:
+            line["lambda"] = sum(lambdas) / len(lambdas)  # of several where each part has one
         line["images_per_s"] = 2 * self.settings.batch / (time.perf_counter() - began)
         self._append_metrics(line)
         return line
@@ -259,24 +275,41 @@ class Run:
                 stacklevel=2,
             )
 
-    def _embed(self, batch) -> tuple[torch.Tensor, torch.Tensor, Callable[[], None]]:
-        """This process's drone and satellite embeddings, and what to call after backward."""
+    def _embed(self, batch) -> tuple[torch.Tensor, torch.Tensor, dict, Callable[[], None]]:
+        """This process's drone and satellite embeddings, what the host's loss takes of both
+        (drone rows, then satellite rows), and what to call after backward.
+        """
         device, micro_batch = self.accelerator.device, self.settings.micro_batch
         if micro_batch is None:
             images = torch.cat([batch.drone, batch.satellite]).to(device, non_blocking=True)
             with self.accelerator.autocast():
-                z = self.model(images)  # (2 b, 3, H, W) -> (2 b, D): one pass over both views
-            return z[: len(batch.places)], z[len(batch.places) :], lambda: None
-        # pair by pair, so that every micro-batch holds both views, as the whole batch does
-        images = torch.stack([batch.drone, batch.satellite], 1).flatten(0, 1)
-        images = images.to(device, non_blocking=True)
+                z, further = self.model(images)  # one pass over both views: 2 b rows
+            return z[: len(batch.places)], z[len(batch.places) :], further, lambda: None
+        # every micro-batch holds both views, as the whole batch does: first drones, then satellites
+        images, rows = torch.cat([batch.drone, batch.satellite]), len(batch.places)
+        cut = torch.arange(rows).split(micro_batch)
+        order = torch.cat([torch.cat([pairs, pairs + rows]) for pairs in cut])
+        images = images[order].to(device, non_blocking=True)
         parts = MicroBatches(self.model, images, 2 * micro_batch)
-        z = parts.embed()
+        z, further = parts.embed()
+        back = order.argsort().to(device)
+        z, further = z[back], {name: values[back] for name, values in further.items()}
 
-        def second_pass():  # z.grad has the factor `world` and the loss scale already
-            parts.backward(z.grad, partial(self.accelerator.no_sync, self.model))
+        def second_pass():  # the gradients have the factor `world` and the loss scale already
+            parts.backward(not_yet=partial(self.accelerator.no_sync, self.model))
 
-        return z[0::2], z[1::2], second_pass
+        return z[:rows], z[rows:], further, second_pass
+
+    def _host_loss(self, further, places: list[torch.Tensor]) -> torch.Tensor | None:
+        """The host's own loss of the whole batch, from this process's rows; None without one."""
+        if not further:
+            return None
+
+        def whole(drone: torch.Tensor, satellite: torch.Tensor) -> torch.Tensor:
+            return torch.cat([gather_rows(drone), gather_rows(satellite)])
+
+        further = {name: whole(*rows.split(len(places[0]))) for name, rows in further.items()}
+        return self.encoder.host_loss(further, whole(*places))
 
     def _loader(self) -> Iterator[Batch]:
         """The batches of all steps that are still to be done, epoch by epoch.
@@ -316,7 +349,8 @@ class Run:
         on_test = self.settings.select == "test"
         if self.main and (on_test or len(self.held_out.drone)):
             query, gallery = self.data.test("D2S") if on_test else self.held_out.direction("D2S")
-            z_query, z_gallery = (embed(self.encoder, images) for images in (query, gallery))
+            with self.accelerator.autocast():
+                z_query, z_gallery = (embed(self.encoder, images) for images in (query, gallery))
             best = {
                 "step": self.step,
                 "val_r_at_1": score(z_query, query, z_gallery, gallery).r_at_1,
@@ -511,6 +545,17 @@ class Run:
         return result
 
 
+class _Training(nn.Module):
+    """An encoder as a step calls it: DDP and autocast look at `forward` alone."""
+
+    def __init__(self, encoder: Encoder):
+        super().__init__()
+        self.encoder = encoder
+
+    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        return self.encoder.training_outputs(images)
+
+
 class _BatchesOfRun:
     """Every batch of a run by (epoch, pair indices): what a loader's worker has to know."""
 
@@ -524,13 +569,13 @@ class _BatchesOfRun:
 
 
 @torch.no_grad()
-def _batch_recall(z_drone, z_satellite, places) -> float:
+def _batch_recall(z_drone, z_satellite, places, satellite_places) -> float:
     """Share of drone rows whose nearest satellite row in the batch is of their place.
 
     Each process gives its own rows; the share is that of the whole batch.
     """
     nearest = (z_drone @ gather_rows(z_satellite).T).argmax(1)
-    return gather_rows((gather_rows(places)[nearest] == places).float()).mean().item()
+    return gather_rows((gather_rows(satellite_places)[nearest] == places).float()).mean().item()
 
 
 def _environment() -> dict[str, Any]:

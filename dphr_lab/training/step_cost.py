@@ -23,9 +23,14 @@ from dphr_lab.models import Encoder
 from dphr_lab.settings import Settings
 from dphr_lab.settings.protocol import PUBLISHED, SUES_200, UNIVERSITY1652
 from dphr_lab.settings.recipes import find_recipe
+from dphr_lab.training.objectives import make_encoder
 
 HALF = {"no": None, "bf16": torch.bfloat16, "fp16": torch.float16}
-MOMENTS = {"adamw": 2, "sgd": 1}  # tensors of the parameters' size that the optimiser keeps
+MOMENTS = {
+    "adamw": 2,
+    "sgd": 1,
+    "nesterov": 1,
+}  # tensors of the parameters' size that the optimiser keeps
 CARD_SHARE = 0.85  # of a card that an estimate may fill: what is not counted needs the rest [O]
 MIB, GIB = 2**20, 2**30
 
@@ -66,15 +71,11 @@ def step_cost(settings: Settings, encoder: Encoder | None = None, device: str = 
     """What a step of these settings takes in one process, by counting.
 
     `encoder` saves building one; `device` "cuda" or "cpu" decides which kernels, and so which
-    tensors, are counted: none of them runs. Raises what `Encoder` raises.
+    tensors, are counted: none of them runs. Raises what `make_encoder` raises.
     """
     if encoder is None:
-        encoder = Encoder(
-            settings.backbone,
-            embed_dim=settings.embed_dim,
-            pool=settings.pool,
-            image_px=settings.image_px,
-        )
+        classes = range(PUBLISHED[UNIVERSITY1652]["train/drone"][0])  # where a host has some
+        encoder = make_encoder(settings.changed(pretrained=None), classes)
     pairs = min(settings.micro_batch or settings.batch, settings.batch)
     precision = HALF[settings.mixed_precision]
     activations, largest, flops = count_activations(
@@ -149,7 +150,7 @@ def _autocast(device: str, half: torch.dtype | None) -> Iterator[None]:
 
 CARDS_GB = (8, 16, 24, 80)
 TFLOP_PER_S = 100.0  # what a card is taken to do where its steps were not timed; nobody's claim
-PAIRS = {  # of a pass over the training half of the data that a recipe's name ends with
+PAIRS = {  # of a pass over the training half of the data that a recipe's name has
     "university1652": PUBLISHED[UNIVERSITY1652]["train/drone"][1],
     "sues200": PUBLISHED[SUES_200]["train/drone"][1],
 }
@@ -181,7 +182,7 @@ def cards_table(stored: dict, tflop_per_s: float = TFLOP_PER_S) -> str:
 def steps_in_all(row: dict) -> int:
     """The steps of a stored row's recipe at its batch, on all training places."""
     recipe = find_recipe(row["recipe"])
-    n_pairs = PAIRS.get(recipe.name.partition("-")[2])
+    n_pairs = next((n for data, n in PAIRS.items() if data in recipe.name.split("-")), None)
     return recipe.settings(n_pairs=n_pairs, batch=row["batch"]).steps
 
 

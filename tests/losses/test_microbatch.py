@@ -125,6 +125,46 @@ def test_dropout_draws_the_same_in_both_passes(convnext, images):
     assert difference(gradients(encoder), expected) > 1e-2  # the draws do matter
 
 
+class WithClasses(nn.Module):
+    """Embeddings, and beside them what a host's own loss takes, drawn in the same pass."""
+
+    def __init__(self, encoder):
+        super().__init__()
+        self.encoder, self.classifier = encoder, nn.Linear(encoder.width, 3)
+
+    def forward(self, images):
+        z = self.encoder(images)
+        dropped = nn.functional.dropout(z, 0.3, self.training)
+        parts = torch.stack([dropped, 2 * dropped], 1)  # (B, P, D)
+        return z, {"logits": self.classifier(dropped), "parts": parts, "for nothing": z}
+
+
+def test_further_outputs_get_their_gradients_as_the_embeddings_do(convnext, images):
+    """The reference keeps the graph of each micro-batch instead of embedding it again."""
+    encoder, labels = WithClasses(convnext), torch.arange(len(images)) % 3
+    _, pairs = pair_loss(signal="constant")
+
+    def loss(z, further):
+        own = nn.functional.cross_entropy(further["logits"], labels)
+        return pairs(z) + own + further["parts"].square().sum((1, 2)).sqrt().mean()
+
+    torch.manual_seed(3)
+    outputs = [encoder(part) for part in images.split(4)]
+    whole = {name: torch.cat([f[name] for _, f in outputs]) for name in outputs[0][1]}
+    loss(torch.cat([z for z, _ in outputs]), whole).backward()
+    expected = gradients(encoder)
+    torch.manual_seed(3)
+    parts = MicroBatches(encoder, images, 4)
+    z, further = parts.embed()
+    assert {name: rows.shape for name, rows in further.items()} == {
+        name: rows.shape for name, rows in whole.items()
+    }
+    loss(z, further).backward()
+    parts.backward()
+    assert further["for nothing"].grad is None
+    assert difference(gradients(encoder), expected) < 1e-5
+
+
 def test_the_loss_may_draw_between_the_passes(convnext, images):
     encoder = WithDropout(convnext)
     _, plain = pair_loss(signal="constant")

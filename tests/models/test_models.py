@@ -11,8 +11,9 @@ timm = pytest.importorskip("timm")
 
 from safetensors.torch import save_file  # noqa: E402
 
-from dphr_lab.models import PYPI_WEIGHTS, Encoder, GeM, embed  # noqa: E402
+from dphr_lab.models import HOSTS, PYPI_WEIGHTS, Encoder, GeM, embed  # noqa: E402
 from dphr_lab.models.encoder import SETTINGS_FILE, WEIGHTS_FILE  # noqa: E402
+from dphr_lab.settings import HOSTS as SETTINGS_HOSTS  # noqa: E402
 
 BACKBONE = "test_convnext"
 
@@ -142,6 +143,40 @@ def test_load_says_what_is_missing_or_of_another_backbone(tmp_path, encoder):
     (tmp_path / SETTINGS_FILE).write_text(json.dumps(settings | {"depth": 8}))
     with pytest.raises(ValueError, match=r"other settings.*depth"):
         Encoder.load(tmp_path)
+
+
+def test_a_files_kind_says_which_class_loads_it(tmp_path, encoder):
+    assert {name: host.kind for name, host in HOSTS.items()} == {name: name for name in HOSTS}
+    assert set(HOSTS) == set(SETTINGS_HOSTS)  # which describes them without loading torch
+    encoder.save(tmp_path)
+    settings = json.loads((tmp_path / SETTINGS_FILE).read_text())
+    assert settings.pop("kind") == "plain"
+    (tmp_path / SETTINGS_FILE).write_text(json.dumps(settings))  # of before there were kinds
+    assert type(Encoder.load(tmp_path)) is Encoder
+    (tmp_path / SETTINGS_FILE).write_text(json.dumps(settings | {"kind": "fsra"}))
+    known = r"encoder\.json: kind is 'fsra'.*knows plain, sample4geo, lpn, mccg$"
+    with pytest.raises(ValueError, match=known):
+        Encoder.load(tmp_path)
+
+
+def test_a_kind_of_ones_own_joins_by_its_name(tmp_path, images, monkeypatch):
+    class Negated(Encoder):
+        kind = "negated"
+
+        def forward(self, images):
+            return -super().forward(images)
+
+    monkeypatch.setitem(HOSTS, "negated", Negated)
+    own = Negated(BACKBONE, image_px=32).eval()
+    own.save(tmp_path)
+    loaded = Encoder.load(tmp_path)
+    assert type(loaded) is Negated and torch.equal(loaded(images), own(images))
+
+
+def test_a_plain_encoder_gives_a_step_its_embedding_and_no_loss(encoder, images):
+    z, further = encoder.eval().training_outputs(images)
+    assert torch.equal(z, encoder(images)) and further == {}
+    assert encoder.host_loss(further, torch.zeros(len(images))) is None
 
 
 @pytest.mark.parametrize("suffix", [".pth", ".safetensors"])

@@ -32,26 +32,73 @@ def test_the_baseline_is_the_protocols():
     assert (settings.image_px, settings.batch, settings.epochs) == (384, 128, 1)
     assert settings.steps == 295
     assert (settings.learning_rate, settings.weight_decay, settings.warmup) == (1e-3, 0.01, 0.1)
-    assert settings.loss == "infonce" and settings.loss_options["label_smoothing"] == 0.1
+    assert settings.host == "sample4geo" and settings.loss == "none"  # InfoNCE is the host's own
+    assert settings.host_options["label_smoothing"] == 0.1
+
+
+@pytest.mark.parametrize("data", ["university1652", "sues200"])
+def test_the_hosts_recipes_are_the_protocols(data):
+    rings, gates = (RECIPES[f"{host}-{data}"].settings() for host in ("lpn", "mccg"))
+    assert rings.backbone == "resnet50.tv_in1k" and rings.host_options["last_stride"] == 1
+    assert (rings.host_options["rings"], rings.host_options["dropout"]) == (4, 0.75)
+    assert gates.backbone == "convnext_tiny.fb_in22k_ft_in1k"
+    assert (gates.host_options["dropout"], gates.host_options["margin"]) == (0.5, 0.3)
+    for own, rate, backbone, epochs, drops in (
+        (rings, 1e-3, 1e-4, 120, (80,)),
+        (gates, 0.01, 0.003, 200, (80, 120)),
+    ):
+        assert (own.image_px, own.batch, own.epochs) == (256, 8, epochs)
+        assert (own.optimizer, own.weight_decay, own.loss) == ("nesterov", 5e-4, "none")
+        assert own.learning_rate == rate
+        assert own.learning_rate * own.backbone_rate == pytest.approx(backbone)
+        assert [share * epochs for share in own.rate_drops] == pytest.approx(list(drops))
+        assert (own.val_places, own.select, own.sampler) == (0, "last", "one_per_place")
+
+
+@pytest.mark.parametrize("data", ["university1652", "sues200"])
+@pytest.mark.parametrize("host", ["sample4geo", "lpn", "mccg"])
+def test_a_host_with_dphr_differs_from_the_host_alone_in_the_loss_only(host, data):
+    alone, joined = (RECIPES[f"{host}-{data}{end}"].settings() for end in ("", "-dphr"))
+    as_joined = {"loss": "dphr", "loss_options": joined.loss_options}
+    as_joined["host_options"] = joined.host_options
+    assert joined.changed() == alone.changed(**as_joined)
+    differing = joined.host_options.items() - alone.host_options.items()
+    assert differing <= {("pair_dropout", False)}  # that class's default
+    assert joined.pair_weight == 1
+    assert RECIPES[f"{host}-{data}"].needs_height == (data == "sues200")
+
+
+def test_sues200s_host_recipes_claim_no_source():
+    for host in ("lpn", "mccg"):
+        own = RECIPES[f"{host}-sues200"]
+        assert {c.grade for c in own.choices if c.name != "loss"} == {"[O]"}
+        assert own.settings() == RECIPES[f"{host}-university1652"].settings()
 
 
 def test_dphr_differs_from_its_baseline_in_the_loss_only():
     for data in ("university1652", "sues200"):
         ours, theirs = (RECIPES[f"{kind}-{data}"].settings() for kind in ("dphr", "sample4geo"))
-        assert replace(ours, loss="infonce", loss_options=theirs.loss_options) == theirs
-        assert ours.loss == "dphr_infonce"
+        host = {"host": "sample4geo", "host_options": theirs.host_options}
+        assert replace(ours, loss="none", loss_options={}, **host) == theirs
+        assert (ours.loss, ours.host) == ("dphr_infonce", "plain")
 
 
 def test_recipes_leave_the_loss_at_its_defaults():
     """They write them down, so that a changed default changes no recipe unseen."""
     import inspect
 
-    from dphr_lab.losses import DPHRLoss, SymmetricInfoNCE
+    from dphr_lab.losses import DPHRLoss
+    from dphr_lab.models import HOSTS
     from dphr_lab.training import make_loss
+    from dphr_lab.training.objectives import NoPairLoss
 
     for recipe in RECIPES.values():
         settings = recipe.settings()
-        kind = SymmetricInfoNCE if settings.loss == "infonce" else DPHRLoss
+        options = inspect.signature(HOSTS[settings.host]).parameters
+        for name, value in settings.host_options.items():
+            published = name == "last_stride"  # which only some backbones have
+            assert options[name].default == value or published, (recipe.name, name)
+        kind = NoPairLoss if settings.loss == "none" else DPHRLoss
         defaults = inspect.signature(kind).parameters
         for name, value in settings.loss_options.items():
             assert defaults[name].default == value, (recipe.name, name)
@@ -90,6 +137,10 @@ def test_steps_replace_epochs_and_another_loss_brings_its_own_options():
     assert changed["loss_options.beta"] == {"recipe": 16.0, "run": None}
     assert recipe.settings(augmentation=None).augmentation is None
     assert recipe.settings(n_pairs=1000, epochs=2, batch=64).steps == 30
+    in_lpn = RECIPES["lpn-university1652-dphr"]
+    fewer = in_lpn.settings(host_options={"rings": 2})
+    assert fewer.host_options == in_lpn.settings().host_options | {"rings": 2}
+    assert in_lpn.settings(host="mccg").host_options == {}
 
 
 def test_a_value_out_of_range_and_an_unknown_recipe_are_named():
