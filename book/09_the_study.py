@@ -358,7 +358,7 @@ odds = {n: lead(runs, lambda r: special.logit(r / 100)) for n, runs in by_length
 change = comparisons.student_interval([points[1200][s] - points[300][s] for s in points[1200]])
 assert change.mean + change.half_width < 0
 Markdown(f"""
-What to see: RDA's lead over InfoNCE is {", ".join(f"{comparisons.student_interval([*d.values()])} after {n:,} steps" for n, d in points.items())}. From the shortest runs to the longest it changes by {change} points. Near the top a point is harder to win; in logarithms of odds, which allow for that, the lead is {", ".join(f"{round(mean(d.values()), 2) + 0:.2f}" for d in odds.values())}. **A short study rewards speed.** L_tri catches up, too; ahead of it RDA is by {", ".join(f"{leads[n, 'triplet', 'D2S']['rda'].interval} after {n:,} steps" for n in at)}.
+What to see: RDA's lead over InfoNCE is {", ".join(f"{comparisons.student_interval([*d.values()])} after {n:,} steps" for n, d in points.items())}. From the shortest runs to the longest it changes by {change} points. Near the top a point is harder to win; in logarithms of odds, which allow for that, the lead is {", ".join(f"{round(mean(d.values()), 2) + 0:.2f}" for d in odds.values())}. **A short study rewards speed.** L_tri catches up, too; ahead of it RDA is by {", ".join(f"{leads[n, 'triplet', 'D2S']['sharp_rda'].interval} after {n:,} steps" for n in at)}.
 """)
 
 # %% [markdown]

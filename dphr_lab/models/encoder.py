@@ -7,7 +7,9 @@ Taught in: book/01, book/06.
 """
 
 import difflib
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import timm
 import torch
@@ -200,13 +202,32 @@ class Encoder(nn.Module):
         encoder.selected_on_test = stamp
         return encoder.eval()
 
-    def training_outputs(self, images: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """What a training step asks for: (B, 3, H, W) -> (z, further).
+    @classmethod
+    def with_options(cls, options: dict[str, Any], **given: Any) -> "Encoder":
+        """`cls(**given, **options)`; ValueError that begins with host_options for a wrong one."""
+        cls.check_options(options)
+        try:
+            return cls(**given, **options)
+        except TypeError as error:  # a word for a number, and the like
+            raise ValueError(f"host_options: found {options}; {error}") from None
 
-        `z` (B, D) are the embeddings, float32 of length 1, that a pair loss compares. `further`
-        has by name what `host_loss` takes, each tensor (B, ...) with a row an image; an encoder
-        without a loss of its own has none. Whatever a host learns takes part here, none of it in
-        `host_loss`: then micro-batches and processes need to know of no host.
+    @classmethod
+    def check_options(cls, options: Iterable[str]) -> None:
+        """Raise ValueError for names that are none of this kind's `options`."""
+        if unknown := sorted(set(options) - set(cls.options)):
+            raise ValueError(
+                f"host_options: found {', '.join(unknown)}; the host {cls.kind!r} takes "
+                f"{', '.join(cls.options) or 'none'}"
+            )
+
+    def training_outputs(self, images: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """What a training step asks for: (2 b, 3, H, W) -> (z, further).
+
+        `images` are b drone images, then their b satellite images. `z` (2 b, D) are the embeddings,
+        float32 of length 1, that a pair loss compares. `further` has by name what `host_loss`
+        takes, each tensor (2 b, ...) with a row an image; an encoder without a loss of its own has
+        none. Whatever a host learns takes part here, none of it in `host_loss`: then micro-batches
+        and processes need to know of no host.
         """
         return self(images), {}
 

@@ -57,8 +57,7 @@ class LPN(PartHost):
 
     Published with ResNet-50 at 256 px (map 16 x 16 x 2048), 4 rings of 512, dropout 0.75. Its
     public code for University-1652 counts rings from the inside, here they count from the outside;
-    no cosine differs. Each view goes through the network by itself there, so that batch norm sees
-    one view; here one batch holds both [O].
+    no cosine differs.
 
     Raises ValueError for more rings than the map has cells for. Source [S]: Wang et al., "Each Part
     Matters", TCSVT 2022; github.com/wtyhub/LPN (MIT), read for its facts.
@@ -80,6 +79,7 @@ class LPN(PartHost):
         part_dim: int = 512,
         dropout: float = 0.75,
         pair_dropout: bool = False,
+        views_apart: bool = True,
     ):
         if rings < 1:
             raise ValueError(f"rings is {rings}: expected 1 or more")
@@ -96,6 +96,7 @@ class LPN(PartHost):
             part_dim=part_dim,
             dropout=dropout,
             pair_dropout=pair_dropout,
+            views_apart=views_apart,
         )
         check_rings(*self.map_shape[1:], rings)
 

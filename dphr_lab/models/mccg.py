@@ -43,8 +43,7 @@ class MCCG(PartHost):
     trains without a pair loss, which else takes its place [O]; "beside": it is always there.
 
     Published with ConvNeXt-Tiny at 256 px (map 8 x 8 x 768), parts of 512, dropout 0.5. Its public
-    code puts the global part last, here it is first; no cosine differs. Each view goes through the
-    network by itself there, so that batch norm sees one view; here one batch holds both [O].
+    code puts the global part last, here it is first; no cosine differs.
 
     Source [S]: Shen et al., "MCCG", TCSVT 2024; github.com/mode-str/crossview (no licence), read
     for its facts.
@@ -66,6 +65,7 @@ class MCCG(PartHost):
         own_triplet: str = "alone",
         margin: float = 0.3,
         pair_dropout: bool = False,
+        views_apart: bool = True,
     ):
         if own_triplet not in OWN_TRIPLET:
             raise ValueError(f"own_triplet is {own_triplet!r}: expected one of {OWN_TRIPLET}")
@@ -79,6 +79,7 @@ class MCCG(PartHost):
             part_dim=part_dim,
             dropout=dropout,
             pair_dropout=pair_dropout,
+            views_apart=views_apart,
         )
         self.own_triplet, self.margin = own_triplet, margin
         self.joined_by_pair_loss = False  # set by who trains it with one

@@ -47,12 +47,19 @@ class PartHost(Encoder):
     `places` are the training places' labels: the classifiers know these and no others, and nothing
     at test time asks them. `classes` is their number, for weights that are loaded afterwards.
     `pair_dropout` gives a pair loss the parts after dropout, as MCCG's own triplet term has them;
-    without it a pair loss sees what retrieval sees [O].
+    without it a pair loss sees what retrieval sees [O]. `views_apart` takes drone and satellite
+    images of a training batch through the network one view after the other, as the public codes of
+    LPN and MCCG do [S]: batch norm then sees one view at a time.
 
     Raises what `Encoder` raises, and ValueError for a backbone that gives no feature map.
     """
 
-    options = ("part_dim", "dropout", "pair_dropout")  # keywords of `Settings.host_options`
+    options = (
+        "part_dim",
+        "dropout",
+        "pair_dropout",
+        "views_apart",
+    )  # keywords of `Settings.host_options`
 
     def __init__(
         self,
@@ -66,6 +73,7 @@ class PartHost(Encoder):
         part_dim: int,
         dropout: float,
         pair_dropout: bool,
+        views_apart: bool,
     ):
         if part_dim < 1:
             raise ValueError(f"part_dim is {part_dim}: expected 1 or more")
@@ -73,7 +81,7 @@ class PartHost(Encoder):
             raise ValueError(f"dropout is {dropout}: expected 0 to below 1")
         super().__init__(backbone, pretrained=pretrained, image_px=image_px)
         self.parts, self.part_dim, self.dropout = parts, part_dim, dropout
-        self.pair_dropout = pair_dropout
+        self.pair_dropout, self.views_apart = pair_dropout, views_apart
         self.width = parts * part_dim  # D
         self._set_up_backbone()
         self.map_shape = self._map_shape()  # (C, H, W) at image_px
@@ -92,20 +100,33 @@ class PartHost(Encoder):
         return self._joined(self._vectors(images))
 
     def training_outputs(self, images: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """The embedding (B, D), and what `host_loss` takes: logits (B, P, classes), vectors.
+        """The embedding (2 b, D), and what `host_loss` takes: logits (2 b, P, classes), vectors.
 
-        Vectors (B, P, part_dim) are the parts after dropout.
+        `images` are b drone images, then b satellite images. Vectors (2 b, P, part_dim) are the
+        parts after dropout. Raises ValueError for a host without classes, and for a view of one
+        image, which batch norm cannot learn from.
         """
-        vectors = self._vectors(images)
-        dropped = [head.dropout(v) for head, v in zip(self.part_heads, vectors, strict=True)]
         if len(self.class_places) == 0:
             raise ValueError(
                 f"places: found none, and the host {self.kind!r} learns to name its training "
                 "places; build it with `places`"
             )
+        views = images.chunk(2) if self.views_apart else (images,)
+        if self.training and min(map(len, views)) < 2:
+            raise ValueError(
+                f"images: found {len(images)}, and the batch norm of the host {self.kind!r} needs "
+                "2 of a view at a time; take a micro_batch of 2 pairs or more"
+            )
+        outputs = [self._outputs_of_a_view(view) for view in views]
+        z, logits, vectors = (torch.cat(rows) for rows in zip(*outputs, strict=True))
+        return z, {"logits": logits, "vectors": vectors}
+
+    def _outputs_of_a_view(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        vectors = self._vectors(images)
+        dropped = [head.dropout(v) for head, v in zip(self.part_heads, vectors, strict=True)]
         logits = [head.classifier(v) for head, v in zip(self.part_heads, dropped, strict=True)]
-        further = {"logits": torch.stack(logits, 1), "vectors": torch.stack(dropped, 1)}
-        return self._joined(dropped if self.pair_dropout else vectors), further
+        z = self._joined(dropped if self.pair_dropout else vectors)
+        return z, torch.stack(logits, 1), torch.stack(dropped, 1)
 
     def settings(self) -> dict:
         """What this host must be given to be built again; JSON's own types."""
@@ -116,6 +137,7 @@ class PartHost(Encoder):
             "part_dim": self.part_dim,
             "dropout": self.dropout,
             "pair_dropout": self.pair_dropout,
+            "views_apart": self.views_apart,
         }
 
     def labels(self, places: Tensor) -> Tensor:

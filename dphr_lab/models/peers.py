@@ -153,7 +153,7 @@ def _sample4geo(names: _Names, backbone: str, image_px: int, options: dict[str, 
     renamed = {f"backbone.{n}": v for n, v in names.need("model.").items()}
     renamed["logit_scale"] = names.need("logit_scale")[""]
     names.finish()
-    return Sample4Geo(backbone, image_px=image_px, **options), renamed, []
+    return Sample4Geo.with_options(options, backbone=backbone, image_px=image_px), renamed, []
 
 
 def _mccg(names: _Names, backbone: str, image_px: int, options: dict[str, Any]):
@@ -171,10 +171,11 @@ def _mccg(names: _Names, backbone: str, image_px: int, options: dict[str, Any]):
         kinds = (("conv.conv.", "conv."), ("conv.bn.", "norm."))
         renamed |= {f"{ours}.{_swapped(name, kinds)}": value for name, value in gate.items()}
     blocks = ("classifier1", "classifier_mcb1", "classifier_mcb2")
-    shapes = _parts(names, [f"model_1.{block}." for block in blocks], renamed)
+    classes, shapes = _parts(names, [f"model_1.{block}." for block in blocks], renamed)
     left_out += [f"model_2.{name}" for name in names.under("model_2.")]  # the street view's
     names.finish()
-    return MCCG(backbone, image_px=image_px, **shapes | options), renamed, left_out
+    given = {"backbone": backbone, "image_px": image_px, "classes": classes}
+    return MCCG.with_options(shapes | options, **given), renamed, left_out
 
 
 def _lpn(names: _Names, backbone: str, image_px: int, options: dict[str, Any]):
@@ -190,10 +191,11 @@ def _lpn(names: _Names, backbone: str, image_px: int, options: dict[str, Any]):
     renamed = {f"backbone.{n}": v for n, v in satellite.items() if not n.startswith("fc.")}
     rings = len({n.partition(".")[0] for n in names.state if re.match(r"classifier\d+\.", n)})
     blocks = [f"classifier{ring}." for ring in reversed(range(rings))]  # outermost first
-    shapes = _parts(names, blocks or ["classifier0."], renamed)
+    classes, shapes = _parts(names, blocks or ["classifier0."], renamed)
     names.finish()
     options = {"rings": rings, "last_stride": 1} | shapes | options
-    return LPN(backbone, image_px=image_px, **options), renamed, left_out
+    given = {"backbone": backbone, "image_px": image_px, "classes": classes}
+    return LPN.with_options(options, **given), renamed, left_out
 
 
 # host -> (what builds it and renames, the published backbone, the published image size)
@@ -204,8 +206,8 @@ PEERS: dict[str, tuple[Callable, str, int]] = {
 }
 
 
-def _parts(names: _Names, blocks: list[str], renamed: dict[str, Tensor]) -> dict[str, int]:
-    """Rename every part's block into `renamed`; returns what they say of the host's shape."""
+def _parts(names: _Names, blocks: list[str], renamed: dict[str, Tensor]) -> tuple[int, dict]:
+    """Rename every part's block into `renamed`; returns the classes, and options of the host."""
     kinds = (
         ("add_block.0.", "linear."),
         ("add_block.1.", "norm."),
@@ -219,7 +221,7 @@ def _parts(names: _Names, blocks: list[str], renamed: dict[str, Tensor]) -> dict
     classes = renamed.get("part_heads.0.classifier.weight")
     if classes is None or classes.ndim != 2:
         raise ValueError(f"{names.file}: {blocks[0]}classifier.0.weight is missing, or no matrix")
-    return {"classes": len(classes), "part_dim": classes.shape[1]}
+    return len(classes), {"part_dim": classes.shape[1]}
 
 
 def _swapped(name: str, beginnings: tuple[tuple[str, str], ...]) -> str:

@@ -48,14 +48,12 @@ def make_encoder(settings: Settings, places: Sequence[int] | None = None) -> Enc
     `places` are the training places' labels, which the classifiers of some hosts learn. Raises
     `ValueError` for an option that the host does not know, and what its class raises.
     """
-    kind, options = HOSTS[settings.host], dict(settings.host_options)
-    check_host_options(settings)
     given = {name: getattr(settings, name) for name in ("backbone", "pretrained", "image_px")}
     if settings.host in OF_PARTS:
-        encoder = kind(**given, places=places, **options)
+        given["places"] = places
     else:
         given |= {name: getattr(settings, name) for name in ("embed_dim", "pool")}
-        encoder = kind(**given, **options)
+    encoder = HOSTS[settings.host].with_options(dict(settings.host_options), **given)
     if isinstance(encoder, MCCG):
         encoder.joined_by_pair_loss = settings.loss != "none"
     return encoder
@@ -63,12 +61,7 @@ def make_encoder(settings: Settings, places: Sequence[int] | None = None) -> Enc
 
 def check_host_options(settings: Settings) -> None:
     """Raise `ValueError` for an option that the host does not know."""
-    known = HOSTS[settings.host].options
-    if unknown := sorted(set(settings.host_options) - set(known)):
-        raise ValueError(
-            f"host_options: found {', '.join(unknown)}; the host {settings.host!r} takes "
-            f"{', '.join(known) or 'none'}"
-        )
+    HOSTS[settings.host].check_options(settings.host_options)
 
 
 def parameter_groups(encoder: Encoder, loss: nn.Module, settings: Settings) -> list[dict[str, Any]]:
@@ -104,8 +97,9 @@ def make_loss(settings: Settings, parts: int = 1) -> nn.Module:
     """The loss that `settings.loss` names, with `settings.loss_options` as keywords.
 
     With `settings.pair_on` "parts" it is the mean over the `parts` of the host's vectors. "none"
-    is a loss of zero, "rda" is DPHR at a constant lambda, "palw" is DPHR with weights of one.
-    Raises `ValueError` for an option that the loss does not know.
+    is a loss of zero, "rda" is DPHR at a constant lambda, "palw" is DPHR with weights of one;
+    "sharp…" are those of sharp DPHR (ours), all others of the closest reading. Raises `ValueError`
+    for an option that the loss does not know.
     """
     if settings.loss == "none":
         return with_keywords(NoPairLoss, settings.loss_options, "loss_options")

@@ -283,17 +283,20 @@ class Run:
             with self.accelerator.autocast():
                 z, further = self.model(images)  # one pass over both views: 2 b rows
             return z[: len(batch.places)], z[len(batch.places) :], further, lambda: None
-        # pair by pair, so that every micro-batch holds both views, as the whole batch does
-        images = torch.stack([batch.drone, batch.satellite], 1).flatten(0, 1)
-        images = images.to(device, non_blocking=True)
+        # every micro-batch holds both views, as the whole batch does: first drones, then satellites
+        images, rows = torch.cat([batch.drone, batch.satellite]), len(batch.places)
+        cut = torch.arange(rows).split(micro_batch)
+        order = torch.cat([torch.cat([pairs, pairs + rows]) for pairs in cut])
+        images = images[order].to(device, non_blocking=True)
         parts = MicroBatches(self.model, images, 2 * micro_batch)
         z, further = parts.embed()
-        further = {name: torch.cat([rows[0::2], rows[1::2]]) for name, rows in further.items()}
+        back = order.argsort().to(device)
+        z, further = z[back], {name: values[back] for name, values in further.items()}
 
         def second_pass():  # the gradients have the factor `world` and the loss scale already
             parts.backward(not_yet=partial(self.accelerator.no_sync, self.model))
 
-        return z[0::2], z[1::2], further, second_pass
+        return z[:rows], z[rows:], further, second_pass
 
     def _host_loss(self, further, places: list[torch.Tensor]) -> torch.Tensor | None:
         """The host's own loss of the whole batch, from this process's rows; None without one."""

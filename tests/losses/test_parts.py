@@ -28,14 +28,14 @@ def test_it_is_the_mean_of_the_parts_losses(kind):
 
 
 def test_each_part_has_a_progress_of_its_own():
-    loss = MeanOverParts(DPHRLoss(), PARTS).train()
+    loss = MeanOverParts(DPHRLoss(signal="recall"), PARTS).train()
     drone, _ = joined(0)
     satellite = drone.clone()
     satellite[:, 1] = satellite[:, 1].roll(1, 0)  # a part that has learned nothing
     loss(drone.flatten(1) / PARTS**0.5, satellite.flatten(1) / PARTS**0.5)
     progress = [own.progressive.progress().item() for own in loss.losses]
     assert progress[0] == progress[2] and progress[1] < progress[0]
-    again = MeanOverParts(DPHRLoss(), PARTS)
+    again = MeanOverParts(DPHRLoss(signal="recall"), PARTS)
     again.load_state_dict(loss.state_dict())
     assert [own.progressive.progress().item() for own in again.losses] == progress
 

@@ -333,6 +333,26 @@ def test_pair_losses_see_what_retrieval_sees_or_the_dropped_parts():
         assert torch.allclose(z, after, atol=1e-6) == dropped
 
 
+def test_views_go_through_batch_norm_by_themselves_or_together():
+    for apart in (True, False):
+        torch.manual_seed(0)
+        host = lpn(dropout=0.0, views_apart=apart).train()
+        z, further = host.training_outputs(pixels(6))
+        alone, _ = lpn_of_one_view(host)
+        assert torch.allclose(z[:3], alone, atol=1e-5) == apart
+        assert len(further["logits"]) == len(further["vectors"]) == 6
+    with pytest.raises(ValueError, match=r"found 2, and the batch norm.*micro_batch of 2 pairs"):
+        lpn().training_outputs(pixels(2))
+    lpn(views_apart=False).training_outputs(pixels(2))
+
+
+def lpn_of_one_view(host):
+    """What the drone images of `pixels(6)` give in a pass of their own."""
+    again = lpn(dropout=0.0, views_apart=False).train()
+    again.load_state_dict(host.state_dict())
+    return again.training_outputs(pixels(6)[:3])
+
+
 def test_a_label_that_the_classifiers_do_not_know_is_named():
     host = lpn()
     _, further = host.training_outputs(pixels())

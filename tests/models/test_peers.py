@@ -13,6 +13,8 @@ from torch import nn
 from dphr_lab.models import LPN, MCCG, Encoder, Sample4Geo
 from dphr_lab.models.peers import CONVERTED, convert, read_torch_file
 
+pytestmark = pytest.mark.slow  # each file is read in a process of its own, which loads torch
+
 CLASSES, PART_DIM = 6, 16
 
 

@@ -88,12 +88,13 @@ def test_recipes_leave_the_loss_at_its_defaults():
     import inspect
 
     from dphr_lab.losses import DPHRLoss
+    from dphr_lab.models import HOSTS
     from dphr_lab.training import make_loss
-    from dphr_lab.training.objectives import _HOST_CLASSES, NoPairLoss
+    from dphr_lab.training.objectives import NoPairLoss
 
     for recipe in RECIPES.values():
         settings = recipe.settings()
-        options = inspect.signature(_HOST_CLASSES[settings.host]).parameters
+        options = inspect.signature(HOSTS[settings.host]).parameters
         for name, value in settings.host_options.items():
             published = name == "last_stride"  # which only some backbones have
             assert options[name].default == value or published, (recipe.name, name)

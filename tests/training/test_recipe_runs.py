@@ -34,22 +34,31 @@ def towns(tmp_path_factory):
 
 @pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
 def test_every_recipe_runs_to_the_report_cut_or_not(recipe, towns, tmp_path, monkeypatch, capsys):
-    own, small = recipe.settings(), dict(SMALL)
+    own, small, options = recipe.settings(), dict(SMALL), []
     if own.epochs is None:
         small["steps"] = STEPS
+    if own.sampler == "one_per_place":
+        small["epochs"] = VIEWS  # each a pair of every place
+    if own.host == "lpn":  # its last stride is a ResNet's, its rings need cells
+        small |= {"backbone": "test_resnet", "image_px": 64}
+        options = ["--host-options", "rings=2"]
     flags = ["--recipe", recipe.name, "--data", towns[recipe.needs_height]]
     for name, value in (small | ON_A_LAPTOP).items():
         flags += [f"--{name.replace('_', '-')}", "none" if value is None else value]
     flags += ["--height", HEIGHT_M] if recipe.needs_height else []
+    flags += options
     assert run("train", "--out", tmp_path / "whole", *flags) == 0
     said = capsys.readouterr().out
     result = json.loads((tmp_path / "whole" / RESULT).read_text())
 
     settings = result["settings"]
     assert (settings["loss"], settings["steps"]) == (own.loss, STEPS)
+    assert (settings["host"], settings["optimizer"]) == (own.host, own.optimizer)
+    stored = json.loads((tmp_path / "whole" / "encoder.json").read_text())
+    assert stored["kind"] == own.host
     assert result["data"]["height_m"] == (HEIGHT_M if recipe.needs_height else None)
     changed = set(result["recipe"]["overridden"])
-    assert result["recipe"]["name"] == recipe.name and changed <= set(small)
+    assert result["recipe"]["name"] == recipe.name and changed <= {*small, "host_options.rings"}
     drone, satellite, gallery = 4 * VIEWS, 4, (PLACES if recipe.needs_height else 2) + 4
     sizes = {"D2S": (drone, gallery), "S2D": (satellite, gallery * VIEWS)}
     for direction, (queries, images) in sizes.items():
