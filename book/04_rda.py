@@ -227,7 +227,9 @@ d_pos, d_neg = (
 )
 for normalise in ("query", "batch", "none"):
     w = weights_scratch(d_pos, d_neg, normalise=normalise)
-    assert torch.allclose(w, rda_weights(rda_hardness(d_pos, d_neg), normalise=normalise))
+    assert torch.allclose(
+        w, rda_weights(rda_hardness(d_pos, d_neg), weight_map="exp", normalise=normalise)
+    )
     totals = w.mean(1)
     print(f"{normalise:5}  mean weight of a query: {totals.min():.2f} to {totals.max():.2f}")
 
@@ -352,7 +354,7 @@ def push(beta, detach=True, alpha=10.0):
     d_pos = pairwise_distance(on_circle(0.0), on_circle(40.0))[0]
     loss = F.softplus(alpha * (d_pos - d_neg))
     h = rda_hardness(d_pos, d_neg)
-    w = rda_weights(h, beta=beta, detach=detach)
+    w = rda_weights(h, beta=beta, detach=detach, weight_map="exp", normalise="query")
     weighted = (w * loss).mean()
     slope = alpha * torch.sigmoid(alpha * (d_pos - d_neg))
     if not detach:
@@ -534,12 +536,14 @@ def hardness_of(batch, nearer=1.0):
 print("         as embedded   as if trained   as embedded, d+ halved")
 for beta in (0.0, 4.0, 16.0, 32.0, 64.0, 100.0):
     effective = [
-        effective_negatives(rda_weights(h, beta=beta)).mean()
+        effective_negatives(rda_weights(h, beta=beta, weight_map="exp", normalise="query")).mean()
         for h in (hardness_of(z), hardness_of(late), hardness_of(z, nearer=0.5))
     ]
     print("β = {:3.0f}: {:10.1f} {:15.1f} {:15.1f}".format(beta, *effective))
     assert beta == 0 or effective[1] < effective[0] < effective[2]
-assert torch.equal(rda_weights(hardness_of(z), beta=0.0), torch.ones(60, 59))
+assert torch.equal(
+    rda_weights(hardness_of(z), beta=0.0, weight_map="exp", normalise="query"), torch.ones(60, 59)
+)
 
 # %% [markdown]
 # A $\beta$ has no meaning by itself. It multiplies a hardness whose spread belongs to encoder and batch, and as training spreads strangers while twins stay beside the positive, the *same* $\beta$ sharpens by itself (nearer positives alone would dull it: last column). Report the effective number beside it.
@@ -666,10 +670,10 @@ print("the weights are those of d_neg^-beta")
 
 # %% tags=["hide-cell", "nbval-ignore-output"]
 # Slopes of log f: beta for exp, beta / h for power, hence 8 at h = 1/2, a little less below.
-target = rda_weights(hardness_of(z))
+target = rda_weights(hardness_of(z), weight_map="exp", normalise="query")
 candidates = np.arange(2.0, 16.1, 0.5)
 apart = [
-    float((rda_weights(hardness_of(z), None, "power", beta) - target).abs().mean())
+    float((rda_weights(hardness_of(z), None, "power", beta, "query") - target).abs().mean())
     for beta in candidates
 ]
 best = candidates[np.argmin(apart)]
@@ -683,7 +687,7 @@ print(f"power with beta = {best}: weights off by {min(apart):.2f} on average")
 # A query with all distances tiny: hard in difference, easy in ratio. Another the other way round.
 d_pos, d_neg = torch.tensor([0.02, 1.0]), torch.tensor([[0.06], [1.6]])
 loss = F.softplus(10 * (d_pos[:, None] - d_neg))
-weights = rda_weights(rda_hardness(d_pos, d_neg), normalise="batch")
+weights = rda_weights(rda_hardness(d_pos, d_neg), weight_map="exp", normalise="batch")
 assert (weights * loss).mean() < loss.mean() - 0.1
 print(f"L_wtri {(weights * loss).mean():.2f} < L_tri {loss.mean():.2f}")
 

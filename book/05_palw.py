@@ -212,7 +212,7 @@ def average_scratch(signal, m):
 
 # %%
 signal = np.array(columns["recall"])
-palw = ProgressiveWeight("recall", momentum=0.99)
+palw = ProgressiveWeight("recall", momentum=0.99, smooth="signal", bias_correction=True)
 by_package = []
 for progress in signal:
     palw.update(progress, rows=64)

@@ -371,7 +371,13 @@ for name, seed, kind, threshold in reached_by_kind:
 # Which differences are more than luck of the places? Two encoders that answered the same trials are compared place by place: the bootstrap draws places, and takes both encoders' answers there.
 
 # %%
-pairs_of_losses = ["infonce triplet", "rda triplet", "dphr triplet", "dphr rda", "dphr infonce"]
+pairs_of_losses = [
+    "infonce triplet",
+    "sharp_rda triplet",
+    "sharp triplet",
+    "sharp sharp_rda",
+    "sharp infonce",
+]
 print("points at 80 m² and more, by seed")
 gains = {}
 for pair in pairs_of_losses:

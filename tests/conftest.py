@@ -1,4 +1,4 @@
-"""Settings of the tests: figures without a screen, and the size of the benchmarks."""
+"""Settings of the tests: no screen, one thread, and the size of the benchmarks."""
 
 import os
 import shutil
@@ -12,7 +12,10 @@ from tests.helpers import ROOT
 # what a distribution is made of; the tests and the book stay in the repository
 PACKAGED = ("dphr_lab", "pyproject.toml", "README.md", "LICENSE", "MANIFEST.in")
 
+# Read when matplotlib and torch are imported, so before any test is. The same for one process and
+# for the several of pytest-xdist, which would otherwise share the cores with their threads.
 os.environ.setdefault("MPLBACKEND", "Agg")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 def pytest_addoption(parser):

@@ -7,6 +7,7 @@ Needs torch alone.
 from dphr_lab.losses.distances import pairwise_distance
 from dphr_lab.losses.dphr import DPHRLoss
 from dphr_lab.losses.infonce import SymmetricInfoNCE
+from dphr_lab.losses.margins import hinge_triplet, soft_margin_triplet
 from dphr_lab.losses.palw import ProgressiveWeight, batch_progress
 from dphr_lab.losses.parts import MeanOverParts
 from dphr_lab.losses.peers import HERLikeLoss, MetricLearningLoss, MinedTripletLoss, WeightedInfoNCE
@@ -17,7 +18,7 @@ from dphr_lab.losses.sharpness import (
     rda_sharpness,
     soft_margin_sharpness,
 )
-from dphr_lab.losses.triplet import TripletLoss, hinge_triplet, soft_margin_triplet
+from dphr_lab.losses.triplet import TripletLoss
 
 __all__ = [
     "DPHRLoss",

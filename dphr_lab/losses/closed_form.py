@@ -6,15 +6,12 @@ omega and lambda
     dL/dd_neg = -C l',   dL/dd_pos = sum_k C l',   dd/ds = -1/d  (0 at the distance floor),
 
 so the gradient with respect to all similarities is one B x B matrix G, which both directions
-share, and dL/dz_query = G z_gallery, dL/dz_gallery = G^T z_query. `DPHRLoss.terms` is the plain
-form of the same numbers. Taught in: book/05.
+share, and dL/dz_query = G z_gallery, dL/dz_gallery = G^T z_query. `plain_form` has the same numbers
+as their formulas say. Taught in: book/05.
 
-Passes over B x B elements at the default settings, counting one for each element-wise operation
-or reduction and none for the matrix products (one forward, two backward): 3 for the distances,
-2 for recall, 4 in each direction for the weights and their sums, 2 shared and 9 in each direction
-for losses and slopes, 3 to join the directions: 36 in the forward pass, on blocks that stay in
-the cache, and 1 in the backward pass. With `chunk_size` the first 13 are made twice and the
-forward product too.
+Work goes in two sweeps over blocks of rows that stay in the cache: first what lambda and the
+weights need to know of the whole batch (means of weights, L_tri or recall, the range of h), then
+value and gradient. With `chunk_size` no B x B array is kept, and the first sweep is made twice.
 """
 
 from __future__ import annotations
@@ -26,10 +23,10 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
-from dphr_lab.losses.distances import SQUARED_DISTANCE_FLOOR, Pairs
+from dphr_lab.losses.distances import SQUARED_DISTANCE_FLOOR, Pairs, pairwise_distance
 from dphr_lab.losses.palw import ProgressiveWeight, above_chance
+from dphr_lab.losses.plain_form import TermSettings, term_weights
 
 # Elements of a block on the CPU: its few tensors, 256 kB a direction in float32, stay in the
 # second-level caches, and are large enough for torch to split each operation over threads.
@@ -37,20 +34,6 @@ _BLOCK_ELEMENTS = 2**16
 _BLOCK_ELEMENTS_OF_GPU = 2**26  # enough to keep one busy, and little beside B x B where B is large
 _LARGEST_EXPONENT = 60.0  # a batch's sum of exp of it is inside float32
 _LOG2_E = math.log2(math.e)  # 2^(x log2 e) = e^x: torch has the faster kernel for powers of two
-
-
-@dataclass(frozen=True)
-class TermSettings:
-    """What the closed form needs to know of the triplet term and of the weights."""
-
-    alpha: float  # slope of the soft margin, per unit distance
-    form: str  # "soft_margin" or "hinge"
-    margin: float  # of the hinge, a distance
-    weight_map: str | None = None  # "exp", "power", "linear"; None: omega = 1
-    beta: float = 0.0  # sharpness of the map
-    normalise: str = "query"  # "query", "batch" or "none"
-    ratio: str = "own"  # "own", or "batch_mean" for the broken-ratio control
-    rescale: bool = False  # divide by 1 + lambda
 
 
 def check_chunk_size(chunk_size: int | None) -> None:
@@ -70,7 +53,7 @@ def closed_form_loss(
     lambda is `progressive`'s, updated before use where it should be; without it, it is 0. With
     `chunk_size` rows are processed in blocks of that many and no B x B object is kept.
     """
-    wanted = torch.is_grad_enabled() and (
+    gradient_wanted = torch.is_grad_enabled() and (
         pairs.z_query.requires_grad or pairs.z_gallery.requires_grad
     )
     updates = progressive is not None and progressive.updates_now
@@ -80,61 +63,90 @@ def closed_form_loss(
         sweep.read_statistics(progressive.signal if updates and progressive.reads_batch else None)
         if updates:
             rows = None if pairs.spread.several else pairs.spread.rows
-            progressive.update(sweep.progress, rows)
+            progressive.update(sweep.read, rows)
         lam = 0.0 if progressive is None else progressive.value().to(pairs.z_query)
-        value = sweep.value(lam, wanted)
-    if not wanted:
+        value = sweep.value(lam, gradient_wanted)
+    if not gradient_wanted:
         return value
     slope = settings.alpha if settings.form == "soft_margin" else 1.0
-    if sweep.gradients is None:
-        return _FromMatrix.apply(value, pairs.z_query, pairs.z_gallery, sweep.whole, slope)
-    return _FromGradients.apply(value, pairs.z_query, pairs.z_gallery, *sweep.gradients, slope)
+    gradients = (sweep.matrix,) if sweep.gradients is None else tuple(sweep.gradients)
+    again = _Again(lambda: pairs.negatives, settings, lam, pairs.spread.several)
+    return _ClosedForm.apply(value, pairs.z_query, pairs.z_gallery, slope, again, *gradients)
 
 
-class _FromMatrix(torch.autograd.Function):
-    """A value whose gradient with respect to the similarities is slope G."""
+@dataclass(frozen=True)
+class _Again:
+    """What a gradient of the gradient needs: the formula of the first at the same lambda."""
+
+    negatives: Callable[[], Tensor]
+    settings: TermSettings
+    lam: Tensor | float
+    several: bool  # processes
+
+    def gradients(self, z_query: Tensor, z_gallery: Tensor) -> tuple[Tensor, Tensor]:
+        """The gradients by their formula, weights among it, as a graph that can be followed on."""
+        if self.several:
+            raise RuntimeError(
+                "the gradient of the gradient was asked for with across_processes=True; it is "
+                "there in one process only: give the whole batch there"
+            )
+        s, lam, negatives = self.settings, self.lam, self.negatives()
+        distance = pairwise_distance(z_query, z_gallery)
+        of_distance = torch.zeros_like(distance)
+        for d, back in ((distance, False), (distance.T, True)):
+            d_pos = d.diagonal()
+            if s.form == "hinge":
+                slope = (s.margin + d_pos[:, None] - d > 0).to(d)
+            else:
+                slope = s.alpha * torch.sigmoid(s.alpha * (d_pos[:, None] - d))
+            share = 1 / (2 * len(d) * negatives.sum(1, keepdim=True).to(d))
+            push = share * (1 + lam * term_weights(d, negatives, s, detach=False)) * slope
+            push = torch.where(negatives, push, 0)
+            of_one_way = torch.diag(push.sum(1)) - push
+            of_distance = of_distance + (of_one_way.T if back else of_one_way)
+        if s.rescale:
+            of_distance = of_distance / (1 + lam)
+        at_floor = distance * distance <= SQUARED_DISTANCE_FLOOR
+        of_similarity = -torch.where(at_floor, 0.0, of_distance / distance)
+        return of_similarity @ z_gallery, of_similarity.T @ z_query
+
+
+class _ClosedForm(torch.autograd.Function):
+    """A value whose gradients are known: slope times two (B, D), or slope G of the similarities."""
 
     @staticmethod
-    def forward(ctx, value, z_query, z_gallery, matrix, slope):
-        ctx.slope = slope
-        ctx.save_for_backward(z_query, z_gallery, matrix)
+    def forward(ctx, value, z_query, z_gallery, slope, again, *gradients):
+        ctx.slope, ctx.again = slope, again
+        ctx.save_for_backward(z_query, z_gallery, *gradients)
         return value.clone()
 
     @staticmethod
-    @once_differentiable
     def backward(ctx, grad):
-        z_query, z_gallery, matrix = ctx.saved_tensors
+        z_query, z_gallery, *gradients = ctx.saved_tensors
+        if torch.is_grad_enabled():  # a gradient of the gradient may follow
+            of_query, of_gallery = ctx.again.gradients(z_query, z_gallery)
+            return None, grad * of_query, grad * of_gallery, None, None, *[None] * len(gradients)
         with torch.autocast(z_query.device.type, enabled=False):
-            matrix = matrix * (ctx.slope * grad)
-            return None, matrix @ z_gallery, matrix.T @ z_query, None, None
-
-
-class _FromGradients(torch.autograd.Function):
-    """A value whose gradients are slope times what is given."""
-
-    @staticmethod
-    def forward(ctx, value, z_query, z_gallery, grad_query, grad_gallery, slope):
-        ctx.slope = slope
-        ctx.save_for_backward(grad_query, grad_gallery)
-        return value.clone()
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx, grad):
-        grad_query, grad_gallery = ctx.saved_tensors
-        grad = ctx.slope * grad
-        return None, grad * grad_query, grad * grad_gallery, None, None, None
+            if len(gradients) == 1:
+                matrix = gradients[0] * (ctx.slope * grad)
+                of_query, of_gallery = matrix @ z_gallery, matrix.T @ z_query
+            else:
+                of_query, of_gallery = (ctx.slope * grad * each for each in gradients)
+        return None, of_query, of_gallery, None, None, *[None] * len(gradients)
 
 
 class _Sweep:
     """Two sweeps over row blocks of the distance matrix: statistics first, then the gradient.
 
-    In a block (b, B) the rows ask in the direction query -> gallery, the columns in the other.
-    What there is of both directions is one tensor, [0] of the rows and [1] of the columns:
-    (2, B) where it belongs to those who ask, (2, b, B) where to the pairs of a block.
+    In a block (b, B) rows are anchors in the direction query -> gallery, columns in the other.
+    What there is of both directions is one tensor, [0] of rows and [1] of columns: (2, B) of
+    anchors, (2, b, B) of the pairs of a block.
+
+    Without `chunk_size` one B x B array serves in turn for the squared distances, the distances
+    and G; each name is used where it holds: `squared`, `distance`, `matrix`.
 
     A process that holds a part of the batch's rows sweeps over the matrix's rows of its queries.
-    They are whole for those who ask by row; what belongs to those who ask by column is summed.
+    They are whole for the anchors of rows; what belongs to the anchors of columns is summed.
     """
 
     def __init__(self, pairs: Pairs, settings: TermSettings, chunk_size: int | None):
@@ -147,100 +159,133 @@ class _Sweep:
         self.z_gallery = self.spread.gather(own_gallery)
         self.own = slice(self.first, self.first + self.z_query.shape[0])
         self.gradients: list[Tensor] | None = None  # of the own rows, over alpha
-        self.kept: list[tuple] = []  # of the first sweep, for the second
-        self.progress: Tensor | None = None
+        self.distances: list[Tensor] = []  # of the blocks, kept from the first sweep
+        self.weights: list[Tensor] = []  # likewise
+        self.triplets: list[tuple[Tensor, Tensor]] = []  # likewise: losses and slopes
+        self.read: Tensor | None = None  # the batch's progress, or its L_tri
         self.weight_means: Tensor | None = None  # (2, B)
+        self.least: Tensor | None = None  # (2, B): h of the farthest negative, for "minmax"
+        self.span: Tensor | None = None  # (2, B): h of the nearest minus that
         if chunk_size is None:
-            self.whole = _squared_distance(self.z_query, self.z_gallery)
-            squared_pos = self.whole.diagonal(self.first).clone()
+            squared = _squared_distance(self.z_query, self.z_gallery)
+            squared_pos = squared.diagonal(self.first).clone()
             on_cpu = self.z_query.device.type == "cpu"
             elements = _BLOCK_ELEMENTS if on_cpu else _BLOCK_ELEMENTS_OF_GPU
             chunk_size = max(1, elements // self.rows)
+            self.matrix = squared  # to be overwritten, block by block
         else:
-            self.whole = None
             squared_pos = 2 - 2 * (self.z_query * own_gallery).sum(1)
+            self.matrix = None
         starts = range(self.own.start, self.own.stop, chunk_size)
         self.blocks = [slice(i, min(i + chunk_size, self.own.stop)) for i in starts]
         self.d_pos = self.spread.gather(squared_pos.clamp_min_(SQUARED_DISTANCE_FLOOR).sqrt_())
         s = settings
         self.compared = self.d_pos if s.ratio == "own" else self.d_pos.mean().expand(self.rows)
-        factor = {"exp": s.beta * _LOG2_E, "power": 2.0}.get(s.weight_map, 1.0)
-        self.numerator = factor * self.compared  # of h, as the map wants it
-        self.near = None
+        self.factor = {"exp": s.beta * _LOG2_E, "power": 2.0}.get(s.weight_map, 1.0)
+        # of h, as the map wants it; h itself where its range comes first
+        self.numerator = self.compared if s.scale == "minmax" else self.factor * self.compared
+        self.odds_of_positive = None
         if s.form == "soft_margin" and 2 * s.alpha <= _LARGEST_EXPONENT:
-            self.near = torch.exp2(s.alpha * _LOG2_E * self.d_pos)
+            self.odds_of_positive = torch.exp2(s.alpha * _LOG2_E * self.d_pos)
 
     def read_statistics(self, signal: str | None) -> None:
-        """First sweep: means of the weights of each one who asks, and the batch's progress."""
+        """First sweep: what weights and lambda need to know of the whole batch."""
         s = self.settings
         sums = s.weight_map is not None and s.normalise != "none"
+        if s.weight_map is not None and s.scale == "minmax":
+            self._read_range()
         if not sums and signal is None:
             return
         weight_sums = self.d_pos.new_zeros(2, self.rows)
         by_row, by_column = weight_sums.unbind()
-        reader = None if signal is None else _ProgressReader(self, signal)
-        for block in self.blocks:
-            distance, weights = self._prepare(block)
+        plain = self.d_pos.new_zeros(())
+        reader = None if signal in (None, "loss") else _ProgressReader(self, signal)
+        share = 1 / (2 * self.rows * self.count)
+        for i, block in enumerate(self.blocks):
+            distance = self._distance(i, block)
             if sums:
+                weights = self._weights(i, distance, block)
                 by_row[block] = weights[0].sum(1)
                 by_column += weights[1].sum(0)
+                self._keep(self.weights, weights)
+            if signal == "loss":
+                losses, slopes = self._losses(distance, block)
+                plain += _each_way(torch.mul, share, losses, block).sum()
+                self._keep(self.triplets, (losses, slopes))
             if reader is not None:
                 reader.read(distance, block)
-            if self.whole is not None:
-                self.kept.append((distance, weights))
-        if reader is not None:
-            self.progress = reader.progress()
+        if signal == "loss":
+            self.read = self.spread.sum_(plain)
+        elif reader is not None:
+            self.read = reader.progress()
         if sums:
             means = self.spread.sum_(weight_sums).div_(self.count)
             if s.normalise == "batch":
                 means = means.mean(1, keepdim=True).expand_as(means)
             self.weight_means = means.clamp_min(torch.finfo(means.dtype).tiny)
 
-    def value(self, lam: Tensor | float, wanted: bool) -> Tensor:
-        """Second sweep: the loss; where `wanted`, `whole` becomes G over alpha.
+    def _read_range(self) -> None:
+        """The least and the largest h of each anchor, from its farthest and nearest negative."""
+        nearest = self.d_pos.new_full((2, self.rows), torch.inf)
+        farthest = self.d_pos.new_zeros(2, self.rows)
+        for i, block in enumerate(self.blocks):
+            distance = self._distance(i, block)
+            finite = distance.masked_fill(distance == torch.inf, 0)
+            nearest[0, block] = distance.amin(1)
+            farthest[0, block] = finite.amax(1)
+            torch.minimum(nearest[1], distance.amin(0), out=nearest[1])
+            torch.maximum(farthest[1], finite.amax(0), out=farthest[1])
+        self.spread.min_(nearest)
+        self.spread.min_(farthest.neg_())
+        self.least = self.compared / (self.compared - farthest)
+        self.span = self.compared / (self.compared + nearest) - self.least
+
+    def value(self, lam: Tensor | float, gradient_wanted: bool) -> Tensor:
+        """Second sweep: the loss; where the gradient is wanted, `matrix` becomes G over alpha.
 
         Its products with the embeddings, `gradients`, are left to backward, unless there is no
-        `whole` or other processes have a part in them.
+        `matrix` or other processes have a part in them.
         """
         share, scale = self._scales(lam)
         value = self.d_pos.new_zeros(())
-        pull = self.d_pos.new_zeros(2, self.rows)  # dL/dd_pos of those who ask, over alpha
+        pull = self.d_pos.new_zeros(2, self.rows)  # dL/dd_pos of the anchors, over alpha
         by_row, by_column = pull.unbind()
-        if wanted and self.whole is None:
+        if gradient_wanted and self.matrix is None:
             grad_query = torch.empty_like(self.z_query)
             grad_gallery = torch.zeros_like(self.z_gallery)
         for i, block in enumerate(self.blocks):
-            distance, weights = self.kept[i] if self.kept else self._prepare(block)
-            losses, slopes = self._losses(distance, block)
-            if weights is None:
+            distance = self._distance(i, block)
+            losses, slopes = self.triplets[i] if self.triplets else self._losses(distance, block)
+            if self.settings.weight_map is None:
                 value += _each_way(torch.mul, share, losses, block, out=losses).sum()
                 _each_way(torch.mul, share, slopes, block, out=slopes)
             else:
+                weights = self._weights(i, distance, block)
                 importance = _each_way(torch.mul, scale, weights, block, out=weights)
                 _each_way(torch.add, share, importance, block, out=importance)
                 value += torch.dot(importance.view(-1), losses.view(-1))
                 slopes *= importance
-            if not wanted:
+            if not gradient_wanted:
                 continue
             rows, columns = slopes.unbind()
             by_row[block] = rows.sum(1)
             by_column += columns.sum(0)
             # at the floor a distance does not move: infinity makes its share of G zero
             F.threshold_(distance, SQUARED_DISTANCE_FLOOR**0.5, torch.inf)
-            grad = torch.div(rows.add_(columns), distance, out=distance)
-            if self.whole is None:
-                grad_query[self._local(block)] = grad @ self.z_gallery
-                grad_gallery.addmm_(grad.T, self.z_query[self._local(block)])
+            matrix_of_block = torch.div(rows.add_(columns), distance, out=distance)
+            if self.matrix is None:
+                grad_query[self._local(block)] = matrix_of_block @ self.z_gallery
+                grad_gallery.addmm_(matrix_of_block.T, self.z_query[self._local(block)])
         self.spread.sum_(value)
-        if not wanted:
+        if not gradient_wanted:
             return value
         d_pos = F.threshold(self.d_pos, SQUARED_DISTANCE_FLOOR**0.5, torch.inf)
         own = self.spread.sum_(pull).sum(0).div_(d_pos).neg_()[self.own]
-        if self.whole is not None:
-            self.whole.diagonal(self.first).copy_(own)
+        if self.matrix is not None:
+            self.matrix.diagonal(self.first).copy_(own)
             if not self.spread.several:
                 return value
-            grad_query, grad_gallery = self.whole @ self.z_gallery, self.whole.T @ self.z_query
+            grad_query, grad_gallery = self.matrix @ self.z_gallery, self.matrix.T @ self.z_query
         else:
             grad_query += own[:, None] * self.z_gallery[self.own]
             grad_gallery[self.own] += own[:, None] * self.z_query
@@ -251,19 +296,31 @@ class _Sweep:
         """The place of a block among this process's own rows."""
         return slice(block.start - self.first, block.stop - self.first)
 
-    def _prepare(self, block: slice) -> tuple[Tensor, Tensor | None]:
-        """Distances (b, B), infinite where there is no negative, and weights (2, b, B), 0 there."""
-        if self.whole is None:
+    def _keep(self, where: list, what) -> None:
+        """Keep a block's arrays for the second sweep, unless memory is bounded by `chunk_size`."""
+        if self.matrix is not None:
+            where.append(what)
+
+    def _distance(self, i: int, block: slice) -> Tensor:
+        """Distances (b, B) of block `i`, infinite where there is no negative."""
+        if i < len(self.distances):
+            return self.distances[i]
+        if self.matrix is None:
             squared = _squared_distance(self.z_query[self._local(block)], self.z_gallery)
         else:
-            squared = self.whole[self._local(block)]
+            squared = self.matrix[self._local(block)]
         distance = squared.clamp_min_(SQUARED_DISTANCE_FLOOR).sqrt_()
         self._exclude(distance, block, torch.inf)
-        if self.settings.weight_map is None:
-            return distance, None
+        self._keep(self.distances, distance)
+        return distance
+
+    def _weights(self, i: int, distance: Tensor, block: slice) -> Tensor:
+        """Weights (2, b, B) of block `i`, zero where there is no negative."""
+        if i < len(self.weights):
+            return self.weights[i]
         weights = self._map(distance, block)
         self._exclude(weights, block, 0.0)
-        return distance, weights
+        return weights
 
     def _exclude(self, values: Tensor, block: slice, fill: float) -> None:
         """Fill what is no negative: the positive, and any other row of the same place."""
@@ -277,7 +334,18 @@ class _Sweep:
         s = self.settings
         weights = _each_way(torch.add, self.compared, distance, block)
         _each_way(torch.div, self.numerator, weights, block, out=weights)
-        if s.weight_map == "exp":
+        if s.scale == "minmax":
+            equal = ~(self.span > 0)  # a range of zero: h counts as 1/2, as in the plain form
+            _each_way(torch.add, -self.least, weights, block, out=weights)
+            per_span = 1 / self.span.masked_fill(equal, 1.0)
+            _each_way(torch.mul, per_span, weights, block, out=weights)
+            weights[0].masked_fill_(equal[0, block, None], 0.5)
+            weights[1].masked_fill_(equal[1], 0.5)
+            weights *= self.factor
+        if s.weight_map == "interval":
+            w_min, w_max = s.bounds
+            weights.mul_(w_max - w_min).add_(w_min)
+        elif s.weight_map == "exp":
             if s.normalise == "none" or s.beta > _LARGEST_EXPONENT:
                 weights -= s.beta * _LOG2_E / 2
             weights.exp2_()
@@ -286,7 +354,7 @@ class _Sweep:
         return weights
 
     def _scales(self, lam: Tensor | float) -> tuple[Tensor | float, Tensor | float]:
-        """Of those who ask, r and lambda r / mean weight: C = r + that * weight.
+        """Of each anchor r and lambda r / mean weight: C = r + that * weight.
 
         One number where it is the same for all, else (B,) or (2, B).
         """
@@ -305,30 +373,30 @@ class _Sweep:
         if s.form == "hinge":
             gaps = _each_way(torch.sub, self.d_pos + s.margin, distance, block)
             return F.relu(gaps), (gaps > 0).to(gaps.dtype)
-        if self.near is None:
+        if self.odds_of_positive is None:
             gaps = _each_way(torch.sub, self.d_pos, distance, block).mul_(s.alpha)
             return F.softplus(gaps, threshold=50), gaps.sigmoid_()
         # exp(alpha (d_pos - d_neg)) is a product, so one exponential serves both directions
-        far = torch.exp2(-s.alpha * _LOG2_E * distance)
-        odds = _each_way(torch.mul, self.near, far, block)
+        odds_of_negative = torch.exp2(-s.alpha * _LOG2_E * distance)
+        odds = _each_way(torch.mul, self.odds_of_positive, odds_of_negative, block)
         return odds.log1p(), odds.div_(odds + 1)
 
 
 def _each_way(
     op: Callable,
-    asking: Tensor | float,
+    of_anchors: Tensor | float,
     pairs: Tensor,
     block: slice,
     out: Tensor | None = None,
 ) -> Tensor:
-    """`op` of those who ask, (B,) or (2, B), and of a block's pairs, (b, B) or (2, b, B).
+    """`op` of the anchors' values, (B,) or (2, B), and of a block's pairs, (b, B) or (2, b, B).
 
-    (2, b, B), written to `out` where it is given. Where `asking` is one number for all, pairs must
-    be (2, b, B) and `op` symmetric.
+    (2, b, B), written to `out` where it is given. Where one number holds for all anchors, pairs
+    must be (2, b, B) and `op` symmetric.
     """
-    if not isinstance(asking, Tensor) or asking.ndim == 0:
-        return op(pairs, asking, out=out)
-    by_row, by_column = asking.unbind() if asking.ndim == 2 else (asking, asking)
+    if not isinstance(of_anchors, Tensor) or of_anchors.ndim == 0:
+        return op(pairs, of_anchors, out=out)
+    by_row, by_column = of_anchors.unbind() if of_anchors.ndim == 2 else (of_anchors, of_anchors)
     rows, columns = pairs.unbind() if pairs.ndim == 3 else (pairs, pairs)
     if out is None:
         out = rows.new_empty(2, *rows.shape)

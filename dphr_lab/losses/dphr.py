@@ -1,78 +1,100 @@
-"""DPHR: the plain triplet term plus lambda^t times the difficulty-weighted one (our reading)."""
+"""DPHR: the plain triplet term plus lambda^t times the difficulty-weighted one, in two readings."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
 from dphr_lab.losses.calls import accepts_metric_learning_call
-from dphr_lab.losses.closed_form import TermSettings, check_chunk_size, closed_form_loss
-from dphr_lab.losses.distances import check_pairs, mean_over_negatives, pairwise_distance
+from dphr_lab.losses.closed_form import check_chunk_size, closed_form_loss
+from dphr_lab.losses.distances import Pairs, check_pairs, mean_over_negatives, pairwise_distance
+from dphr_lab.losses.margins import check_form
 from dphr_lab.losses.palw import ProgressiveWeight, batch_progress
+from dphr_lab.losses.plain_form import TermSettings, both_terms, joined
 from dphr_lab.losses.processes import gather_rows
-from dphr_lab.losses.rda import check_weights, rda_hardness, rda_weights
-from dphr_lab.losses.triplet import check_form, triplet_loss
+from dphr_lab.losses.rda import check_weights
 
 RATIOS = ("own", "batch_mean")
+# Sharp DPHR (ours), where it differs from the defaults: the first edition's reading.
+SHARP = {
+    "weight_map": "exp",
+    "normalise": "query",
+    "signal": "recall",
+    "smooth": "signal",
+    "bias_correction": True,
+}
 
 
 class DPHRLoss(nn.Module):
     """L_DPHR = L_tri + lambda^t L_wtri, both directions averaged; optionally L_base + mu L_DPHR.
 
-    The two halves, each of which can be switched off:
+    `DPHRLoss()` is the **closest** reading of the paper that our sources allow: h is mapped
+    linearly into an interval, and lambda^t is an averaged coefficient that follows a moving average
+    of the plain triplet loss. `DPHRLoss.sharp()` is **sharp DPHR (ours)**: exponential weights of
+    mean 1 per query, in-batch recall as the signal. Each half can be switched off:
+    `weight_map=None` is omega = 1 (PALW alone), `signal="constant"` is lambda^t = lambda_max (RDA
+    alone).
 
-    * RDA (sample level): `weight_map` "exp" | "power" | "linear" of the hardness h with sharpness
-      `beta`, `normalise` over "query" | "batch" | "none", `detach`ed. `weight_map=None` is
-      omega = 1: PALW alone.
-    * PALW (batch level): `signal` "recall" | "triplet" | "similarity" | "step" | "constant" with
-      `lambda_max`, `gamma`, `momentum`, `total_steps`. `signal="constant"` is RDA alone.
+    Two controls belong to no reading. `ratio="batch_mean"`: each query's own d_pos in h is replaced
+    by the batch's mean, so that weights no longer compare a negative with its own positive.
+    `rescale`: L_tri + lambda^t L_wtri is divided by 1 + lambda^t, so that lambda changes the
+    mixture and not the size. lambda is updated before use, in train() with gradients enabled only.
 
-    The triplet term has `form`, `alpha`, `margin` as `TripletLoss` has. `ratio="batch_mean"` is a
-    control: each query's own d_pos in h is replaced by the batch's mean, so the weights no longer
-    compare a negative with its own positive. `rescale` is another: L_tri + lambda^t L_wtri is
-    divided by 1 + lambda^t, so that lambda changes the mixture and not the size. `base` is any
-    loss of this package; `mu` weighs DPHR beside it. lambda is updated before use, in train()
-    with gradients enabled only.
+    `forward` computes value and gradient in closed form; `plain_form` is what it computes.
+    `chunk_size` rows at a time, recomputed, bound the extra memory by O(B chunk_size) (`base` is
+    not chunked). With `across_processes` a batch is spread over torch.distributed's processes. Each
+    gives its own rows, of any number, and computes these rows of the B x B matrix only. The value
+    is the whole batch's; the gradient is that of the whole batch with respect to the own rows, as
+    with `gather_rows`. All ranks must call it together; in one process it changes nothing.
 
-    Value and gradient are computed in closed form (`dphr_lab.losses.closed_form` counts its
-    passes); only `detach=False` goes through autograd. `chunk_size` rows at a time, recomputed,
-    bound the extra memory by O(B chunk_size) (`base` is not chunked).
-
-    With `across_processes` a batch is spread over torch.distributed's processes, of any number of
-    rows each, and every process gives its own rows. The value is the whole batch's; the gradient
-    is its gradient with respect to the own rows, to be used as that of `gather_rows`. But each
-    process computes its own rows of the B x B matrix only, besides `base`. All ranks must call it
-    together; in one process it changes nothing.
-
-    Raises ValueError for a setting out of range. Grade: [S] the sum and both halves' existence,
-    [O] every default (arXiv 2510.27181; no public code is known). Taught in: book/05.
+    Raises ValueError for a setting out of range. Grade: [S] the sum, h, a linear map into an
+    interval, the moving average of triplet losses and the averaged coefficient; [O] every number,
+    normalisation, detaching, both directions and all of sharp (arXiv 2510.27181; no public code is
+    known). Taught in: book/04, book/05.
     """
 
     def __init__(
         self,
-        alpha: float = 10.0,
-        form: str = "soft_margin",
-        margin: float = 0.3,
-        weight_map: str | None = "exp",
-        beta: float = 16.0,
-        normalise: str = "query",
-        detach: bool = True,
-        ratio: str = "own",
-        signal: str = "recall",
-        lambda_max: float = 1.0,
-        gamma: float = 1.0,
-        momentum: float = 0.99,
-        total_steps: int | None = None,
-        rescale: bool = False,
-        base: nn.Module | None = None,
-        mu: float = 1.0,
-        chunk_size: int | None = None,
-        across_processes: bool = False,
+        *,
+        # L_tri [S], its form [O]
+        alpha: float = 10.0,  # slope of the soft margin, per unit distance
+        form: str = "soft_margin",  # or "hinge"
+        margin: float = 0.3,  # of the hinge, a distance
+        # RDA, the sample level: weights of the hardness h
+        weight_map: str
+        | None = "interval",  # [S]; or "exp", "power", "linear" [O]; None: omega = 1
+        w_min: float = 0.5,  # of the interval [O]
+        w_max: float = 1.5,  # of the interval [O]
+        scale: str = "none",  # "minmax": h is first scaled to its range among a query's negatives
+        beta: float = 16.0,  # sharpness of "exp" and "power" [O]
+        normalise: str = "none",  # mean weight 1 per "query" or over the "batch" [O]
+        detach: bool = True,  # weights are constants for the gradient [O]
+        ratio: str = "own",  # "batch_mean": the broken-ratio control
+        # PALW, the batch level: lambda^t
+        signal: str = "loss",  # [S]; "recall", "triplet", "similarity", and open-loop ones [O]
+        window: int = 100,  # steps in the moving average of losses [O]
+        progress_map: str = "relative",  # from it to progress; or "exp", "reciprocal" [O]
+        smooth: str = "coefficient",  # what is averaged [S]; or the "signal" [O]
+        momentum: float = 0.99,  # of that average [O]
+        bias_correction: bool = False,  # of that average [O]
+        gamma: float = 1.0,  # power of the progress [O]
+        lambda_max: float = 1.0,  # the largest lambda [O]
+        total_steps: int | None = None,  # of the signal "step"
+        course: Sequence[float] | None = None,  # of the signal "course": lambda at each step
+        # the sum
+        rescale: bool = False,  # divide by 1 + lambda^t: a control
+        base: nn.Module | None = None,  # a loss of this package, beside which DPHR stands
+        mu: float = 1.0,  # weight of DPHR then [O]
+        # where numbers are computed; changes none
+        chunk_size: int | None = None,  # rows at a time; None: all
+        across_processes: bool = False,  # the batch is spread over torch.distributed's processes
     ):
         super().__init__()
         check_form(form, alpha)
         if weight_map is not None:
-            check_weights(weight_map, beta, normalise)
+            check_weights(weight_map, beta, normalise, (w_min, w_max), scale)
         if ratio not in RATIOS:
             raise ValueError(f"ratio is {ratio!r}; expected one of {RATIOS}")
         check_chunk_size(chunk_size)
@@ -81,31 +103,37 @@ class DPHRLoss(nn.Module):
                 "chunk_size and across_processes need detach=True: attached weights have no form "
                 "that is cut by rows"
             )
-        self.alpha, self.form, self.margin = alpha, form, margin
-        self.weight_map, self.beta, self.normalise = weight_map, beta, normalise
-        self.detach, self.ratio, self.rescale, self.mu = detach, ratio, rescale, mu
-        self.progressive = ProgressiveWeight(signal, lambda_max, gamma, momentum, total_steps)
+        self.detach, self.mu = detach, mu
+        self.progressive = ProgressiveWeight(
+            signal,
+            lambda_max,
+            gamma,
+            momentum,
+            total_steps,
+            window=window,
+            progress_map=progress_map,
+            smooth=smooth,
+            bias_correction=bias_correction,
+            course=course,
+        )
         self.base, self.chunk_size, self.across_processes = base, chunk_size, across_processes
-        self._settings = TermSettings(
-            alpha, form, margin, weight_map, beta, normalise, ratio, rescale
+        self.settings = TermSettings(
+            alpha, form, margin, weight_map, beta, (w_min, w_max), scale, normalise, ratio, rescale
         )
 
     @classmethod
     def sharp(cls, **changes) -> DPHRLoss:
-        """Sharp DPHR (ours): exponential map of sharpness 16, recall as the signal; [O]."""
-        return cls(**changes)
+        """Sharp DPHR (ours): `SHARP` over the defaults, and `changes` over both. Grade: [O]."""
+        return cls(**SHARP | changes)
 
     @accepts_metric_learning_call
     def forward(self, z_query: Tensor, z_gallery: Tensor, places: Tensor | None = None) -> Tensor:
         """Scalar loss of B aligned rows, (B, D) each; places (B,) masks rows of the same place."""
         pairs = check_pairs(z_query, z_gallery, places, self.across_processes)
-        if self.detach or self.weight_map is None:
-            loss = closed_form_loss(pairs, self._settings, self.progressive, self.chunk_size)
+        if self.detach or self.settings.weight_map is None:
+            loss = closed_form_loss(pairs, self.settings, self.progressive, self.chunk_size)
         else:
-            distance, negatives = pairwise_distance(pairs.z_query, pairs.z_gallery), pairs.negatives
-            lam = self.progressive(distance.detach(), negatives)
-            plain, weighted, _ = self._both_terms(distance, negatives)
-            loss = self._joined(plain, weighted, lam)
+            loss = self.plain_form(pairs)
         if self.base is not None:
             batch = z_query, z_gallery, places
             if self.across_processes:
@@ -113,22 +141,29 @@ class DPHRLoss(nn.Module):
             loss = self.base(*batch) + self.mu * loss
         return loss
 
+    def plain_form(self, pairs: Pairs) -> Tensor:
+        """L_tri + lambda^t L_wtri by its formula: what `forward` gives, without `base`."""
+        distance = pairwise_distance(pairs.z_query, pairs.z_gallery)
+        plain, weighted, _ = both_terms(distance, pairs.negatives, self.settings, self.detach)
+        lam = self.progressive(distance.detach(), pairs.negatives, plain.detach())
+        return joined(plain, weighted, lam, self.settings.rescale)
+
     @torch.no_grad()
     def terms(
         self, z_query: Tensor, z_gallery: Tensor, places: Tensor | None = None
     ) -> dict[str, Tensor]:
         """The named pieces of the rows given, at the present lambda; never updates it.
 
-        Scalars: loss, triplet (L_tri), weighted (L_wtri), lambda, progress (its average), recall
+        Scalars: loss, triplet (L_tri), weighted (L_wtri), lambda, progress (behind it), recall
         (this batch's), violations (share of triplets with h > 1/2), base (where there is one).
-        (B, B): distance, negatives. (2, B, B), [0] query -> gallery, [1] gallery -> query, row =
-        the one who asks: pair_loss, hardness, weights; zero where there is no negative.
+        (B, B): distance, negatives. (2, B, B), [0] query -> gallery, [1] gallery -> query, a row an
+        anchor: pair_loss, hardness, weights; zero where there is no negative.
         """
         pairs = check_pairs(z_query, z_gallery, places)
         distance, negatives = pairwise_distance(pairs.z_query, pairs.z_gallery), pairs.negatives
         lam = self.progressive.value().to(distance)
-        plain, weighted, pieces = self._both_terms(distance, negatives)
-        loss = self._joined(plain, weighted, lam)
+        plain, weighted, pieces = both_terms(distance, negatives, self.settings)
+        loss = joined(plain, weighted, lam, self.settings.rescale)
         terms = {"triplet": plain, "weighted": weighted, "lambda": lam}
         if self.base is not None:
             terms["base"] = self.base(z_query, z_gallery, places)
@@ -146,35 +181,10 @@ class DPHRLoss(nn.Module):
             **pieces,
         }
 
-    def _joined(self, plain: Tensor, weighted: Tensor, lam: Tensor) -> Tensor:
-        loss = plain + lam * weighted
-        return loss / (1 + lam) if self.rescale else loss
-
-    def _both_terms(self, distance: Tensor, negatives: Tensor):
-        plain, weighted, pieces = [], [], {"pair_loss": [], "hardness": [], "weights": []}
-        for d in (distance, distance.T):
-            d_pos = d.diagonal()
-            pair_loss = triplet_loss(d_pos, d, self.form, self.alpha, self.margin)
-            compared = d_pos if self.ratio == "own" else d_pos.mean().expand_as(d_pos)
-            hardness = rda_hardness(compared, d)
-            weights = self._weights(hardness, negatives)
-            plain.append(mean_over_negatives(pair_loss, negatives))
-            weighted.append(mean_over_negatives(weights * pair_loss, negatives))
-            for name, piece in zip(pieces, (pair_loss, hardness, weights), strict=True):
-                pieces[name].append(piece.detach().masked_fill(~negatives, 0))
-        pieces = {name: torch.stack(piece) for name, piece in pieces.items()}
-        return sum(plain) / 2, sum(weighted) / 2, pieces
-
-    def _weights(self, hardness: Tensor, negatives: Tensor) -> Tensor:
-        if self.weight_map is None:
-            return negatives.to(hardness)
-        return rda_weights(
-            hardness, negatives, self.weight_map, self.beta, self.normalise, self.detach
-        )
-
     def extra_repr(self) -> str:
+        s = self.settings
         return (
-            f"alpha={self.alpha}, form={self.form!r}, margin={self.margin}, "
-            f"weight_map={self.weight_map!r}, beta={self.beta}, normalise={self.normalise!r}, "
-            f"detach={self.detach}, ratio={self.ratio!r}, rescale={self.rescale}, mu={self.mu}"
+            f"alpha={s.alpha}, form={s.form!r}, margin={s.margin}, weight_map={s.weight_map!r}, "
+            f"bounds={s.bounds}, scale={s.scale!r}, beta={s.beta}, normalise={s.normalise!r}, "
+            f"detach={self.detach}, ratio={s.ratio!r}, rescale={s.rescale}, mu={self.mu}"
         )

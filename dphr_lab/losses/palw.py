@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 import torch.distributed as dist
@@ -10,8 +11,10 @@ from torch import Tensor, nn
 
 from dphr_lab.losses.distances import mean_over_negatives
 
-SIGNALS = ("recall", "triplet", "similarity", "step", "constant")
-_OPEN_LOOP = ("step", "constant")  # these read no batch and bypass the average
+SIGNALS = ("loss", "recall", "triplet", "similarity", "step", "constant", "course")
+_OPEN_LOOP = ("step", "constant", "course")  # these read no batch and bypass the average
+PROGRESS_MAPS = ("relative", "exp", "reciprocal")  # of the loss signal
+SMOOTHS = ("coefficient", "signal")
 
 
 @torch.no_grad()
@@ -21,8 +24,8 @@ def batch_progress(distance: Tensor, negatives: Tensor, signal: str = "recall") 
     distance (B, B) has the positives on its diagonal; negatives (B, B) bool is symmetric.
     "recall": share of queries whose positive is strictly nearer than every negative, "triplet":
     share of triplets with d_pos < d_neg, both rescaled so that chance is 0; "similarity": mean
-    cosine of positives minus that of negatives. Grade: [S] that there is a signal, [O] which.
-    Taught in: book/05.
+    cosine of positives minus that of negatives. All of them [O]; the signal "loss" needs no reading
+    of the batch beside L_tri. Taught in: book/05.
     """
     if signal == "similarity":
         cosine = 1 - distance.square() / 2
@@ -47,15 +50,28 @@ def above_chance(share: Tensor, chance: Tensor | float) -> Tensor:
 
 
 class ProgressiveWeight(nn.Module):
-    """lambda^t = lambda_max * progress^gamma, in [0, lambda_max].
+    """lambda^t in [0, lambda_max]: how much the weighted term counts after t updates.
 
-    progress is the bias-corrected moving average (`momentum`) of the batches' signal; for "step"
-    it is t / total_steps and for "constant" it is 1, the open-loop controls. 0 before the first
-    update. The state lives in buffers: saved, restored and moved with the module. `average` is
-    corrected already: a_t = a_(t-1) + (s_t - a_(t-1)) (1 - m) / (1 - m^t).
+    Each batch gives a progress a_t in [0, 1], which is bent and averaged:
 
-    Raises ValueError for an unknown signal, "step" without total_steps, or a setting out of range.
-    Grade: [S] that lambda^t follows a progress signal, [O] signal and update. Taught in: book/05.
+    * signal "loss": a_t = 1 - m_t / m_ref, clamped, where m_t is the mean of the last `window`
+      values of the unweighted triplet loss and m_ref the mean of the first `window`; 0 until there
+      are so many. `progress_map` "exp" and "reciprocal" are exp(-m_t) and 1 / (1 + m_t) instead.
+    * signals "recall", "triplet", "similarity": `batch_progress`.
+    * `smooth` "coefficient": lambda^t = mu lambda^(t-1) + (1 - mu) lambda_max a_t^gamma;
+      "signal": lambda^t = lambda_max (average of a_t)^gamma. mu is `momentum`; with
+      `bias_correction` averages are divided by 1 - mu^t, as Adam's are.
+    * signals "step" (t / total_steps), "constant" (1) and "course" (a recorded `course`, one value
+      an update, the last one kept) read no batch and are not averaged: open-loop controls.
+
+    lambda is 0 before the first update. The state lives in buffers: saved, restored and moved with
+    the module. The defaults are the closest reading's; sharp DPHR's are signal="recall",
+    smooth="signal", bias_correction=True.
+
+    Raises ValueError for an unknown signal, map or smoothing, "step" without total_steps, "course"
+    without a course, or a setting out of range. Grade: [S] a moving average of recent unweighted
+    triplet losses and a coefficient smoothed by an exponential moving average; [O] window, maps to
+    progress, momentum and all other signals. Taught in: book/05.
     """
 
     average: Tensor
@@ -63,15 +79,26 @@ class ProgressiveWeight(nn.Module):
 
     def __init__(
         self,
-        signal: str = "recall",
+        signal: str = "loss",
         lambda_max: float = 1.0,
         gamma: float = 1.0,
         momentum: float = 0.99,
         total_steps: int | None = None,
+        *,
+        window: int = 100,
+        progress_map: str = "relative",
+        smooth: str = "coefficient",
+        bias_correction: bool = False,
+        course: Sequence[float] | None = None,
     ):
         super().__init__()
-        if signal not in SIGNALS:
-            raise ValueError(f"signal is {signal!r}; expected one of {SIGNALS}")
+        for name, value, known in (
+            ("signal", signal, SIGNALS),
+            ("progress_map", progress_map, PROGRESS_MAPS),
+            ("smooth", smooth, SMOOTHS),
+        ):
+            if value not in known:
+                raise ValueError(f"{name} is {value!r}; expected one of {known}")
         if signal == "step" and not (total_steps and total_steps > 0):
             raise ValueError(
                 f"total_steps is {total_steps}; signal='step' needs the number of optimiser steps"
@@ -80,10 +107,19 @@ class ProgressiveWeight(nn.Module):
             raise ValueError(f"lambda_max is {lambda_max}, gamma {gamma}; expected >= 0 and > 0")
         if not 0 <= momentum < 1:
             raise ValueError(f"momentum is {momentum}; expected 0 (no average) to below 1")
+        if isinstance(window, bool) or not isinstance(window, int) or window < 1:
+            raise ValueError(f"window is {window!r}; expected a whole number of steps, at least 1")
         self.signal, self.lambda_max, self.gamma = signal, lambda_max, gamma
         self.momentum, self.total_steps = momentum, total_steps
+        self.window, self.progress_map = window, progress_map
+        self.smooth, self.bias_correction = smooth, bias_correction
         self.register_buffer("average", torch.zeros(()))
         self.register_buffer("steps", torch.zeros((), dtype=torch.long))
+        if signal == "loss":
+            self.register_buffer("losses", torch.zeros(window))  # the last ones, in a ring
+            self.register_buffer("first_mean", torch.zeros(()))  # of the first `window`
+        if signal == "course":
+            self.register_buffer("course", _checked_course(course), persistent=False)
 
     @property
     def updates_now(self) -> bool:
@@ -92,54 +128,102 @@ class ProgressiveWeight(nn.Module):
 
     @property
     def reads_batch(self) -> bool:
-        """Whether the signal is read off the batch ("step" and "constant" are not)."""
+        """Whether the signal is read off the batch (the open-loop ones are not)."""
         return self.signal not in _OPEN_LOOP
 
     @torch.no_grad()
-    def update(self, progress: Tensor | float | None, rows: int | None) -> None:
-        """Take in one batch's progress in [0, 1], read off `rows` queries.
+    def update(self, read: Tensor | float | None, rows: int | None) -> None:
+        """Take in what one batch of `rows` queries gave: its progress, or for "loss" its L_tri.
 
-        Where torch.distributed runs, all ranks must call it together: progress is averaged over
-        them by row count, so that every rank has the same lambda; with `rows` None it is taken
+        Where torch.distributed runs, all ranks must call it together: what was read is averaged
+        over them by row count, so that every rank has the same lambda; with `rows` None it is taken
         for read off the rows of all of them.
         """
         self.steps.add_(1)
-        if self.reads_batch:
-            progress = torch.as_tensor(progress, dtype=torch.float32)
-            if progress.device != self.average.device:
-                self.to(progress.device)  # a loss that was never moved follows its input
-            several = dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1
-            if several and rows is not None:
-                total = torch.stack([progress * rows, torch.full_like(progress, rows)])
-                dist.all_reduce(total)
-                progress = total[0] / total[1]
+        if not self.reads_batch:
+            return
+        read = torch.as_tensor(read, dtype=torch.float32)
+        if read.device != self.average.device:
+            self.to(read.device)  # a loss that was never moved follows its input
+        several = dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1
+        if several and rows is not None:
+            total = torch.stack([read * rows, torch.full_like(read, rows)])
+            dist.all_reduce(total)
+            read = total[0] / total[1]
+        progress = self._progress_of_losses(read) if self.signal == "loss" else read
+        if self.smooth == "coefficient" and self.gamma != 1:
+            progress = progress**self.gamma
+        if self.bias_correction:
+            # a_t = a_(t-1) + (s_t - a_(t-1)) (1 - m) / (1 - m^t): corrected at every step
             log_momentum = math.log(self.momentum) if self.momentum else -math.inf
             decayed = torch.expm1(self.steps * log_momentum)  # m^t - 1
-            gap = progress - self.average
-            self.average.addcdiv_(gap, decayed, value=self.momentum - 1).clamp_(0, 1)
+            self.average.addcdiv_(progress - self.average, decayed, value=self.momentum - 1)
+        else:
+            self.average.lerp_(progress.to(self.average.dtype), 1 - self.momentum)
+        self.average.clamp_(0, 1)
+
+    def _progress_of_losses(self, loss: Tensor) -> Tensor:
+        """The progress after one more L_tri; a loss that is not finite is left out."""
+        loss = torch.where(loss.isfinite(), loss, self.losses.mean()).to(self.losses.dtype)
+        self.losses.scatter_(0, ((self.steps - 1) % self.window)[None], loss[None])
+        mean = self.losses.sum() / self.steps.clamp(max=self.window)
+        if self.progress_map == "exp":
+            return torch.exp(-mean)
+        if self.progress_map == "reciprocal":
+            return 1 / (1 + mean)
+        self.first_mean.copy_(torch.where(self.steps <= self.window, mean, self.first_mean))
+        tiny = torch.finfo(mean.dtype).tiny  # a loss of zero from the start is no progress
+        return (1 - mean / self.first_mean.clamp_min(tiny)).clamp(0, 1)
 
     def progress(self) -> Tensor:
-        """The progress behind the present lambda, scalar in [0, 1]; changes nothing."""
+        """The progress behind the present lambda, scalar in [0, 1]; changes nothing.
+
+        With smooth="coefficient" it is lambda / lambda_max; a course may lie above 1.
+        """
         if self.signal == "constant":
             return torch.ones_like(self.average)
         if self.signal == "step":
             return (self.steps / self.total_steps).clamp(max=1).to(self.average.dtype)
+        if self.signal == "course":
+            last = self.course.shape[0] - 1
+            now = self.course.gather(0, (self.steps - 1).clamp(0, last)[None])[0]
+            return torch.where(self.steps > 0, now, 0.0).to(self.average.dtype)
         return self.average.clone()
 
     def value(self) -> Tensor:
-        """The present lambda, scalar in [0, lambda_max]; changes nothing."""
+        """The present lambda, scalar; changes nothing."""
         progress = self.progress()
-        return self.lambda_max * (progress if self.gamma == 1 else progress**self.gamma)
+        bent = self.gamma != 1 and (self.smooth == "signal" or not self.reads_batch)
+        return self.lambda_max * (progress**self.gamma if bent else progress)
 
-    def forward(self, distance: Tensor, negatives: Tensor) -> Tensor:
-        """lambda for this batch, updated before use in train() with gradients enabled."""
+    def forward(self, distance: Tensor, negatives: Tensor, triplet: Tensor | None = None) -> Tensor:
+        """lambda for this batch, updated before use in train() with gradients enabled.
+
+        distance, negatives (B, B) as for `batch_progress`; `triplet`: L_tri, for the signal "loss".
+        """
         if self.updates_now:
-            read = batch_progress(distance, negatives, self.signal) if self.reads_batch else None
+            read = None
+            if self.signal == "loss":
+                read = triplet
+            elif self.reads_batch:
+                read = batch_progress(distance, negatives, self.signal)
             self.update(read, rows=distance.shape[0])
         return self.value().to(distance)
 
     def extra_repr(self) -> str:
         return (
             f"signal={self.signal!r}, lambda_max={self.lambda_max}, gamma={self.gamma}, "
-            f"momentum={self.momentum}, total_steps={self.total_steps}"
+            f"momentum={self.momentum}, total_steps={self.total_steps}, window={self.window}, "
+            f"progress_map={self.progress_map!r}, smooth={self.smooth!r}, "
+            f"bias_correction={self.bias_correction}"
         )
+
+
+def _checked_course(course: Sequence[float] | None) -> Tensor:
+    values = torch.as_tensor(list(course or ()), dtype=torch.float32)
+    if values.ndim != 1 or not len(values) or not values.isfinite().all() or (values < 0).any():
+        raise ValueError(
+            f"course has {len(values)} values; signal='course' needs one or more, each finite and "
+            "0 or more: lambda after the first, second, ... update"
+        )
+    return values

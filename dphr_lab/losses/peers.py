@@ -15,8 +15,8 @@ from dphr_lab.losses.distances import (
     similarities,
 )
 from dphr_lab.losses.infonce import SymmetricInfoNCE, info_nce
+from dphr_lab.losses.margins import soft_margin_triplet
 from dphr_lab.losses.rda import check_weights, rda_hardness
-from dphr_lab.losses.triplet import soft_margin_triplet
 
 MINING = ("hardest", "semi_hard")
 WEIGHTINGS = ("rda", "hcl")

@@ -9,8 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from dphr_lab.losses.margins import as_column
 from dphr_lab.losses.rda import rda_hardness
-from dphr_lab.losses.triplet import as_column
 
 
 def soft_margin_sharpness(d_pos: Tensor, d_neg: Tensor, alpha: float = 10.0) -> Tensor:

@@ -9,9 +9,9 @@ from dphr_lab.settings.checks import check_types, check_value
 # name -> what it is; `training.make_loss` builds each
 LOSSES = {
     "triplet": "L_tri: every negative of the batch, soft margin",
-    "rda": "L_tri + RDA-weighted term at a constant lambda (sample level only)",
-    "palw": "L_tri scaled by progress, weights of one (batch level only)",
-    "dphr": "DPHR: both levels (our reading of the paper)",
+    "rda": "L_tri + the interval-weighted term at a constant lambda (sample level only)",
+    "palw": "L_tri scaled by the loss signal's lambda, weights of one (batch level only)",
+    "dphr": "DPHR, our closest reading of the paper: both levels",
     "dphr_infonce": "symmetric InfoNCE + DPHR, both with their defaults",
     "sharp": "sharp DPHR (ours): exponential map of sharpness 16, recall as the signal",
     "sharp_rda": "L_tri + the sharp weighted term at a constant lambda",

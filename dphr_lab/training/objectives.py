@@ -97,8 +97,9 @@ def make_loss(settings: Settings, parts: int = 1) -> nn.Module:
     """The loss that `settings.loss` names, with `settings.loss_options` as keywords.
 
     With `settings.pair_on` "parts" it is the mean over the `parts` of the host's vectors. "none"
-    is a loss of zero, "rda" is DPHR at a constant lambda, "palw" is DPHR with weights of one.
-    Raises `ValueError` for an option that the loss does not know.
+    is a loss of zero, "rda" is DPHR at a constant lambda, "palw" is DPHR with weights of one;
+    "sharp…" are those of sharp DPHR (ours), all others of the closest reading. Raises `ValueError`
+    for an option that the loss does not know.
     """
     if settings.loss == "none":
         return with_keywords(NoPairLoss, settings.loss_options, "loss_options")

@@ -38,7 +38,9 @@ def plain_dphr(z_query, z_gallery, negatives, lam, normalise="query"):
     total = 0.0
     distance = pairwise_distance(z_query, z_gallery)
     for d in (distance, distance.T):
-        weights = rda_weights(rda_hardness(d.diagonal(), d), negatives, normalise=normalise)
+        weights = rda_weights(
+            rda_hardness(d.diagonal(), d), negatives, weight_map="exp", normalise=normalise
+        )
         pieces = (1 + lam * weights) * soft_margin_triplet(d.diagonal(), d)
         total = total + ((pieces * negatives).sum(1) / negatives.sum(1)).mean() / 2
     return total
@@ -55,7 +57,7 @@ def assert_close(one, other, tolerance):
 def test_blocks_do_not_change_the_result(monkeypatch, elements, labelled, normalise):
     monkeypatch.setattr(closed_form, "_BLOCK_ELEMENTS", elements)
     z, places = batch(50), labels(50) if labelled else None
-    loss = DPHRLoss(signal="triplet", normalise=normalise)
+    loss = DPHRLoss.sharp(signal="triplet", normalise=normalise)
     got = value_and_gradient(loss, *z, places=places)
     negatives = loss.terms(*z, places)["negatives"]
     lam = loss.progressive.value().item()
@@ -68,10 +70,10 @@ def test_blocks_do_not_change_the_result(monkeypatch, elements, labelled, normal
 @pytest.mark.parametrize("labelled", [False, True])
 def test_chunks_do_not_change_loss_gradient_or_state(signal, labelled):
     z, places = batch(33), labels(33) if labelled else None
-    whole = DPHRLoss(signal=signal, total_steps=9)
+    whole = DPHRLoss.sharp(signal=signal, total_steps=9)
     want = value_and_gradient(whole, *z, places=places)
     for chunk_size in (1, 8, 33, 100):
-        chunked = DPHRLoss(signal=signal, total_steps=9, chunk_size=chunk_size)
+        chunked = DPHRLoss.sharp(signal=signal, total_steps=9, chunk_size=chunk_size)
         assert_close(value_and_gradient(chunked, *z, places=places), want, 1e-11)
         torch.testing.assert_close(chunked.progressive.value(), whole.progressive.value())
 
@@ -80,7 +82,7 @@ def test_chunks_do_not_change_loss_gradient_or_state(signal, labelled):
 @pytest.mark.parametrize("labelled", [False, True])
 def test_the_sweep_reads_the_progress_that_the_plain_form_reads(signal, labelled):
     z, places = batch(33, 8), labels(33) if labelled else None
-    fast, slow = DPHRLoss(signal=signal), DPHRLoss(signal=signal, detach=False)
+    fast, slow = DPHRLoss.sharp(signal=signal), DPHRLoss.sharp(signal=signal, detach=False)
     fast(*z, places), slow(*z, places)
     assert 0.05 < fast.progressive.value() < 0.95
     torch.testing.assert_close(fast.progressive.value(), slow.progressive.value())
@@ -88,9 +90,9 @@ def test_the_sweep_reads_the_progress_that_the_plain_form_reads(signal, labelled
 
 def test_chunks_at_full_size_in_float32():
     z = batch(2048, 32, torch.float32)
-    want = value_and_gradient(DPHRLoss(), *z)
-    assert_close(value_and_gradient(DPHRLoss(chunk_size=300), *z), want, 1e-5)
-    exact = value_and_gradient(DPHRLoss(), *(each.double() for each in z))
+    want = value_and_gradient(DPHRLoss.sharp(), *z)
+    assert_close(value_and_gradient(DPHRLoss.sharp(chunk_size=300), *z), want, 1e-5)
+    exact = value_and_gradient(DPHRLoss.sharp(), *(each.double() for each in z))
     assert_close([each.double() for each in want], exact, 1e-5)
 
 
@@ -103,16 +105,16 @@ def test_triplet_in_chunks():
 
 def test_chunk_size_is_checked():
     with pytest.raises(ValueError, match="chunk_size is 0"):
-        DPHRLoss(chunk_size=0)
+        DPHRLoss.sharp(chunk_size=0)
     with pytest.raises(ValueError, match="need detach=True"):
-        DPHRLoss(chunk_size=8, detach=False)
+        DPHRLoss.sharp(chunk_size=8, detach=False)
 
 
 def test_gradient_flows_to_one_side_alone_scales_and_accumulates():
     z_query, z_gallery = batch(8)
-    _, grad_query, _ = value_and_gradient(DPHRLoss(signal="constant"), z_query, z_gallery)
+    _, grad_query, _ = value_and_gradient(DPHRLoss.sharp(signal="constant"), z_query, z_gallery)
     leaf = z_query.clone().requires_grad_()
-    loss = 3 * DPHRLoss(signal="constant")(leaf, z_gallery)
+    loss = 3 * DPHRLoss.sharp(signal="constant")(leaf, z_gallery)
     loss.backward(retain_graph=True)
     loss.backward()
     torch.testing.assert_close(leaf.grad, 6 * grad_query)
@@ -121,14 +123,14 @@ def test_gradient_flows_to_one_side_alone_scales_and_accumulates():
 def test_inputs_are_left_alone():
     z = batch(8)
     before = [each.clone() for each in z]
-    value_and_gradient(DPHRLoss(chunk_size=3), *z)
+    value_and_gradient(DPHRLoss.sharp(chunk_size=3), *z)
     with torch.no_grad():
-        assert not DPHRLoss()(*z).requires_grad
+        assert not DPHRLoss.sharp()(*z).requires_grad
     assert all(torch.equal(a, b) for a, b in zip(z, before, strict=True))
 
 
 LOSSES = {
-    "dphr": lambda: DPHRLoss(),
+    "dphr": lambda: DPHRLoss.sharp(),
     "triplet": lambda: TripletLoss(),
     "infonce": lambda: SymmetricInfoNCE(),
 }

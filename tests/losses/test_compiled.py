@@ -18,7 +18,7 @@ class Pairs(torch.nn.Module):
         super().__init__()
         torch.manual_seed(0)
         self.encoder = torch.nn.Linear(DIM, 8)
-        self.loss = DPHRLoss(alpha=5.0, momentum=0.5)
+        self.loss = DPHRLoss.sharp(alpha=5.0, momentum=0.5)
 
     def forward(self, inputs):
         return self.loss(*F.normalize(self.encoder(inputs), dim=-1))

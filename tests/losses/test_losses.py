@@ -130,7 +130,7 @@ VARIANTS = [
 def test_dphr_is_the_double_loop(settings, places):
     z = batch()
     labels = None if places is None else torch.tensor(places)
-    loss = DPHRLoss(**settings, signal="constant", lambda_max=0.75)
+    loss = DPHRLoss.sharp(**settings, signal="constant", lambda_max=0.75)
     assert_same(
         value_and_gradient(lambda q, g: loss(q, g, labels), *z),
         value_and_gradient(lambda q, g: slow_dphr(q, g, places, 0.75, **settings), *z),
@@ -146,7 +146,7 @@ def test_dphr_is_the_double_loop(settings, places):
 def test_rescaled_dphr_is_the_double_loop_over_one_plus_lambda(settings, places):
     z = batch()
     labels = None if places is None else torch.tensor(places)
-    loss = DPHRLoss(**settings, rescale=True, signal="constant", lambda_max=0.75)
+    loss = DPHRLoss.sharp(**settings, rescale=True, signal="constant", lambda_max=0.75)
     want = value_and_gradient(lambda q, g: slow_dphr(q, g, places, 0.75, **settings) / 1.75, *z)
     assert_same(value_and_gradient(lambda q, g: loss(q, g, labels), *z), want)
     torch.testing.assert_close(loss.terms(*z, labels)["loss"], want[0])
@@ -154,7 +154,7 @@ def test_rescaled_dphr_is_the_double_loop_over_one_plus_lambda(settings, places)
 
 def test_rescaled_palw_alone_is_the_triplet_term():
     z = batch()
-    loss = DPHRLoss(weight_map=None, rescale=True)
+    loss = DPHRLoss.sharp(weight_map=None, rescale=True)
     assert_same(value_and_gradient(loss, *z), value_and_gradient(TripletLoss(), *z))
     assert loss.progressive.value() > 0
 
@@ -176,10 +176,12 @@ def test_gradcheck(name):
     if name == "triplet":
         loss = TripletLoss()
     elif name == "frozen":
-        loss = DPHRLoss(weight_map=None, signal="constant")  # constant weights: an exact gradient
+        loss = DPHRLoss.sharp(
+            weight_map=None, signal="constant"
+        )  # constant weights: an exact gradient
     else:
         normalise = "batch" if "batch" in name else "query"
-        loss = DPHRLoss(detach=False, normalise=normalise, signal="constant")
+        loss = DPHRLoss.sharp(detach=False, normalise=normalise, signal="constant")
     assert gradcheck(loss, z)
 
 
@@ -201,11 +203,13 @@ def frozen_form(weights, lam):
 
 def test_detached_gradient_is_the_frozen_forms_and_that_passes_gradcheck():
     z = batch()
-    loss = DPHRLoss(signal="constant", lambda_max=0.625)
+    loss = DPHRLoss.sharp(signal="constant", lambda_max=0.625)
     frozen = frozen_form(loss.terms(*z)["weights"], 0.625)
     assert_same(value_and_gradient(loss, *z), value_and_gradient(frozen, *z))
     assert gradcheck(frozen, [each.requires_grad_() for each in z])
-    attached = value_and_gradient(DPHRLoss(signal="constant", lambda_max=0.625, detach=False), *z)
+    attached = value_and_gradient(
+        DPHRLoss.sharp(signal="constant", lambda_max=0.625, detach=False), *z
+    )
     assert (attached[1][0] - value_and_gradient(loss, *z)[1][0]).abs().max() > 1e-3
 
 
@@ -265,7 +269,10 @@ def test_weights_grow_with_hardness_and_have_the_stated_mean(weight_map, normali
 
 def test_equal_hardness_gives_equal_weights_whatever_it_is():
     for h in (0.1, 0.9):
-        torch.testing.assert_close(rda_weights(torch.full((3, 4), h)), torch.ones(3, 4))
+        torch.testing.assert_close(
+            rda_weights(torch.full((3, 4), h), weight_map="exp", normalise="query"),
+            torch.ones(3, 4),
+        )
 
 
 # ---- algebra of the loss --------------------------------------------------------------------
@@ -275,7 +282,7 @@ def test_equal_hardness_gives_equal_weights_whatever_it_is():
 @pytest.mark.parametrize("normalise", ["query", "batch", "none"])
 def test_beta_zero_with_lambda_one_is_twice_the_triplet_term(weight_map, normalise):
     z = batch()
-    loss = DPHRLoss(weight_map=weight_map, beta=0.0, normalise=normalise, signal="constant")
+    loss = DPHRLoss.sharp(weight_map=weight_map, beta=0.0, normalise=normalise, signal="constant")
     twice = value_and_gradient(lambda *z: 2 * TripletLoss()(*z), *z)
     assert_same(value_and_gradient(loss, *z), twice)
 
@@ -283,11 +290,13 @@ def test_beta_zero_with_lambda_one_is_twice_the_triplet_term(weight_map, normali
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 10**6), st.integers(2, 12), st.floats(0, 64))
 def test_weighted_term_is_never_below_the_plain_one(seed, rows, beta):
-    terms = DPHRLoss(beta=beta).terms(*batch(rows, 3, seed))
+    terms = DPHRLoss.sharp(beta=beta).terms(*batch(rows, 3, seed))
     assert terms["weighted"] >= terms["triplet"] - 1e-12
 
 
-@pytest.mark.parametrize("loss", [TripletLoss(), DPHRLoss(signal="constant"), SymmetricInfoNCE()])
+@pytest.mark.parametrize(
+    "loss", [TripletLoss(), DPHRLoss.sharp(signal="constant"), SymmetricInfoNCE()]
+)
 def test_order_of_places_and_rotation_do_not_matter(loss):
     z_query, z_gallery = batch()
     labels = torch.tensor(PLACES)
@@ -302,7 +311,9 @@ def test_order_of_places_and_rotation_do_not_matter(loss):
         torch.testing.assert_close(other, value)
 
 
-@pytest.mark.parametrize("loss", [TripletLoss(), DPHRLoss(signal="constant"), DPHRLoss()])
+@pytest.mark.parametrize(
+    "loss", [TripletLoss(), DPHRLoss.sharp(signal="constant"), DPHRLoss.sharp()]
+)
 def test_rows_of_the_same_place_are_not_negatives(loss):
     """Showing every place twice changes no mean, unless a place's own rows were its negatives."""
     z_query, z_gallery = batch(4)
@@ -319,8 +330,8 @@ def test_rows_of_the_same_place_are_not_negatives(loss):
 def test_base_loss_is_joined_by_mu():
     z = batch()
     base = SymmetricInfoNCE()
-    joined = DPHRLoss(signal="constant", base=base, mu=0.25)
-    expected = base(*z) + 0.25 * DPHRLoss(signal="constant")(*z)
+    joined = DPHRLoss.sharp(signal="constant", base=base, mu=0.25)
+    expected = base(*z) + 0.25 * DPHRLoss.sharp(signal="constant")(*z)
     torch.testing.assert_close(joined(*z), expected)
     assert [name for name, _ in joined.named_parameters()] == ["base.logit_scale"]
     torch.testing.assert_close(joined.terms(*z)["loss"], expected)
@@ -328,7 +339,7 @@ def test_base_loss_is_joined_by_mu():
 
 def test_terms_add_up_and_name_what_happened():
     z = by_angle(0, 90), by_angle(60, 80)  # row 0: positive at 60 deg, negative at 80 deg
-    terms = DPHRLoss(signal="constant", lambda_max=0.5).terms(*z)
+    terms = DPHRLoss.sharp(signal="constant", lambda_max=0.5).terms(*z)
     torch.testing.assert_close(terms["loss"], terms["triplet"] + 0.5 * terms["weighted"])
     assert terms["violations"].item() == pytest.approx(0.25)  # gallery 0 is nearer to query 1
     assert terms["recall"].item() == pytest.approx(0.5)  # 3 of 4 right, chance one half
@@ -362,7 +373,7 @@ def test_progress_is_zero_for_a_collapsed_encoder_and_high_for_a_perfect_one(sig
 
 
 def test_average_is_bias_corrected_and_used_after_the_update():
-    weight = ProgressiveWeight(momentum=0.9, lambda_max=2.0, gamma=2.0)
+    weight = ProgressiveWeight("recall", 2.0, 2.0, 0.9, smooth="signal", bias_correction=True)
     assert weight.value() == 0
     raw = 0.0
     for t, progress in enumerate([0.3, 0.8, 0.1], start=1):
@@ -374,21 +385,21 @@ def test_average_is_bias_corrected_and_used_after_the_update():
 
 
 def test_open_loop_signals():
-    loss = DPHRLoss(signal="step", total_steps=4, lambda_max=0.8)
+    loss = DPHRLoss.sharp(signal="step", total_steps=4, lambda_max=0.8)
     z = batch()
     seen = []
     for _ in range(6):
         loss(*z)
         seen.append(loss.progressive.value().item())
     assert seen == pytest.approx([0.2, 0.4, 0.6, 0.8, 0.8, 0.8])
-    assert DPHRLoss(signal="constant", lambda_max=0.8).progressive.value().item() == pytest.approx(
-        0.8
-    )
+    assert DPHRLoss.sharp(
+        signal="constant", lambda_max=0.8
+    ).progressive.value().item() == pytest.approx(0.8)
 
 
 def test_state_moves_only_in_training_with_gradients():
     z = batch(dtype=torch.float32)
-    loss = DPHRLoss()
+    loss = DPHRLoss.sharp()
     loss.terms(*z)
     with torch.no_grad():
         loss(*z)
@@ -407,16 +418,16 @@ def test_a_diverged_batch_shows_in_the_loss_and_spares_the_state(signal):
     z_query, z_gallery = batch()
     z_query[2] = torch.nan
     for detach in (True, False):
-        loss = DPHRLoss(signal=signal, detach=detach)
+        loss = DPHRLoss.sharp(signal=signal, detach=detach)
         value = loss(z_query, z_gallery)
         assert value.isnan() and 0 <= loss.progressive.value() <= 1
 
 
 def test_state_is_saved_and_restored():
-    loss = DPHRLoss(momentum=0.5)
+    loss = DPHRLoss.sharp(momentum=0.5)
     for seed in range(3):
         loss(*batch(seed=seed))
-    restored = DPHRLoss(momentum=0.5)
+    restored = DPHRLoss.sharp(momentum=0.5)
     restored.load_state_dict(loss.state_dict())
     z = batch(seed=9)
     assert torch.equal(loss(*z), restored(*z))
@@ -428,7 +439,7 @@ import sys, torch, torch.distributed as dist
 from dphr_lab.losses import ProgressiveWeight
 rank, store = int(sys.argv[1]), sys.argv[2]
 dist.init_process_group("gloo", init_method="file://" + store, rank=rank, world_size=2)
-weight = ProgressiveWeight(momentum=0.0)
+weight = ProgressiveWeight("recall", momentum=0.0)
 weight.update([0.2, 0.8][rank], rows=[1, 3][rank])
 print(weight.value().item())
 dist.destroy_process_group()
@@ -502,12 +513,14 @@ def test_temperature_is_learned_or_fixed_and_capped():
 LOSSES = {
     "triplet": lambda: TripletLoss(),
     "hinge": lambda: TripletLoss(form="hinge"),
-    "dphr": lambda: DPHRLoss(lambda_max=1.0),
-    "dphr constant": lambda: DPHRLoss(signal="constant", beta=100.0),
-    "dphr power": lambda: DPHRLoss(signal="similarity", weight_map="power", normalise="batch"),
-    "dphr attached": lambda: DPHRLoss(signal="constant", detach=False),
-    "dphr rescaled": lambda: DPHRLoss(rescale=True),
-    "dphr base": lambda: DPHRLoss(signal="triplet", base=SymmetricInfoNCE()),
+    "dphr": lambda: DPHRLoss.sharp(lambda_max=1.0),
+    "dphr constant": lambda: DPHRLoss.sharp(signal="constant", beta=100.0),
+    "dphr power": lambda: DPHRLoss.sharp(
+        signal="similarity", weight_map="power", normalise="batch"
+    ),
+    "dphr attached": lambda: DPHRLoss.sharp(signal="constant", detach=False),
+    "dphr rescaled": lambda: DPHRLoss.sharp(rescale=True),
+    "dphr base": lambda: DPHRLoss.sharp(signal="triplet", base=SymmetricInfoNCE()),
     "infonce": lambda: SymmetricInfoNCE(),
 }
 DEGENERATE = {
@@ -579,16 +592,16 @@ def test_errors_say_what_was_found_and_what_to_do(name):
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda: DPHRLoss(weight_map="cubic"), "weight_map is 'cubic'"),
-        (lambda: DPHRLoss(normalise="rows"), "normalise is 'rows'"),
-        (lambda: DPHRLoss(beta=-1), "beta is -1"),
-        (lambda: DPHRLoss(form="soft"), "form is 'soft'"),
-        (lambda: DPHRLoss(alpha=0), "alpha is 0"),
-        (lambda: DPHRLoss(ratio="none"), "ratio is 'none'"),
-        (lambda: DPHRLoss(signal="loss"), "signal is 'loss'"),
-        (lambda: DPHRLoss(signal="step"), "total_steps is None"),
-        (lambda: DPHRLoss(lambda_max=-1), "lambda_max is -1"),
-        (lambda: DPHRLoss(momentum=1.0), "momentum is 1.0"),
+        (lambda: DPHRLoss.sharp(weight_map="cubic"), "weight_map is 'cubic'"),
+        (lambda: DPHRLoss.sharp(normalise="rows"), "normalise is 'rows'"),
+        (lambda: DPHRLoss.sharp(beta=-1), "beta is -1"),
+        (lambda: DPHRLoss.sharp(form="soft"), "form is 'soft'"),
+        (lambda: DPHRLoss.sharp(alpha=0), "alpha is 0"),
+        (lambda: DPHRLoss.sharp(ratio="none"), "ratio is 'none'"),
+        (lambda: DPHRLoss.sharp(signal="losses"), "signal is 'losses'"),
+        (lambda: DPHRLoss.sharp(signal="step"), "total_steps is None"),
+        (lambda: DPHRLoss.sharp(lambda_max=-1), "lambda_max is -1"),
+        (lambda: DPHRLoss.sharp(momentum=1.0), "momentum is 1.0"),
         (lambda: SymmetricInfoNCE(temperature=0), "temperature is 0"),
         (lambda: SymmetricInfoNCE(label_smoothing=1.0), "label_smoothing is 1.0"),
     ],

@@ -284,7 +284,7 @@ def test_adapted_losses_learn(name):
 
 
 ALL = {
-    "dphr": lambda: DPHRLoss(signal="constant"),
+    "dphr": lambda: DPHRLoss.sharp(signal="constant"),
     "triplet": TripletLoss,
     "infonce": SymmetricInfoNCE,
     **{name: make for name, (make, _) in CASES.items()},
@@ -312,7 +312,7 @@ def test_pytorch_metric_learnings_call(name):
 def test_the_broken_ratio_compares_with_the_batch_mean():
     angles = torch.tensor([[0.0, 90.0, 200.0], [20.0, 150.0, 210.0]]).deg2rad().double()
     z_query, z_gallery = (torch.stack([a.cos(), a.sin()], 1) for a in angles)
-    terms = DPHRLoss(ratio="batch_mean").terms(z_query, z_gallery)
+    terms = DPHRLoss.sharp(ratio="batch_mean").terms(z_query, z_gallery)
     d_pos = sum(2 * math.sin(math.radians(x / 2)) for x in (20, 60, 10)) / 3
     d_neg = 2 * math.sin(math.radians(150 / 2))
     assert terms["hardness"][0, 0, 1].item() == pytest.approx(d_pos / (d_pos + d_neg))

@@ -17,6 +17,7 @@ from tests.helpers import ROOT
 
 ROWS = 11  # 6 and 5 on two ranks, 4, 4 and 3 on three
 TRAINING = {
+    "loss": "sharp",
     "steps": 1,
     "batch": 7,  # pairs: 4 and 3, or 3, 2 and 2
     "augmentation": None,
@@ -34,6 +35,19 @@ DIRECT = {  # name -> how a loss is called once, and its settings
     "own rows, one or none on the others": dict(lopsided=True, **SOON),
     "own rows beside a base": dict(base=SymmetricInfoNCE(learn_temperature=False), **SOON),
     "own rows of the triplet term": dict(kind=TripletLoss, labelled=False),
+    "own rows of the closest reading": dict(kind=DPHRLoss, momentum=0.0, progress_map="exp"),
+    "own rows, the range of h": dict(
+        kind=DPHRLoss, scale="minmax", momentum=0.0, progress_map="exp"
+    ),
+    "own rows, the range of h in chunks": dict(
+        kind=DPHRLoss,
+        scale="minmax",
+        w_max=4.0,
+        chunk_size=2,
+        labelled=False,
+        momentum=0.0,
+        progress_map="reciprocal",
+    ),
 }
 
 # Run by one process and by several; each rank writes what it found.
@@ -59,7 +73,7 @@ def direct(case: str, rank: int, world: int) -> dict:
     dtype, labelled = options.pop("dtype", torch.float64), options.pop("labelled", True)
     own_rows_alone = options.pop("own_rows_alone", True)
     lopsided = options.pop("lopsided", False)
-    loss = options.pop("kind", DPHRLoss)(**options, across_processes=own_rows_alone)
+    loss = options.pop("kind", DPHRLoss.sharp)(**options, across_processes=own_rows_alone)
     torch.manual_seed(0)
     encoder = torch.nn.Linear(6, 4, dtype=dtype)
     inputs = torch.randn(2, ROWS, 6, dtype=dtype)
@@ -88,7 +102,7 @@ def own_part(rank: int, world: int) -> list[torch.Tensor]:
 
 def diverged(rank: int, world: int) -> tuple[bool, torch.Tensor]:
     """Whether the loss says that a row of the first rank is NaN, and the progress read off it."""
-    loss, z = DPHRLoss(momentum=0.0, across_processes=True), own_part(rank, world)
+    loss, z = DPHRLoss.sharp(momentum=0.0, across_processes=True), own_part(rank, world)
     if rank == 0:
         with torch.no_grad():
             z[0][1] = torch.nan
@@ -98,7 +112,7 @@ def diverged(rank: int, world: int) -> tuple[bool, torch.Tensor]:
 def products(rank: int, world: int) -> int:
     """Operations of the matrix products of one step."""
     with FlopCounterMode(display=False) as counter:
-        DPHRLoss(across_processes=True)(*own_part(rank, world)).backward()
+        DPHRLoss.sharp(across_processes=True)(*own_part(rank, world)).backward()
     return counter.get_total_flops()
 
 

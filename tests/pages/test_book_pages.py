@@ -297,8 +297,12 @@ def test_question_9_equal_hardness_is_equal_weight():
     d_neg = torch.ones(2, 5, dtype=torch.float64)
     h = rda_hardness(torch.tensor([1 / 9, 9.0], dtype=torch.float64), d_neg)
     torch.testing.assert_close(h[:, 0], torch.tensor([0.1, 0.9], dtype=torch.float64))
-    torch.testing.assert_close(rda_weights(h), torch.ones_like(h))
-    batch, none = (rda_weights(h, normalise=how)[:, 0] for how in ("batch", "none"))
+    torch.testing.assert_close(
+        rda_weights(h, weight_map="exp", normalise="query"), torch.ones_like(h)
+    )
+    batch, none = (
+        rda_weights(h, weight_map="exp", normalise=how)[:, 0] for how in ("batch", "none")
+    )
     assert batch[1] > batch[0]
     assert (none[1] / none[0]).log() == pytest.approx(16 * 0.8)
 

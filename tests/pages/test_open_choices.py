@@ -10,14 +10,16 @@ import torch
 import torch.nn.functional as F
 
 from dphr_lab.losses import DPHRLoss, SymmetricInfoNCE, closed_form, rda
-from dphr_lab.losses.palw import SIGNALS
-from dphr_lab.losses.rda import NORMALISATIONS, WEIGHT_MAPS
-from dphr_lab.losses.triplet import FORMS
+from dphr_lab.losses.dphr import SHARP
+from dphr_lab.losses.margins import FORMS
+from dphr_lab.losses.palw import PROGRESS_MAPS, SIGNALS, SMOOTHS
+from dphr_lab.losses.rda import NORMALISATIONS, SCALES, WEIGHT_MAPS
 from tests.helpers import ROOT, case
 
 PAGE = (ROOT / "book" / "open_choices.md").read_text()
 CONTROLS = {"ratio", "rescale"}  # the page names them as such
-NO_CHOICES = {"total_steps", "chunk_size", "across_processes"}  # a run's length; memory; machines
+# a run's length; a recorded run; memory; machines
+NO_CHOICES = {"total_steps", "course", "chunk_size", "across_processes"}
 
 
 def table(after):
@@ -36,7 +38,7 @@ def value_of(text):
 
 def slots():
     """(keyword, values as written, keywords they need, what is said of them) of each row."""
-    for keyword, cell, _ in table("## The slots"):
+    for keyword, cell, _, _ in table("## The slots"):
         values, _, rest = cell.partition(";")
         needs = dict(text.split("=", 1) for text in code(rest) if "=" in text)
         yield code(keyword)[0], code(values), needs, rest
@@ -58,7 +60,8 @@ def batches(count=3, rows=8, dim=6):
 def trained(keyword, text):
     """(loss, gradient) of the last of some batches with one slot filled."""
     needs = {name: value_of(value) for name, value in SLOTS[keyword][1].items()}
-    loss = DPHRLoss(**needs | {keyword: value_of(text)})
+    soon = {"window": 1}  # so that lambda moves within three batches
+    loss = DPHRLoss(**soon | needs | {keyword: value_of(text)})
     for z in batches():
         z.requires_grad_()
         value = loss(*z)
@@ -78,12 +81,21 @@ def test_the_first_value_is_the_default(keyword):
     assert ast.literal_eval(SLOTS[keyword][0][0]) == PARAMETERS[keyword].default
 
 
+def test_the_column_of_sharp_is_sharp():
+    shown = {code(k)[0]: code(sharp) for k, _, sharp, _ in table("## The slots") if code(sharp)}
+    assert {keyword: ast.literal_eval(value[0]) for keyword, value in shown.items()} == SHARP
+
+
 @pytest.mark.parametrize(
     ("keyword", "offered"),
     [
         ("form", FORMS),
         ("weight_map", (*WEIGHT_MAPS, None)),
         ("normalise", NORMALISATIONS),
+        ("scale", SCALES),
+        ("progress_map", PROGRESS_MAPS),
+        ("smooth", SMOOTHS),
+        ("bias_correction", (False, True)),
         ("signal", SIGNALS),
         ("detach", (True, False)),
     ],
@@ -132,11 +144,12 @@ def page_code():
 
 
 def test_the_function_of_the_page_is_the_package_at_its_defaults():
-    names, loss = page_code(), DPHRLoss()
+    names, loss = page_code(), DPHRLoss(window=1, momentum=0.5)
     assert names["loss"].isfinite()
-    *_, z = batches()
-    z.requires_grad_()
-    value = loss(*z)
+    for z in batches():
+        z.requires_grad_()
+        value = loss(*z)
+    assert loss.progressive.value() > 0.1
     by_page = names["reading"](*z, lam=loss.progressive.value().item())
     torch.testing.assert_close(by_page, value, rtol=1e-6, atol=0)
     gradients = [torch.autograd.grad(each, z)[0] for each in (by_page, value)]

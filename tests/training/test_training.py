@@ -70,6 +70,10 @@ def test_learning_rate_rises_then_falls_to_nothing():
         "palw": DPHRLoss,
         "dphr": DPHRLoss,
         "dphr_infonce": DPHRLoss,
+        "sharp_rda": DPHRLoss,
+        "sharp_palw": DPHRLoss,
+        "sharp": DPHRLoss,
+        "sharp_infonce": DPHRLoss,
         "infonce": SymmetricInfoNCE,
         "hcl": WeightedInfoNCE,
         "hardest": MinedTripletLoss,
@@ -83,13 +87,19 @@ def test_make_loss_builds_what_the_name_says(name, kind):
         pytest.importorskip("pytorch_metric_learning")
     loss = training.make_loss(settings(loss=name))
     assert type(loss) is kind
-    if name == "rda":
-        assert (loss.progressive.signal, loss.weight_map) == ("constant", "exp")
-    if name == "palw":
-        assert (loss.progressive.signal, loss.weight_map) == ("recall", None)
-    if name == "dphr":
-        assert (loss.progressive.signal, loss.weight_map) == ("recall", "exp")
-    if name == "dphr_infonce":
+    halves = {
+        "rda": ("constant", "interval"),
+        "palw": ("loss", None),
+        "dphr": ("loss", "interval"),
+        "dphr_infonce": ("loss", "interval"),
+        "sharp_rda": ("constant", "exp"),
+        "sharp_palw": ("recall", None),
+        "sharp": ("recall", "exp"),
+        "sharp_infonce": ("recall", "exp"),
+    }
+    if name in halves:
+        assert (loss.progressive.signal, loss.settings.weight_map) == halves[name]
+    if name in ("dphr_infonce", "sharp_infonce"):
         assert isinstance(loss.base, SymmetricInfoNCE) and loss.mu == 1
         assert loss.base is not training.make_loss(settings(loss=name)).base
     if kind is MinedTripletLoss:
@@ -99,8 +109,8 @@ def test_make_loss_builds_what_the_name_says(name, kind):
 
 
 def test_loss_options_reach_the_loss_and_unknown_ones_are_named():
-    loss = training.make_loss(settings(loss="dphr", loss_options={"beta": 4, "signal": "step"}))
-    assert (loss.beta, loss.progressive.total_steps) == (4, 12)
+    loss = training.make_loss(settings(loss="sharp", loss_options={"beta": 4, "signal": "step"}))
+    assert (loss.settings.beta, loss.progressive.total_steps) == (4, 12)
     with pytest.raises(ValueError, match=r"loss_options: found bta; DPHRLoss takes alpha.*beta"):
         training.make_loss(settings(loss_options={"bta": 4}))
     if "pytorch_metric_learning" in sys.modules:
