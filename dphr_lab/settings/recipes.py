@@ -168,37 +168,54 @@ _OF_SAMPLE4GEO = (
     Choice("host_options.learn_temperature", True, "[S]", CODE),
 )
 _ALONE = (Choice("loss", "none", "[S]", "the host's own loss, without a pair loss"),)
-_DPHR_TERM = (
+_CLOSEST_TERM = (
     Choice("loss_options.alpha", 10.0, "[O]", f"{OURS}.losses.TripletLoss: of the soft margin"),
-    Choice(
-        "loss_options.weight_map",
-        "exp",
-        "[O]",
-        "RDA: that there is a map is [S]",
-    ),
-    Choice("loss_options.beta", 16.0, "[O]", "RDA's sharpness"),
-    Choice("loss_options.normalise", "query", "[O]", "a query's weights have mean 1"),
-    Choice(
-        "loss_options.signal",
-        "recall",
-        "[O]",
-        "PALW: that there is a signal is [S]",
-    ),
-    Choice("loss_options.momentum", 0.99, "[O]", "of the signal's average"),
+    Choice("loss_options.weight_map", "interval", "[S]", f"{PAPERS}: h linearly into an interval"),
+    Choice("loss_options.w_min", 0.5, "[O]", "the interval's bounds are in no source"),
+    Choice("loss_options.w_max", 1.5, "[O]", "so that the weight of h = 1/2 is 1"),
+    Choice("loss_options.scale", "none", "[O]", "h as it is"),
+    Choice("loss_options.normalise", "none", "[O]", "weights as the map gives them"),
+    Choice("loss_options.signal", "loss", "[S]", f"{PAPERS}: recent unweighted triplet losses"),
+    Choice("loss_options.window", 100, "[O]", "steps that are averaged"),
+    Choice("loss_options.progress_map", "relative", "[O]", "1 - loss / loss at the start"),
+    Choice("loss_options.smooth", "coefficient", "[S]", f"{PAPERS}: an average of the coefficient"),
+    Choice("loss_options.momentum", 0.99, "[O]", "of the coefficient's average"),
+    Choice("loss_options.bias_correction", False, "[O]", "lambda begins at 0"),
     Choice("loss_options.lambda_max", 1.0, "[O]", "PALW's largest weight"),
     Choice("loss_options.gamma", 1.0, "[O]", "PALW's exponent"),
 )
-_DPHR_IN_A_HOST = (
-    Choice("loss", "dphr", "[S]", f"{PAPERS}: DPHR joined to this host; the sum is ours [O]"),
-    *_DPHR_TERM,
-    Choice("pair_weight", 1.0, "[O]", "weight of DPHR beside the host's loss"),
+_SHARP_TERM = (
+    Choice("loss_options.alpha", 10.0, "[O]", f"{OURS}.losses.TripletLoss: of the soft margin"),
+    Choice("loss_options.weight_map", "exp", "[O]", "ours; h itself is [S]"),
+    Choice("loss_options.beta", 16.0, "[O]", "RDA's sharpness"),
+    Choice("loss_options.normalise", "query", "[O]", "a query's weights have mean 1"),
+    Choice("loss_options.signal", "recall", "[O]", "ours; that there is a signal is [S]"),
+    Choice("loss_options.smooth", "signal", "[O]", "ours"),
+    Choice("loss_options.momentum", 0.99, "[O]", "of the signal's average"),
+    Choice("loss_options.bias_correction", True, "[O]", "of the signal's average"),
+    Choice("loss_options.lambda_max", 1.0, "[O]", "PALW's largest weight"),
+    Choice("loss_options.gamma", 1.0, "[O]", "PALW's exponent"),
 )
+_SHARP = "sharp DPHR (ours)"
+_JOINED = f"{PAPERS}: DPHR joined to this host; the sum is ours [O]"
+_BESIDE = (Choice("pair_weight", 1.0, "[O]", "weight of DPHR beside the host's loss"),)
+_IN_A_HOST = {  # end of a recipe's name -> its pair loss
+    "dphr": (Choice("loss", "dphr", "[S]", _JOINED), *_CLOSEST_TERM, *_BESIDE),
+    "sharp": (Choice("loss", "sharp", "[O]", _SHARP), *_SHARP_TERM, *_BESIDE),
+}
+_READING = {"dphr": "our closest reading of DPHR", "sharp": _SHARP}
 _ON_THE_WHOLE = (Choice("pair_on", "whole", "[O]", "DPHR sees what retrieval sees"),)
 _BEFORE_DROPOUT = (Choice("host_options.pair_dropout", False, "[O]", "likewise: no dropout"),)
+_MU = Choice("loss_options.mu", 1.0, "[O]", "weight of DPHR beside InfoNCE")
 _DPHR_BESIDE_INFONCE = (
     Choice("loss", "dphr_infonce", "[S]", f"{PAPERS}: Sample4Geo with DPHR; the sum is ours [O]"),
-    *_DPHR_TERM,
-    Choice("loss_options.mu", 1.0, "[O]", "weight of DPHR beside InfoNCE"),
+    *_CLOSEST_TERM,
+    _MU,
+)
+_SHARP_BESIDE_INFONCE = (
+    Choice("loss", "sharp_infonce", "[O]", f"{_SHARP} beside InfoNCE"),
+    *_SHARP_TERM,
+    _MU,
 )
 _SUES200 = (
     Choice("batch", 64, "[O]", "120 training places, fewer after the hold-out: no 128; there 24"),
@@ -293,8 +310,8 @@ _TWIN_TOWNS = (
     Choice("augmentation.jpeg", 0, "[O]", "likewise"),
     Choice("augmentation.blur", 0, "[O]", "likewise"),
     Choice("augmentation.erase", 0, "[O]", "likewise"),
-    Choice("loss", "dphr", "[O]", "DPHR alone, our reading of the paper"),
-    *_DPHR_TERM,
+    Choice("loss", "sharp", "[O]", f"{_SHARP}, alone, as in the stored runs of chapter 06"),
+    *_SHARP_TERM,
     Choice("val_places", 60, "[O]", "whole families of twins"),
     Choice("select", "last", "[O]", "60 places tell checkpoints apart by chance only"),
 )
@@ -312,67 +329,62 @@ def _on_sues200(choices: tuple[Choice, ...]) -> tuple[Choice, ...]:
     return tuple(Choice(c.name, c.value, "[O]", kept) for c in choices)
 
 
-def _of_host(name: str, said: str, host: tuple[Choice, ...], more: tuple[Choice, ...]):
-    """A host's four recipes: on two data sets, alone and with DPHR."""
-    for data, title, choices, a_height in (
-        ("university1652", "University-1652", host, False),
-        ("sues200", "SUES-200, a model a height", _on_sues200(host), True),
-    ):
-        on_it = f"{name}-{data}"
+def _of_host(name: str, said: str, own: dict[str, tuple[Choice, ...]], more: tuple[Choice, ...]):
+    """A host's recipes, alone and with both readings of DPHR; `own` are its choices by data set."""
+    for data, (title, a_height) in _DATA.items():
+        on_it, choices = f"{name}-{data}", own[data]
         yield Recipe(on_it, f"{said} on {title}", (*choices, *_ALONE), a_height)
-        with_dphr = (*choices, *more, *_DPHR_IN_A_HOST)
-        about = f"DPHR in {said} on {title}, our reading"
-        yield Recipe(f"{on_it}-dphr", about, with_dphr, a_height)
+        for end, pair_loss in _IN_A_HOST.items():
+            about = f"{_READING[end]} in {said} on {title}"
+            yield Recipe(f"{on_it}-{end}", about, (*choices, *more, *pair_loss), a_height)
 
 
+def _beside_infonce(data: str, choices: tuple[Choice, ...]):
+    """DPHR with Sample4Geo's loss as its base: `dphr-university1652` and the like."""
+    title, a_height = _DATA[data]
+    for end, loss in (("", _DPHR_BESIDE_INFONCE), ("-sharp", _SHARP_BESIDE_INFONCE)):
+        about = f"{_READING[end[1:] or 'dphr']} beside the baseline's loss on {title}"
+        yield Recipe(f"dphr-{data}{end}", about, (*choices, *loss), a_height)
+
+
+_DATA = {
+    "university1652": ("University-1652", False),
+    "sues200": ("SUES-200, a model a height", True),
+}
 _IN_PARTS = (*_ON_THE_WHOLE, *_BEFORE_DROPOUT)
+_BASELINE = {"university1652": _SAMPLE4GEO, "sues200": _changed(_SAMPLE4GEO, _SUES200)}
 
 RECIPES: dict[str, Recipe] = {
     recipe.name: recipe
     for recipe in (
-        Recipe(
-            "sample4geo-university1652",
-            "the strongest common baseline on University-1652",
-            (*_SAMPLE4GEO, *_OF_SAMPLE4GEO, *_ALONE),
+        *_of_host(
+            "sample4geo",
+            "Sample4Geo (the strongest common baseline)",
+            {data: (*choices, *_OF_SAMPLE4GEO) for data, choices in _BASELINE.items()},
+            (),
         ),
-        Recipe(
-            "sample4geo-university1652-dphr",
-            "DPHR in Sample4Geo: the training of dphr-university1652, by the host's own loss",
-            (*_SAMPLE4GEO, *_OF_SAMPLE4GEO, *_DPHR_IN_A_HOST),
+        *_beside_infonce("university1652", _BASELINE["university1652"]),
+        *_beside_infonce("sues200", _BASELINE["sues200"]),
+        *_of_host(
+            "lpn",
+            "LPN (square rings on ResNet-50)",
+            {"university1652": _LPN, "sues200": _on_sues200(_LPN)},
+            _IN_PARTS,
         ),
-        Recipe(
-            "dphr-university1652",
-            "the baseline with DPHR beside its loss, our reading of Sample4Geo-DPHR",
-            (*_SAMPLE4GEO, *_DPHR_BESIDE_INFONCE),
+        *_of_host(
+            "mccg",
+            "MCCG (gated parts on ConvNeXt-Tiny)",
+            {"university1652": _MCCG, "sues200": _on_sues200(_MCCG)},
+            _IN_PARTS,
         ),
-        Recipe(
-            "sample4geo-sues200",
-            "the baseline on SUES-200, a model a height",
-            (*_changed(_SAMPLE4GEO, _SUES200), *_OF_SAMPLE4GEO, *_ALONE),
-            needs_height=True,
-        ),
-        Recipe(
-            "sample4geo-sues200-dphr",
-            "DPHR in Sample4Geo on SUES-200: the training of dphr-sues200",
-            (*_changed(_SAMPLE4GEO, _SUES200), *_OF_SAMPLE4GEO, *_DPHR_IN_A_HOST),
-            needs_height=True,
-        ),
-        Recipe(
-            "dphr-sues200",
-            "DPHR beside the baseline's loss on SUES-200, a model a height",
-            (*_changed(_SAMPLE4GEO, _SUES200), *_DPHR_BESIDE_INFONCE),
-            needs_height=True,
-        ),
-        *_of_host("lpn", "LPN (square rings on ResNet-50)", _LPN, _IN_PARTS),
-        *_of_host("mccg", "MCCG (gated parts on ConvNeXt-Tiny)", _MCCG, _IN_PARTS),
         Recipe(
             "twin-towns",
-            "DPHR on the rendered world 'mini', a minute or two on a CPU",
+            "sharp DPHR (ours) on the rendered world 'mini', a minute or two on a CPU",
             _TWIN_TOWNS,
         ),
         Recipe(
             "twin-towns-sues200",
-            "DPHR on a rendered world in SUES-200's layout, a model a height",
+            "sharp DPHR (ours) on a rendered world in SUES-200's layout, a model a height",
             _changed(
                 _TWIN_TOWNS,
                 (

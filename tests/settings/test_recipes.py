@@ -19,7 +19,8 @@ def test_every_value_has_a_source_and_a_grade_and_is_shown(name):
     assert len({choice.name for choice in recipe.choices}) == len(recipe.choices)
     for choice in recipe.choices:
         assert choice.grade in ("[A]", "[S]", "[O]") and len(choice.source) > 3
-        assert shown.count(f"  {choice.name} ") == 1
+        begun = [line for line in shown.splitlines() if line.startswith(f"  {choice.name} ")]
+        assert len(begun) == 1
     settings = recipe.settings()
     assert recipe.overridden(settings) == {}
     again = Settings.from_dict(json.loads(json.dumps(settings.to_dict())))
@@ -55,11 +56,12 @@ def test_the_hosts_recipes_are_the_protocols(data):
         assert (own.val_places, own.select, own.sampler) == (0, "last", "one_per_place")
 
 
+@pytest.mark.parametrize("reading", ["dphr", "sharp"])
 @pytest.mark.parametrize("data", ["university1652", "sues200"])
 @pytest.mark.parametrize("host", ["sample4geo", "lpn", "mccg"])
-def test_a_host_with_dphr_differs_from_the_host_alone_in_the_loss_only(host, data):
-    alone, joined = (RECIPES[f"{host}-{data}{end}"].settings() for end in ("", "-dphr"))
-    as_joined = {"loss": "dphr", "loss_options": joined.loss_options}
+def test_a_host_with_dphr_differs_from_the_host_alone_in_the_loss_only(host, data, reading):
+    alone, joined = (RECIPES[f"{host}-{data}{end}"].settings() for end in ("", f"-{reading}"))
+    as_joined = {"loss": reading, "loss_options": joined.loss_options}
     as_joined["host_options"] = joined.host_options
     assert joined.changed() == alone.changed(**as_joined)
     differing = joined.host_options.items() - alone.host_options.items()
@@ -77,10 +79,27 @@ def test_sues200s_host_recipes_claim_no_source():
 
 def test_dphr_differs_from_its_baseline_in_the_loss_only():
     for data in ("university1652", "sues200"):
-        ours, theirs = (RECIPES[f"{kind}-{data}"].settings() for kind in ("dphr", "sample4geo"))
-        host = {"host": "sample4geo", "host_options": theirs.host_options}
-        assert replace(ours, loss="none", loss_options={}, **host) == theirs
-        assert (ours.loss, ours.host) == ("dphr_infonce", "plain")
+        for end, loss in (("", "dphr_infonce"), ("-sharp", "sharp_infonce")):
+            ours, theirs = (
+                RECIPES[name].settings() for name in (f"dphr-{data}{end}", f"sample4geo-{data}")
+            )
+            host = {"host": "sample4geo", "host_options": theirs.host_options}
+            assert replace(ours, loss="none", loss_options={}, **host) == theirs
+            assert (ours.loss, ours.host) == (loss, "plain")
+
+
+@pytest.mark.parametrize("data", ["university1652", "sues200"])
+def test_a_recipe_says_which_reading_of_dphr_it_trains(data):
+    for host in ("sample4geo", "lpn", "mccg"):
+        closest, sharp = (RECIPES[f"{host}-{data}-{end}"] for end in ("dphr", "sharp"))
+        assert "closest reading" in closest.about and "sharp DPHR (ours)" in sharp.about
+        assert closest.settings().loss_options["weight_map"] == "interval"
+        assert closest.settings().loss_options["signal"] == "loss"
+        assert sharp.settings().loss_options["weight_map"] == "exp"
+    grades = {c.name: c.grade for c in RECIPES[f"dphr-{data}"].choices}
+    for said in ("weight_map", "signal", "smooth"):  # what the summaries say
+        assert grades[f"loss_options.{said}"] == "[S]"
+    assert {c.grade for c in RECIPES[f"dphr-{data}-sharp"].choices if "loss" in c.name} == {"[O]"}
 
 
 def test_recipes_leave_the_loss_at_its_defaults():
@@ -88,6 +107,7 @@ def test_recipes_leave_the_loss_at_its_defaults():
     import inspect
 
     from dphr_lab.losses import DPHRLoss
+    from dphr_lab.losses.dphr import SHARP
     from dphr_lab.models import HOSTS
     from dphr_lab.training import make_loss
     from dphr_lab.training.objectives import NoPairLoss
@@ -99,28 +119,29 @@ def test_recipes_leave_the_loss_at_its_defaults():
             published = name == "last_stride"  # which only some backbones have
             assert options[name].default == value or published, (recipe.name, name)
         kind = NoPairLoss if settings.loss == "none" else DPHRLoss
+        sharp = SHARP if settings.loss.startswith("sharp") else {}
         defaults = inspect.signature(kind).parameters
         for name, value in settings.loss_options.items():
-            assert defaults[name].default == value, (recipe.name, name)
+            assert sharp.get(name, defaults[name].default) == value, (recipe.name, name)
         assert isinstance(make_loss(settings), kind)
 
 
 def test_twin_towns_trains_as_chapter_06():
     settings = RECIPES["twin-towns"].settings()
-    assert settings.changed(loss_options={}) == TWIN_TOWNS_MINI
+    assert settings.changed(loss_options={}) == TWIN_TOWNS_MINI.changed(loss="sharp")
 
 
 def test_given_values_go_over_the_recipe():
     recipe = RECIPES["dphr-university1652"]
     settings = recipe.settings(
-        batch=16, micro_batch=4, augmentation={"blur": 0.5}, loss_options={"beta": 8}, seed=3
+        batch=16, micro_batch=4, augmentation={"blur": 0.5}, loss_options={"window": 8}, seed=3
     )
     assert settings.augmentation == recipe.settings().augmentation | {"blur": 0.5}
-    assert settings.loss_options == recipe.settings().loss_options | {"beta": 8}
+    assert settings.loss_options == recipe.settings().loss_options | {"window": 8}
     assert recipe.overridden(settings) == {
         "batch": {"recipe": 128, "run": 16},
         "augmentation.blur": {"recipe": 0.15, "run": 0.5},
-        "loss_options.beta": {"recipe": 16.0, "run": 8},
+        "loss_options.window": {"recipe": 100, "run": 8},
     }
     assert not set(OF_THE_MACHINE) & {choice.name for choice in recipe.choices}
     shown = recipe.describe(settings)
@@ -134,7 +155,7 @@ def test_steps_replace_epochs_and_another_loss_brings_its_own_options():
     changed = recipe.overridden(settings)
     assert changed["steps"] == {"recipe": None, "run": 4}
     assert changed["epochs"] == {"recipe": 1, "run": None}
-    assert changed["loss_options.beta"] == {"recipe": 16.0, "run": None}
+    assert changed["loss_options.window"] == {"recipe": 100, "run": None}
     assert recipe.settings(augmentation=None).augmentation is None
     assert recipe.settings(n_pairs=1000, epochs=2, batch=64).steps == 30
     in_lpn = RECIPES["lpn-university1652-dphr"]
