@@ -49,7 +49,7 @@ from IPython.display import Markdown
 from ipywidgets import interact
 
 from dphr_lab import losses, results
-from dphr_lab.datasets import Augmentation, PairBatches, TwinTowns
+from dphr_lab.datasets import Augmentation, BatchReader, PairBatches, TwinTowns
 from dphr_lab.losses import (
     DPHRLoss,
     MinedTripletLoss,
@@ -97,9 +97,11 @@ assert query.places[4 * 30] == gallery.places[30] and gallery.families[30] == ga
 
 # %%
 def pairs_of(seed):
+    augmentation = Augmentation(**TWIN_TOWNS_MINI.augmentation)
+    reader = BatchReader(data.train, 64, augmentation, seed)
     for epoch in itertools.count():
-        augmentation = Augmentation(**TWIN_TOWNS_MINI.augmentation)
-        yield from PairBatches(data.train, 64, 64, seed, epoch, augmentation)
+        for rows in PairBatches(data.train, 64, seed, epoch):
+            yield reader[epoch, rows]
 
 
 def train_scratch(encoder, loss, steps, keep=(), seed=0, rate=3e-3):
@@ -229,7 +231,7 @@ for line, weights in by_hand.items():
     print(f"{line.__name__:13}", " ".join(f"{w:.3f}" for w in (weights / weights.sum())[0]))
 
 # %% [markdown]
-# So both usual losses reweight already. What RDA adds is not the idea of weighing hard negatives more, but one more factor: an increasing map **[S]**, in our reading an exponential **[O]**, of the hardness $h = d^+ / (d^+ + d_k)$ **[S]**. The useful question is *how much sharper* a loss is than another. First, the rest of the field, each loss of one query in a line or two:
+# So both usual losses reweight already. What RDA adds is not the idea of weighing hard negatives more, but one more factor: an increasing map, in the sources linear **[S]**, in sharp DPHR (ours) an exponential **[O]**, of the hardness $h = d^+ / (d^+ + d_k)$ **[S]**. The useful question is *how much sharper* a loss is than another. First, the rest of the field, each loss of one query in a line or two:
 
 
 # %%

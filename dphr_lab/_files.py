@@ -1,4 +1,8 @@
-"""Writing files so that nothing half-written ever stands under the final name, and reading JSON."""
+"""Writing files and folders so that nothing half-written ever stands under the final name.
+
+Until it is whole, a thing is written aside under one scheme of names: hidden, with `PART` behind
+its name. So what lists images or runs passes over it, and what a killed process has left is known.
+"""
 
 import json
 import os
@@ -8,19 +12,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-UNFINISHED = ".unfinished"  # folder inside another that is being filled
+PART = ".part"
 
 
 @contextmanager
 def replace_when_done(path: Path | str) -> Iterator[Path]:
     """Yield a temporary path beside `path`; rename it to `path` on success, remove it on error.
 
-    The folder of `path` is made when missing. The temporary name keeps the suffix, since writers
-    such as Pillow and matplotlib choose the format by it.
+    The folder of `path` is made when missing. The temporary name has the process's number, since
+    several may write the same file, and keeps the suffix, since writers such as Pillow and
+    matplotlib choose the format by it.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    aside = path.with_name(f".{path.stem}.{os.getpid()}{PART}{path.suffix}")
     try:
         yield aside
         os.replace(aside, path)
@@ -32,33 +37,56 @@ def replace_when_done(path: Path | str) -> Iterator[Path]:
         aside.unlink(missing_ok=True)
 
 
+@contextmanager
+def replace_folder_when_done(folder: Path | str, keep: bool = False) -> Iterator[Path]:
+    """Yield a hidden folder to fill; on success it takes the place of `folder`, else it goes.
+
+    It lies beside `folder`; but within it where that stands empty, since an empty folder that was
+    given may be a disk of its own. What a killed process left of an earlier call is removed first.
+    With `keep` neither that nor what an error leaves is removed, so that the next call goes on.
+    """
+    folder = Path(folder).resolve()
+    name = f".{folder.name}{PART}"
+    within = folder.exists() and is_empty(folder)
+    aside = folder / name if within else folder.with_name(name)
+    if not keep:
+        shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir(parents=True, exist_ok=True)
+    try:
+        yield aside
+        if within:
+            for entry in sorted(aside.iterdir(), key=lambda entry: (entry.is_file(), entry.name)):
+                entry.rename(folder / entry.name)  # files last: they describe what the folders hold
+            aside.rmdir()
+        else:
+            _put_in_place(aside, folder)
+    finally:
+        if not keep:
+            shutil.rmtree(aside, ignore_errors=True)
+
+
+def _put_in_place(aside: Path, folder: Path) -> None:
+    old = folder.with_name(f".{folder.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if folder.exists():
+        folder.rename(old)
+    aside.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def is_empty(folder: Path) -> bool:
+    """Whether there is no such folder, or nothing in it but what a killed process has left."""
+    if not folder.exists():
+        return True
+    return folder.is_dir() and all(
+        entry.name == f".{folder.resolve().name}{PART}" for entry in folder.iterdir()
+    )
+
+
 def write_json(path: Path | str, value: object) -> None:
     """Write `value` as indented JSON with a final newline, aside and renamed."""
     with replace_when_done(path) as aside:
         aside.write_text(json.dumps(value, indent=1) + "\n")
-
-
-@contextmanager
-def fill_when_done(folder: Path | str) -> Iterator[Path]:
-    """Yield a hidden folder inside `folder`; its entries move up on success, it goes on error.
-
-    `folder` is made when missing, and removed again on error. What a killed process left of an
-    earlier call is removed first. A new or empty folder is expected; the caller checks for it.
-    """
-    folder = Path(folder)
-    new, aside = not folder.exists(), folder / UNFINISHED
-    if aside.exists():
-        shutil.rmtree(aside)
-    aside.mkdir(parents=True)
-    try:
-        yield aside
-        for entry in sorted(aside.iterdir(), key=lambda entry: (entry.is_file(), entry.name)):
-            entry.rename(folder / entry.name)  # files last: they describe what the folders hold
-        new = False
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
-        if new:
-            shutil.rmtree(folder, ignore_errors=True)
 
 
 def read_json(path: Path | str, what: str, to_do: str = "") -> Any:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from dphr_lab._files import replace_when_done, write_json
+from dphr_lab._files import is_empty, replace_folder_when_done, replace_when_done, write_json
 
 
 def test_the_file_appears_when_the_block_ends_and_nothing_else_stays(tmp_path):
@@ -49,3 +49,55 @@ def test_what_is_no_json_leaves_the_old_file(tmp_path):
         write_json(path, {"a": object()})
     assert json.loads(path.read_text()) == [1]
     assert list(tmp_path.iterdir()) == [path]
+
+
+def filled(folder):
+    """The files in a folder, by name; {} where there is none."""
+    found = folder.iterdir() if folder.exists() else ()
+    return {path.name: path.read_text() for path in found if path.is_file()}
+
+
+@pytest.mark.parametrize("before", ["absent", "empty", "full"])
+def test_a_folder_takes_its_place_when_it_is_filled(tmp_path, before):
+    folder = tmp_path / "new" / "world"
+    if before != "absent":
+        folder.mkdir(parents=True)
+    if before == "full":
+        (folder / "old.txt").write_text("old")
+    was = filled(folder)
+    with pytest.raises(ZeroDivisionError), replace_folder_when_done(folder) as aside:
+        (aside / "half.txt").write_text("half")
+        assert aside.name == ".world.part"
+        _ = 1 / 0
+    assert filled(folder) == was and not list(tmp_path.rglob(".*"))
+    aside.mkdir(parents=True)
+    (aside / "killed.txt").write_text("left by a process that was killed")
+    assert is_empty(folder) == (before != "full")
+    with replace_folder_when_done(folder) as aside:
+        (aside / "a.txt").write_text("a")
+        assert filled(folder) == was
+    assert filled(folder) == {"a.txt": "a"}
+    assert [path.name for path in folder.parent.iterdir()] == ["world"]
+
+
+@pytest.mark.parametrize("exists", [False, True])
+def test_a_folder_may_go_on_where_an_error_left_it(tmp_path, exists):
+    folder = tmp_path / "copy"
+    if exists:
+        folder.mkdir()
+    for name in ("a", "b"):
+        with pytest.raises(ZeroDivisionError), replace_folder_when_done(folder, keep=True) as aside:
+            (aside / name).write_text(name)
+            _ = 1 / 0
+        assert is_empty(folder)
+    with replace_folder_when_done(folder, keep=True) as aside:
+        (aside / "c").write_text("c")
+    assert filled(folder) == {"a": "a", "b": "b", "c": "c"}
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_the_working_folder_can_be_filled(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with replace_folder_when_done(".") as aside:
+        (aside / "a").write_text("a")
+    assert filled(tmp_path) == {"a": "a"}

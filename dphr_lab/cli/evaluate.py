@@ -1,6 +1,5 @@
 """`dphr evaluate`: score an encoder or features."""
 
-from dataclasses import replace
 from pathlib import Path
 
 from dphr_lab.cli.flags import (
@@ -18,7 +17,7 @@ from dphr_lab.cli.flags import (
     print_reports,
     write_reports,
 )
-from dphr_lab.results.run_folder import selected_on_test, stored_run
+from dphr_lab.results.run_folder import stored_run
 
 
 def add(commands) -> None:
@@ -92,8 +91,6 @@ def run(args) -> int:
             flip_tta=args.flip_tta,
             progress=True,
         )
-        if args.run_folder and selected_on_test(args.run_folder):
-            found = {mode: replace(r, selected_on_test=True) for mode, r in found.items()}
         for mode, report in found.items():
             reports[mode][direction] = report.to_dict()
             print_reports({direction: report.to_dict()})

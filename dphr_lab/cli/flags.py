@@ -9,8 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from dphr_lab.results.run_folder import selected_on_test
-
 PRESET_NAMES = ("tiny", "mini", "sues200", "full")  # of scenes.PRESETS
 HEIGHTS_M = (150, 200, 250, 300)
 METAVARS = {int: "N", float: "X", str: "NAME"}
@@ -177,9 +175,10 @@ def open_encoder(args):
         raise WrongUsage(f"--device {device}: {str(error).splitlines()[0]}") from None
     if args.run_folder:
         _check_finished(args.run_folder)
-        if selected_on_test(args.run_folder):
+        encoder = Encoder.load(args.run_folder)
+        if encoder.selected_on_test:
             print("note: this encoder was selected on the test set")
-        return Encoder.load(args.run_folder).to(device)
+        return encoder.to(device)
     return Encoder(args.backbone, pretrained=args.pretrained, image_px=args.image_px).to(device)
 
 

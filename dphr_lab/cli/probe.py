@@ -1,7 +1,6 @@
 """`dphr probe`: what encoders can tell apart."""
 
 import argparse
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,6 @@ from dphr_lab.cli.flags import (
     positive,
     write_reports,
 )
-from dphr_lab.results.run_folder import selected_on_test
 
 CHANGES = ("removed", "moved", "recoloured", "resized", "swapped")  # of scenes.CHANGE_KINDS
 MOST_ENCODERS = 6  # that one figure of `probe` shows, beside the untrained
@@ -91,11 +89,9 @@ def run(args) -> int:
     encoders, image_px = _open_encoders(args)
     stimuli = probe.make_stimuli(replace(settings, image_px=image_px), workers=args.workers)
     print(stimuli)
-    names, reports = _names(args.run_folders), {}
-    stamped = [n for n, run in zip(names, args.run_folders, strict=True) if selected_on_test(run)]
+    reports = {}
     for name, encoder in encoders.items():
-        report = probe.probe(_on_its_device(encoder), stimuli, name)
-        reports[name] = replace(report, selected_on_test=name in stamped)
+        reports[name] = probe.probe(encoder, stimuli, name)
         print(f"\n{reports[name]}")
     if args.figure:
         from matplotlib.figure import Figure
@@ -151,8 +147,3 @@ def _names(run_folders: list[Path]) -> list[str]:
     """What each run is called: its folder's name, or all of the path where names are equal."""
     names = [folder.resolve().name for folder in run_folders]
     return names if len(set(names)) == len(names) else list(map(str, run_folders))
-
-
-def _on_its_device(encoder) -> Callable:
-    device = next(encoder.parameters()).device
-    return lambda images: encoder(images.to(device))

@@ -1,6 +1,5 @@
 """`dphr search`: find the places of images."""
 
-from dataclasses import replace
 from pathlib import Path
 
 from dphr_lab.cli.flags import (
@@ -13,7 +12,6 @@ from dphr_lab.cli.flags import (
     open_encoder,
     positive,
 )
-from dphr_lab.results.run_folder import selected_on_test
 
 VIEWS = ("drone", "satellite")
 
@@ -62,8 +60,6 @@ def run(args) -> int:
         image_px=args.image_px,
         progress=True,
     )
-    if args.run_folder and selected_on_test(args.run_folder):
-        found = replace(found, selected_on_test=True)
     print(found)
     if args.out:
         found.draw(args.out)

@@ -10,7 +10,7 @@ from dphr_lab.datasets.augment import (
     apply,
     draw,
 )
-from dphr_lab.datasets.batches import Batch, PairBatches, plan_batches
+from dphr_lab.datasets.batches import Batch, BatchReader, PairBatches, plan_batches
 from dphr_lab.datasets.dataset import CrossViewDataset
 from dphr_lab.datasets.images import ArrayImages, FileImages, ImageSet
 from dphr_lab.datasets.layouts import (
@@ -31,6 +31,7 @@ __all__ = [
     "ArrayImages",
     "Augmentation",
     "Batch",
+    "BatchReader",
     "CrossViewDataset",
     "Draws",
     "FileImages",

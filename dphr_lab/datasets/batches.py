@@ -122,24 +122,27 @@ def _turns(places: np.ndarray) -> np.ndarray:
 
 
 class PairBatches:
-    """The batches of one epoch: `len()` of them, `[step]` gives a `Batch`.
+    """Which pairs meet in each batch of one epoch: `len()` batches, `[step]` gives their rows.
 
-    Each has `batch` distinct places over all processes; process `rank` of `world_size` reads its
-    slice of every one (slices differ by one row at most). Everything is a function of
-    (`seed`, `epoch`, step), so the number of loader workers does not matter:
+    `[step]` is (b,) int64, rows of `pairs.pairs`; of the sampler "unpaired" it is (b, 2), the
+    drone image's pair and the satellite image's. `BatchReader` reads them:
 
-        DataLoader(batches, batch_size=None, sampler=range(len(batches)), num_workers=2)
+        reader = BatchReader(pairs, image_px, augmentation, seed)
+        for rows in PairBatches(pairs, batch, seed, epoch):
+            drone, satellite, places, *_ = reader[epoch, rows]
 
-    plan      (steps, batch) int64, the rows of `pairs.pairs` in every batch; of the sampler
-              "unpaired" (steps, batch, 2), the drone image's pair and the satellite image's
+    Each batch has `batch` distinct places over all processes; process `rank` of `processes` gets
+    its slice of every one (slices differ by one row at most). Everything is a function of
+    (`seed`, `epoch`, step).
+
+    plan      (steps, batch) int64, or (steps, batch, 2): the rows of all processes
     used      number of pairs used in this epoch
     left_out  number of pairs not used
 
-    `sampler` "random" draws places one by one; "families" puts whole families of twins into a
-    batch, but for the one that its end cuts; "nearest" puts a drawn place and those most similar to
+    `sampler` "random" draws places one by one. "families" puts whole families of twins into a
+    batch, except the one that its end cuts. "nearest" puts a drawn place and those most similar to
     it by `z_places` (places, D) into a batch, as Sample4Geo's dynamic similarity sampling does with
-    groups of places. It asks for no families; where there are some, twins meet as far as the
-    embeddings tell them from strangers. "one_per_place" takes one drawn pair of each place an
+    groups of places; it asks for no families. "one_per_place" takes one drawn pair of each place an
     epoch, as MCCG does. "unpaired" shuffles each view by itself, as LPN does: a satellite image of
     each place an epoch and as many drone images of any; its rows are no pairs.
 
@@ -151,17 +154,16 @@ class PairBatches:
         self,
         pairs: PairSet,
         batch: int,
-        image_px: int,
         seed: int,
         epoch: int,
-        augmentation: Augmentation,
-        rank: int = 0,
-        world_size: int = 1,
+        *,
         sampler: str = "random",
         z_places: np.ndarray | None = None,
+        rank: int = 0,
+        processes: int = 1,
     ):
-        if batch < 1 or image_px < 1:
-            raise ValueError(f"batch and image_px must be 1 or more, found {batch} and {image_px}")
+        if batch < 1:
+            raise ValueError(f"batch is {batch}; expected 1 or more")
         if batch > len(pairs):
             most = f"choose a batch of at most {len(pairs)}"
             if len(pairs) < 2:
@@ -170,97 +172,93 @@ class PairBatches:
                 f"batch is {batch}, and there are {len(pairs)} training places: a batch takes "
                 f"each of its pairs from another place; {most}, or hold out fewer places"
             )
-        if not 0 <= rank < world_size <= batch:
+        if not 0 <= rank < processes <= batch:
             raise ValueError(
-                f"0 <= rank < world_size <= batch must hold, found rank {rank}, "
-                f"world_size {world_size}, batch {batch}"
+                f"0 <= rank < processes <= batch must hold, found rank {rank}, "
+                f"processes {processes}, batch {batch}"
             )
-        self.pairs = pairs
-        self.image_px = image_px
-        self.seed = seed
-        self.epoch = epoch
-        self.augmentation = augmentation
         rng = generator("shuffle", seed, epoch)
         if sampler == "unpaired":
             self.plan = plan_unpaired(pairs.pair_places, batch, rng)
         else:
-            order = self._order(sampler, batch, z_places, rng)
+            order = _order(pairs, sampler, batch, z_places, rng)
             self.plan = plan_batches(pairs.pair_places, batch, order)
         self.used = len(self.plan) * batch
         self.left_out = len(pairs.pairs) - self.used
         # Where rank r's slice begins: rounding down keeps the sizes within one of each other.
-        self._slice = slice(rank * batch // world_size, (rank + 1) * batch // world_size)
-
-    def _order(self, sampler: str, batch: int, z_places, rng: np.random.Generator) -> np.ndarray:
-        if sampler == "random":
-            return rng.permutation(len(self.pairs.pairs))
-        if sampler == "one_per_place":
-            return one_per_place_order(self.pairs.pair_places, rng)
-        if sampler == "nearest":
-            found = None if z_places is None else len(z_places)
-            if found != len(self.pairs):
-                raise ValueError(
-                    f"sampler is 'nearest', and z_places has {found} rows; give one for each of "
-                    f"the {len(self.pairs)} `pairs.place_ids`"
-                )
-            rows = np.searchsorted(self.pairs.place_ids, self.pairs.pair_places)
-            return neighbour_order(rows, z_places, batch, rng)
-        if sampler != "families":
-            raise ValueError(
-                "sampler must be 'random', 'one_per_place', 'unpaired', 'nearest' or 'families', "
-                f"found {sampler!r}"
-            )
-        families = self.pairs.drone.families
-        if families is None:
-            raise ValueError(
-                "sampler is 'families', and this data set does not say which places are twins; "
-                "use 'random'"
-            )
-        return family_order(self.pairs.pair_places, families[self.pairs.pairs[:, 0]], rng)
+        self._slice = slice(rank * batch // processes, (rank + 1) * batch // processes)
 
     def __len__(self) -> int:
         return len(self.plan)
 
-    def index(self, step: int) -> np.ndarray:
-        """(b,) int64: the rows of `pairs.pairs` in this process's slice of a batch.
-
-        (b, 2) where the views are unpaired.
-        """
+    def __getitem__(self, step: int) -> np.ndarray:
         if not 0 <= step < len(self):
             raise IndexError(f"step must be from 0 to {len(self) - 1}, found {step}")
         return self.plan[step, self._slice]
 
-    def __getitem__(self, step: int) -> Batch:
-        return read_batch(
-            self.pairs, self.index(step), self.image_px, self.augmentation, self.seed, self.epoch
+
+def _order(pairs: PairSet, sampler: str, batch: int, z_places, rng) -> np.ndarray:
+    """(P,) or fewer: the order in which batches take the pairs."""
+    if sampler == "random":
+        return rng.permutation(len(pairs.pairs))
+    if sampler == "one_per_place":
+        return one_per_place_order(pairs.pair_places, rng)
+    if sampler == "nearest":
+        rows = None if z_places is None else len(z_places)
+        if rows != len(pairs):
+            raise ValueError(
+                f"sampler is 'nearest', and z_places has {rows} rows; give one for each of "
+                f"the {len(pairs)} `pairs.place_ids`"
+            )
+        rows = np.searchsorted(pairs.place_ids, pairs.pair_places)
+        return neighbour_order(rows, z_places, batch, rng)
+    if sampler != "families":
+        raise ValueError(
+            "sampler must be 'random', 'one_per_place', 'unpaired', 'nearest' or 'families', "
+            f"found {sampler!r}"
         )
+    families = pairs.drone.families
+    if families is None:
+        raise ValueError(
+            "sampler is 'families', and this data set does not say which places are twins; "
+            "use 'random'"
+        )
+    return family_order(pairs.pair_places, families[pairs.pairs[:, 0]], rng)
 
 
-def read_batch(
-    pairs: PairSet,
-    index: np.ndarray,
-    image_px: int,
-    augmentation: Augmentation,
-    seed: int,
-    epoch: int,
-) -> Batch:
-    """The pairs `index` (b,) of `pairs.pairs`, augmented as `seed` and `epoch` draw it for each.
+class BatchReader:
+    """Reads and augments batches: `reader[epoch, rows]` is a `Batch`.
 
-    `index` (b, 2) takes the drone image of one pair and the satellite image of another.
+    `rows` (b,) are rows of `pairs.pairs`, as `PairBatches` gives them; (b, 2) takes the drone
+    image of one pair and the satellite image of another. How each pair is augmented is a function
+    of (`seed`, epoch, its row), so the number of loader workers does not matter:
+
+        coming = [(epoch, rows) for rows in PairBatches(pairs, batch, seed, epoch)]
+        DataLoader(reader, batch_size=None, sampler=coming, num_workers=2)
     """
-    import torch
 
-    of_drone, of_satellite = index.T if index.ndim == 2 else (index, index)
-    drone = pairs.drone.read(pairs.pairs[of_drone, 0], image_px)
-    satellite = pairs.satellite.read(pairs.pairs[of_satellite, 1], image_px)
-    drone_draws = draw(augmentation, seed, epoch, of_drone)
-    satellite_draws = drone_draws
-    if index.ndim == 2:
-        satellite_draws = draw(augmentation, seed, epoch, of_satellite)
-    return Batch(
-        apply(drone, drone_draws.drone),
-        apply(satellite, satellite_draws.satellite),
-        torch.from_numpy(pairs.pair_places[of_drone]),
-        torch.from_numpy(of_drone.copy()),
-        torch.from_numpy(pairs.pair_places[of_satellite]),
-    )
+    def __init__(self, pairs: PairSet, image_px: int, augmentation: Augmentation, seed: int):
+        if image_px < 1:
+            raise ValueError(f"image_px is {image_px}; expected 1 or more pixels")
+        self.pairs, self.image_px = pairs, image_px
+        self.augmentation, self.seed = augmentation, seed
+
+    def __getitem__(self, position: tuple[int, np.ndarray]) -> Batch:
+        import torch
+
+        epoch, rows = position
+        of_drone, of_satellite = rows.T if rows.ndim == 2 else (rows, rows)
+        pairs, px = self.pairs, self.image_px
+        drone = pairs.drone.read(pairs.pairs[of_drone, 0], px)
+        satellite = pairs.satellite.read(pairs.pairs[of_satellite, 1], px)
+        drone_draws = draw(self.augmentation, self.seed, epoch, of_drone)
+        satellite_draws = drone_draws
+        if rows.ndim == 2:
+            satellite_draws = draw(self.augmentation, self.seed, epoch, of_satellite)
+        return Batch(
+            apply(drone, drone_draws.drone),
+            apply(satellite, satellite_draws.satellite),
+            torch.from_numpy(pairs.pair_places[of_drone]),
+            torch.from_numpy(of_drone.copy()),
+            torch.from_numpy(pairs.pair_places[of_satellite]),
+        )

@@ -12,10 +12,17 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from dphr_lab._files import read_json, replace_when_done, write_json
+from dphr_lab._files import (
+    is_empty,
+    read_json,
+    replace_folder_when_done,
+    replace_when_done,
+    write_json,
+)
 from dphr_lab._images import READ_THREADS, read_image
 from dphr_lab.datasets.dataset import CrossViewDataset
 from dphr_lab.datasets.layouts import SUES200, find_layout, find_sues200_heights
@@ -51,7 +58,7 @@ def prepare(root: Path | str, out: Path | str, image_px: int, progress: bool = F
     """Copy the data set in `root` to `out`, its images squashed to `image_px` pixels a side.
 
     Folders, file names and formats stay, so `out` is a data set of the same layout; images that no
-    training or test reads (street, google) are left out. The copy grows in a folder beside `out`
+    training or test reads (street, google) are left out. The copy grows aside, in a hidden folder,
     and gets its name when it is whole; a call that was cut goes on where it stopped. Raises
     FileNotFoundError without a data set, ValueError for an `out` that holds something else, or for
     an image that cannot be decoded.
@@ -74,25 +81,12 @@ def prepare(root: Path | str, out: Path | str, image_px: int, progress: bool = F
         "jpeg_quality": JPEG_QUALITY,
         "images": len(files),
     }
-    target = _open(out, record)
-    for folder in folders:  # empty ones, too: `verify` is to say the same of the copy
-        (target / folder.relative_to(root)).mkdir(parents=True, exist_ok=True)
-    if (root / METADATA).is_file():
-        _copy(root / METADATA, target / METADATA)
-
-    def write(path: Path) -> bool:
-        return _write_small(path, target / path.relative_to(root), image_px)
-
-    with ThreadPoolExecutor(READ_THREADS) as pool:
-        try:
-            written = sum(_counted(pool.map(write, files), len(files), progress))
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
-    if target != out:
-        if out.exists():  # empty: renaming onto a folder does not work everywhere
-            out.rmdir()
-        target.rename(out)
+    with _opened(out, record) as target:
+        for folder in folders:  # empty ones, too: `verify` is to say the same of the copy
+            (target / folder.relative_to(root)).mkdir(parents=True, exist_ok=True)
+        if (root / METADATA).is_file():
+            _copy(root / METADATA, target / METADATA)
+        written = _write_all(files, root, target, image_px, progress)
     sizes = [(p.stat().st_size, (out / p.relative_to(root)).stat().st_size) for p in files]
     return Prepared(out, len(files), written, *(sum(column) for column in zip(*sizes, strict=True)))
 
@@ -121,29 +115,50 @@ def _files(datasets: list[CrossViewDataset]) -> list[Path]:
     )
 
 
-def _open(out: Path, record: dict) -> Path:
-    """The folder to write into: `out` where it is this very copy already, else the one beside."""
-    aside = out.with_name(f".{out.name}.part")
-    for folder in (out, aside):
-        if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
-            continue
+@contextmanager
+def _opened(out: Path, record: dict) -> Iterator[Path]:
+    """The folder to write into: `out` where it is this very copy already, else one aside."""
+    if not is_empty(out):
+        _check_record(out, record)
+        yield out
+        return
+    with replace_folder_when_done(out, keep=True) as aside:
+        if is_empty(aside):
+            write_json(aside / RECORD, record)
+        else:
+            _check_record(aside, record)
+        yield aside
+
+
+def _check_record(folder: Path, record: dict) -> None:
+    """Raise ValueError unless `folder` holds a copy that was asked for in the same words."""
+    try:
+        stored = read_json(folder / RECORD, "the record of a prepared data set")
+    except (OSError, ValueError):
+        raise ValueError(
+            f"out: {folder} holds something else than a prepared data set; give a new or "
+            "empty folder"
+        ) from None
+    if stored != record:
+        different = [n for n in record if stored.get(n) != record[n]]
+        raise ValueError(
+            f"out: {folder} was prepared with {different[0]} {stored.get(different[0])!r}, "
+            f"asked for is {record[different[0]]!r}; give another folder, or remove that one"
+        )
+
+
+def _write_all(files: list[Path], root: Path, target: Path, image_px: int, progress: bool) -> int:
+    """Write every image that is not there yet; returns how many were."""
+
+    def write(path: Path) -> bool:
+        return _write_small(path, target / path.relative_to(root), image_px)
+
+    with ThreadPoolExecutor(READ_THREADS) as pool:
         try:
-            stored = read_json(folder / RECORD, "the record of a prepared data set")
-        except (OSError, ValueError):
-            raise ValueError(
-                f"out: {folder} holds something else than a prepared data set; give a new or "
-                "empty folder"
-            ) from None
-        if stored != record:
-            different = [n for n in record if stored.get(n) != record[n]]
-            raise ValueError(
-                f"out: {folder} was prepared with {different[0]} {stored.get(different[0])!r}, "
-                f"asked for is {record[different[0]]!r}; give another folder, or remove that one"
-            )
-        return folder
-    aside.mkdir(parents=True, exist_ok=True)
-    write_json(aside / RECORD, record)
-    return aside
+            return sum(_counted(pool.map(write, files), len(files), progress))
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
 
 
 def _copy(path: Path, to: Path) -> None:

@@ -1,6 +1,7 @@
 """From an encoder and a data set to the protocol's reports."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import torch
 
@@ -35,15 +36,17 @@ def evaluate_modes(
 
     `query`, `gallery`: `datasets.ImageSet`s of different views; `image_px`: side in pixels to
     which images are resized, None for the encoder's own; `flip_tta`: add the embedding of the
-    mirrored image to each.
+    mirrored image to each. Reports of an encoder that was selected on the test set say so.
     """
     options = {"image_px": image_px, "flip_tta": flip_tta, "progress": progress}
     z_query, z_gallery = (embed(encoder, images, **options) for images in (query, gallery))
     tta = "horizontal flip" if flip_tta else "none"
-    return {
+    stamp = getattr(encoder, "selected_on_test", False)
+    reports = {
         mode: score(z_query, query, z_gallery, gallery, gallery_mode=mode, tta=tta)
         for mode in gallery_modes
     }
+    return {mode: replace(report, selected_on_test=stamp) for mode, report in reports.items()}
 
 
 def score(z_query: torch.Tensor, query, z_gallery: torch.Tensor, gallery, **options):

@@ -122,6 +122,7 @@ def search_images(
             for place, row in zip(asked, order, strict=True)
         ),
         gallery_size=len(files),
+        selected_on_test=getattr(encoder, "selected_on_test", False),
     )
 
 

@@ -28,6 +28,7 @@ from dphr_lab.models.weights import (
     save_tensors,
     weights_source,
 )
+from dphr_lab.results.run_folder import selected_on_test
 from dphr_lab.settings import POOLS
 
 SETTINGS_FILE = "encoder.json"
@@ -51,6 +52,9 @@ class Encoder(nn.Module):
     Raises ValueError for an unknown backbone, pool or weights that do not fit, FileNotFoundError
     for a missing file, ModuleNotFoundError for a missing weights package, and ConnectionError,
     naming what works without a network, when timm's weights cannot be had.
+
+    `selected_on_test` says whether this encoder was chosen by test results, which makes no fair
+    measurement. `save` writes it, `load` reads it, and every report of the encoder shows it.
     """
 
     kind = "plain"  # the name in `models.HOSTS`, and in encoder.json
@@ -98,6 +102,7 @@ class Encoder(nn.Module):
         width = self.backbone.head_hidden_size
         self.head = nn.Linear(width, embed_dim) if embed_dim else nn.Identity()
         self.width = embed_dim or width  # D
+        self.selected_on_test = False
         self.register_buffer("mean", torch.tensor(published.mean).view(1, 3, 1, 1))
         self.register_buffer("std", torch.tensor(published.std).view(1, 3, 1, 1))
         self.to(memory_format=torch.channels_last)
@@ -123,11 +128,16 @@ class Encoder(nn.Module):
         x = (images.to(self.mean.dtype) - self.mean) / self.std
         return x.contiguous(memory_format=torch.channels_last)
 
-    def save(self, folder: Path | str) -> None:
-        """Write `encoder.safetensors` and `encoder.json` into `folder`, made when missing."""
+    def save(self, folder: Path | str, selected_on_test: bool | None = None) -> None:
+        """Write `encoder.safetensors` and `encoder.json` into `folder`, made when missing.
+
+        `selected_on_test` None is what the encoder says of itself.
+        """
+        stamp = self.selected_on_test if selected_on_test is None else selected_on_test
         folder = Path(folder)
         save_tensors(self.state_dict(), folder / WEIGHTS_FILE)
-        record = {"kind": self.kind} | self.settings() | {"dphr_lab": __version__}
+        record = {"kind": self.kind} | self.settings()
+        record |= {"selected_on_test": stamp, "dphr_lab": __version__}
         write_json(folder / SETTINGS_FILE, record)
 
     def settings(self) -> dict:
@@ -144,10 +154,11 @@ class Encoder(nn.Module):
         """The encoder that `save` wrote into `folder`, on the CPU, in evaluation mode.
 
         Its class is the one that `models.HOSTS` has for the file's "kind"; a file without that
-        field is of before there were kinds, and "plain". Raises FileNotFoundError when a file is
-        missing, and ValueError when a file is damaged or asks for what this version does not have,
-        when the weights are not those of the backbone in the JSON (naming missing and unexpected
-        ones), and when they are not finite.
+        field is of before there were kinds, and "plain". Where it does not say whether the encoder
+        was selected on the test set, the run that the folder belongs to does. Raises
+        FileNotFoundError when a file is missing, and ValueError when a file is damaged or asks for
+        what this version does not have, when the weights are not those of the backbone in the JSON
+        (naming missing and unexpected ones), and when they are not finite.
         """
         from dphr_lab.models.hosts import HOSTS  # which imports this module
 
@@ -161,6 +172,12 @@ class Encoder(nn.Module):
                 )
         settings = read_json(folder / SETTINGS_FILE, "the settings of an encoder")
         version = settings.pop("dphr_lab", "unknown")
+        stamp = settings.pop("selected_on_test", None)  # older files lack it
+        stamp = selected_on_test(folder) if stamp is None else stamp
+        if not isinstance(stamp, bool):
+            raise ValueError(
+                f"{folder / SETTINGS_FILE}: selected_on_test is {stamp!r}; expected true or false"
+            )
         kind = settings.pop("kind", cls.kind)
         if kind not in HOSTS:
             raise ValueError(
@@ -182,6 +199,7 @@ class Encoder(nn.Module):
                 f"{path}: {len(wrong)} of its weights are NaN or infinite, such as {wrong[0]}: the "
                 "training diverged; take an earlier checkpoint, or train with a smaller rate"
             )
+        encoder.selected_on_test = stamp
         return encoder.eval()
 
     @classmethod

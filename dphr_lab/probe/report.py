@@ -1,7 +1,7 @@
 """Ask an encoder the trials of the probe, and say what it could tell apart."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
@@ -112,9 +112,10 @@ def probe(
 ) -> ProbeReport:
     """Ask any encoder which of two satellite images shows the drone view's place.
 
-    `embed`: a callable from uint8 RGB images (B, 3, H, W), a tensor on the CPU, to embeddings
-    (B, D), tensor or array, of any length above 0: the choice is the larger cosine similarity.
-    Raises ValueError for a module in training mode, and for embeddings of another shape or not
+    `embed`: a callable from uint8 RGB images (B, 3, H, W), a tensor on the CPU (for a module: where
+    its parameters are), to embeddings (B, D), tensor or array, of any length above 0: the choice is
+    the larger cosine similarity. The report of an encoder that was selected on the test set says
+    so. Raises ValueError for a module in training mode, and for embeddings of another shape or not
     finite. Taught in: book/10.
     """
     if getattr(embed, "training", False):
@@ -122,7 +123,8 @@ def probe(
     z_drone, z_satellite = (
         _embed(embed, images, batch_size) for images in (stimuli.drone, stimuli.satellite)
     )
-    return probe_embeddings(z_drone, z_satellite, stimuli, name, resamples, bootstrap_seed)
+    report = probe_embeddings(z_drone, z_satellite, stimuli, name, resamples, bootstrap_seed)
+    return replace(report, selected_on_test=getattr(embed, "selected_on_test", False))
 
 
 def probe_embeddings(
@@ -280,10 +282,12 @@ def _shares(won, met, weights) -> tuple[tuple, tuple, tuple]:
 def _embed(embed: Callable, images: np.ndarray, batch_size: int) -> np.ndarray:
     import torch
 
+    parameters = embed.parameters() if isinstance(embed, torch.nn.Module) else iter(())
+    device = getattr(next(parameters, None), "device", "cpu")
     parts = []
     with torch.no_grad():
         for start in range(0, len(images), batch_size):
-            z = embed(torch.from_numpy(images[start : start + batch_size]))
+            z = embed(torch.from_numpy(images[start : start + batch_size]).to(device))
             z = z.detach().cpu().float().numpy() if isinstance(z, torch.Tensor) else np.asarray(z)
             if z.ndim != 2 or len(z) != len(images[start : start + batch_size]):
                 raise ValueError(

@@ -14,8 +14,7 @@ Standard library only.
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from dphr_lab.settings.run import FIRST_EDITION
 # of settings.json and result.json; 1, or none: of the first edition, whose losses had other names
 RUN_FORMAT = 2
 SETTINGS, METRICS, RESULT = "settings.json", "metrics.jsonl", "result.json"
+BEST = "best"  # folder
 
 
 def in_this_edition(record: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -102,7 +102,7 @@ def holds_run(folder: Path) -> bool:
 
 def clear_start(folder: Path) -> None:
     """Remove what a start without a checkpoint has left; files that are not a run's stay."""
-    for name in ("checkpoints", "best"):
+    for name in ("checkpoints", BEST):
         shutil.rmtree(folder / name, ignore_errors=True)
     for path in (folder / METRICS, *folder.glob("events.out.tfevents.*")):
         path.unlink(missing_ok=True)
@@ -186,24 +186,9 @@ def described(result: Mapping[str, Any]) -> str:
 
 
 def selected_on_test(folder: Path) -> bool:
-    """Whether the encoder of a run folder was chosen by test results."""
-    path = folder / SETTINGS
-    return path.is_file() and stored_run(folder)["settings"].get("select") == "test"
+    """Whether the encoder of a run folder, or of its best/, was chosen by test results.
 
-
-@contextmanager
-def replaced_folder(folder: Path) -> Iterator[Path]:
-    """Yield a new folder beside `folder`; put it in its place on success, remove it on error."""
-    aside = folder.with_name(f".{folder.name}.part")
-    shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir(parents=True)
-    try:
-        yield aside
-        old = folder.with_name(f".{folder.name}.old")
-        shutil.rmtree(old, ignore_errors=True)
-        if folder.exists():
-            folder.rename(old)
-        aside.rename(folder)
-        shutil.rmtree(old, ignore_errors=True)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+    Encoders say it themselves; this is for files of before they did.
+    """
+    run = folder.parent if folder.name == BEST else folder
+    return (run / SETTINGS).is_file() and stored_run(run)["settings"].get("select") == "test"

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from dphr_lab import __version__
-from dphr_lab._files import UNFINISHED, fill_when_done
+from dphr_lab._files import is_empty, replace_folder_when_done
 from dphr_lab.scenes.camera_image import decode
 from dphr_lab.scenes.cameras import Pose, sues_orbit, university_orbit
 from dphr_lab.scenes.processes import mapped
@@ -22,7 +22,7 @@ from dphr_lab.settings.protocol import SUES200_HEIGHTS_M, sues200_split
 def _check_empty(root: Path):
     if root.exists() and not root.is_dir():
         raise NotADirectoryError(f"root {root} is a file; give a new or empty folder.")
-    if root.exists() and any(entry.name != UNFINISHED for entry in root.iterdir()):
+    if not is_empty(root):
         raise ValueError(
             f"root {root} is not empty; give a new or empty folder, so that nothing is mixed."
         )
@@ -87,7 +87,7 @@ def _write(
 ) -> Path:
     root = Path(root)
     _check_empty(root)
-    with fill_when_done(root) as aside:
+    with replace_folder_when_done(root) as aside:
         jobs = [(p, orbits, str(aside), names(p) if names else None) for p in world.places]
         images: dict[str, dict] = {}
         with mapped(_write_place, jobs, workers, progress, "writing") as written:

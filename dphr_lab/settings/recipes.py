@@ -168,31 +168,29 @@ _OF_SAMPLE4GEO = (
     Choice("host_options.learn_temperature", True, "[S]", CODE),
 )
 _ALONE = (Choice("loss", "none", "[S]", "the host's own loss, without a pair loss"),)
-_CLOSEST_TERM = (
+_DPHR_TERM = (  # the closest reading
     Choice("loss_options.alpha", 10.0, "[O]", f"{OURS}.losses.TripletLoss: of the soft margin"),
     Choice("loss_options.weight_map", "interval", "[S]", f"{PAPERS}: h linearly into an interval"),
-    Choice("loss_options.w_min", 0.5, "[O]", "the interval's bounds are in no source"),
-    Choice("loss_options.w_max", 1.5, "[O]", "so that the weight of h = 1/2 is 1"),
-    Choice("loss_options.scale", "none", "[O]", "h as it is"),
-    Choice("loss_options.normalise", "none", "[O]", "weights as the map gives them"),
-    Choice("loss_options.signal", "loss", "[S]", f"{PAPERS}: recent unweighted triplet losses"),
-    Choice("loss_options.window", 100, "[O]", "steps that are averaged"),
-    Choice("loss_options.progress_map", "relative", "[O]", "1 - loss / loss at the start"),
-    Choice("loss_options.smooth", "coefficient", "[S]", f"{PAPERS}: an average of the coefficient"),
+    Choice("loss_options.w_min", 0.5, "[O]", "the interval's lower bound"),
+    Choice("loss_options.w_max", 1.5, "[O]", "its upper bound: a weight of 1 at h = 1/2"),
+    Choice("loss_options.scale", "none", "[O]", "h as it is, not scaled to its range"),
+    Choice("loss_options.normalise", "none", "[O]", "weights as mapped"),
+    Choice("loss_options.signal", "loss", "[S]", f"{PAPERS}: an average of recent triplet losses"),
+    Choice("loss_options.window", 100, "[O]", "steps in that average"),
+    Choice("loss_options.progress_map", "relative", "[O]", "1 - average / first average"),
+    Choice("loss_options.smooth", "coefficient", "[S]", f"{PAPERS}: an averaged coefficient"),
     Choice("loss_options.momentum", 0.99, "[O]", "of the coefficient's average"),
-    Choice("loss_options.bias_correction", False, "[O]", "lambda begins at 0"),
+    Choice("loss_options.bias_correction", False, "[O]", "the average starts at 0"),
     Choice("loss_options.lambda_max", 1.0, "[O]", "PALW's largest weight"),
     Choice("loss_options.gamma", 1.0, "[O]", "PALW's exponent"),
 )
-_SHARP_TERM = (
+_SHARP_TERM = (  # sharp DPHR (ours)
     Choice("loss_options.alpha", 10.0, "[O]", f"{OURS}.losses.TripletLoss: of the soft margin"),
-    Choice("loss_options.weight_map", "exp", "[O]", "ours; h itself is [S]"),
-    Choice("loss_options.beta", 16.0, "[O]", "RDA's sharpness"),
+    Choice("loss_options.weight_map", "exp", "[O]", "ours, sharper than the sources' interval"),
+    Choice("loss_options.beta", 16.0, "[O]", "sharpness of the map"),
     Choice("loss_options.normalise", "query", "[O]", "a query's weights have mean 1"),
-    Choice("loss_options.signal", "recall", "[O]", "ours; that there is a signal is [S]"),
-    Choice("loss_options.smooth", "signal", "[O]", "ours"),
+    Choice("loss_options.signal", "recall", "[O]", "in-batch recall, where sources have the loss"),
     Choice("loss_options.momentum", 0.99, "[O]", "of the signal's average"),
-    Choice("loss_options.bias_correction", True, "[O]", "of the signal's average"),
     Choice("loss_options.lambda_max", 1.0, "[O]", "PALW's largest weight"),
     Choice("loss_options.gamma", 1.0, "[O]", "PALW's exponent"),
 )
@@ -200,7 +198,7 @@ _SHARP = "sharp DPHR (ours)"
 _JOINED = f"{PAPERS}: DPHR joined to this host; the sum is ours [O]"
 _BESIDE = (Choice("pair_weight", 1.0, "[O]", "weight of DPHR beside the host's loss"),)
 _IN_A_HOST = {  # end of a recipe's name -> its pair loss
-    "dphr": (Choice("loss", "dphr", "[S]", _JOINED), *_CLOSEST_TERM, *_BESIDE),
+    "dphr": (Choice("loss", "dphr", "[S]", _JOINED), *_DPHR_TERM, *_BESIDE),
     "sharp": (Choice("loss", "sharp", "[O]", _SHARP), *_SHARP_TERM, *_BESIDE),
 }
 _READING = {"dphr": "our closest reading of DPHR", "sharp": _SHARP}
@@ -209,11 +207,11 @@ _BEFORE_DROPOUT = (Choice("host_options.pair_dropout", False, "[O]", "likewise: 
 _MU = Choice("loss_options.mu", 1.0, "[O]", "weight of DPHR beside InfoNCE")
 _DPHR_BESIDE_INFONCE = (
     Choice("loss", "dphr_infonce", "[S]", f"{PAPERS}: Sample4Geo with DPHR; the sum is ours [O]"),
-    *_CLOSEST_TERM,
+    *_DPHR_TERM,
     _MU,
 )
 _SHARP_BESIDE_INFONCE = (
-    Choice("loss", "sharp_infonce", "[O]", f"{_SHARP} beside InfoNCE"),
+    Choice("loss", "sharp_infonce", "[O]", "Sample4Geo with sharp DPHR (ours)"),
     *_SHARP_TERM,
     _MU,
 )
@@ -310,7 +308,7 @@ _TWIN_TOWNS = (
     Choice("augmentation.jpeg", 0, "[O]", "likewise"),
     Choice("augmentation.blur", 0, "[O]", "likewise"),
     Choice("augmentation.erase", 0, "[O]", "likewise"),
-    Choice("loss", "sharp", "[O]", f"{_SHARP}, alone, as in the stored runs of chapter 06"),
+    Choice("loss", "sharp", "[O]", "sharp DPHR (ours) alone"),
     *_SHARP_TERM,
     Choice("val_places", 60, "[O]", "whole families of twins"),
     Choice("select", "last", "[O]", "60 places tell checkpoints apart by chance only"),
@@ -339,14 +337,6 @@ def _of_host(name: str, said: str, own: dict[str, tuple[Choice, ...]], more: tup
             yield Recipe(f"{on_it}-{end}", about, (*choices, *more, *pair_loss), a_height)
 
 
-def _beside_infonce(data: str, choices: tuple[Choice, ...]):
-    """DPHR with Sample4Geo's loss as its base: `dphr-university1652` and the like."""
-    title, a_height = _DATA[data]
-    for end, loss in (("", _DPHR_BESIDE_INFONCE), ("-sharp", _SHARP_BESIDE_INFONCE)):
-        about = f"{_READING[end[1:] or 'dphr']} beside the baseline's loss on {title}"
-        yield Recipe(f"dphr-{data}{end}", about, (*choices, *loss), a_height)
-
-
 _DATA = {
     "university1652": ("University-1652", False),
     "sues200": ("SUES-200, a model a height", True),
@@ -363,8 +353,28 @@ RECIPES: dict[str, Recipe] = {
             {data: (*choices, *_OF_SAMPLE4GEO) for data, choices in _BASELINE.items()},
             (),
         ),
-        *_beside_infonce("university1652", _BASELINE["university1652"]),
-        *_beside_infonce("sues200", _BASELINE["sues200"]),
+        Recipe(
+            "dphr-university1652",
+            "our closest reading of DPHR in Sample4Geo, beside the baseline's loss",
+            (*_SAMPLE4GEO, *_DPHR_BESIDE_INFONCE),
+        ),
+        Recipe(
+            "dphr-university1652-sharp",
+            "the same with sharp DPHR (ours)",
+            (*_SAMPLE4GEO, *_SHARP_BESIDE_INFONCE),
+        ),
+        Recipe(
+            "dphr-sues200",
+            "our closest reading of DPHR in Sample4Geo on SUES-200, a model a height",
+            (*_BASELINE["sues200"], *_DPHR_BESIDE_INFONCE),
+            needs_height=True,
+        ),
+        Recipe(
+            "dphr-sues200-sharp",
+            "the same with sharp DPHR (ours)",
+            (*_BASELINE["sues200"], *_SHARP_BESIDE_INFONCE),
+            needs_height=True,
+        ),
         *_of_host(
             "lpn",
             "LPN (square rings on ResNet-50)",

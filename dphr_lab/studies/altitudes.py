@@ -205,8 +205,7 @@ def _tested(folder: Path, height_m: int, result: Mapping, data: Mapping[int, SUE
         if str(other_m) not in stored:
             encoder = _encoder(folder) if encoder is None else encoder
             found = evaluate_dataset(encoder, other)
-            stamp = {"selected_on_test": result["settings"].get("select") == "test"}
-            stored[str(other_m)] = {name: r.to_dict() | stamp for name, r in found.items()}
+            stored[str(other_m)] = {name: r.to_dict() for name, r in found.items()}
             write_json(path, stored)
     return {other_m: stored[str(other_m)] for other_m in data}
 

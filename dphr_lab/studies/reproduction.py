@@ -7,7 +7,6 @@ both gallery protocols, with and without a mirrored image. The test half chooses
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from dphr_lab.datasets.layouts import find_sues200_heights
 from dphr_lab.localization import evaluate_modes
 from dphr_lab.models import Encoder
 from dphr_lab.results import environment
-from dphr_lab.results.run_folder import described, holds_run, selected_on_test, stored_result
+from dphr_lab.results.run_folder import described, holds_run, stored_result
 from dphr_lab.settings import Settings
 from dphr_lab.settings.protocol import DIRECTIONS, GALLERY_MODES
 from dphr_lab.training import fit, refit
@@ -159,7 +158,6 @@ def _scored(run_folder: Path, data, progress: bool):
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
     encoder = Encoder.load(run_folder).to(device)
-    stamp = selected_on_test(run_folder)
     for direction in DIRECTIONS:
         query, gallery = data.test(direction)
         for flip in (False, True):
@@ -167,5 +165,4 @@ def _scored(run_folder: Path, data, progress: bool):
                 encoder, query, gallery, GALLERY_MODES, flip_tta=flip, progress=progress
             )
             for report in found.values():
-                report = replace(report, selected_on_test=stamp)
                 yield {"direction": direction, "report": report.to_dict()}

@@ -73,17 +73,17 @@ def run_study(
     todo = [run for run in todo if run not in copied]
     work = Path(work) if work is not None else Path("runs", "studies", study.folder.name)
     threads = None if jobs == 1 else 1
-    groups = [
-        (
-            partial(open_world, study, world, seed),
-            [
+    groups = []
+    for world, seed in dict.fromkeys((world, seed) for world, _, seed in todo):
+        here = [run for run in todo if (run[0], run[2]) == (world, seed)]
+        for replays in (False, True):  # those that replay wait for what they replay
+            tasks = [
                 (run, _one_run, (study, run, work, threads))
-                for run in todo
-                if (run[0], run[2]) == (world, seed)
-            ],
-        )
-        for world, seed in dict.fromkeys((world, seed) for world, _, seed in todo)
-    ]
+                for run in here
+                if (run[1] in study.replays) == replays
+            ]
+            if tasks:
+                groups.append((partial(open_world, study, world, seed), tasks))
     for run, source in copied.items():
         say(f"{run_name(*run)}: the same run as {source}")
     say(f"{study.folder.name}: {len(study.runs())} runs, {len(todo)} to do now")
@@ -121,10 +121,13 @@ def _copy_stored(study: Study, todo: Sequence[tuple]) -> dict[tuple[str, str, in
                 stored.setdefault(_same(settings, world), path)
     copied = {}
     for world, arm, seed in todo:
-        if "photos" not in study.worlds[world]:  # a folder of tiles may have changed
+        # a folder of tiles may have changed; a run that is replayed needs its own lambda
+        if "photos" not in study.worlds[world] and arm not in study.replays:
             drawn = asdict(settings_of_world(study, world, seed))
             source = stored.get(_same(study.arms[arm].changed(seed=seed), drawn))
-            if source is not None:
+            if source is not None and (
+                arm not in study.replayed or read_run(source).get("lambda_course")
+            ):
                 with replace_when_done(study.folder / run_name(world, arm, seed)) as aside:
                     shutil.copyfile(source, aside)
                 copied[world, arm, seed] = f"{source.parent.name}/{source.name}"
@@ -244,7 +247,7 @@ def _one_run(study: Study, run: tuple[str, str, int], work: Path, threads: int |
     from dphr_lab.training import fit
 
     world, arm, seed = run
-    settings = _with_threads(study.arms[arm].changed(seed=seed), threads)
+    settings = _with_threads(study.settings(world, arm, seed), threads)
     data = open_world(study, world, seed)
     folder = work / run_name(*run).removesuffix(".json")
     try:
@@ -254,6 +257,8 @@ def _one_run(study: Study, run: tuple[str, str, int], work: Path, threads: int |
         shutil.rmtree(folder, ignore_errors=True)
         resume = False
     result = fit(settings, data, folder, resume=resume, progress=False)
+    if arm in study.replayed:
+        result["lambda_course"] = [round(lam, 6) for lam in result["curves"]["lambda"]]
     result["curves"] = thinned(result["curves"])
     write_json(study.folder / run_name(*run), result)
     shutil.rmtree(folder)

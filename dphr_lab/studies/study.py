@@ -15,6 +15,9 @@ A study is a folder with a `study.toml`; each run's result.json goes beside it, 
     [arms.sharper]               # changes to them, one arm
     loss = "rda"
     loss_options = { beta = 32 }
+    [arms.same_lambda]           # an arm may replay the lambda that another arm's run of the same
+    loss = "palw"                # world and seed had, as it was or scaled to a mean over the run
+    replay = { arm = "sharper", mean = 0.5 }
 
 Stored runs are skipped and cut ones resumed, so a study can be made in pieces; a run that another
 stored study has made already is copied. Arms may choose settings by trials on other seeds first
@@ -26,12 +29,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from dphr_lab.results import load, run_name
+from dphr_lab.results import load, read_run, run_name
 from dphr_lab.settings import TWIN_TOWNS_MINI, Settings
 from dphr_lab.studies import tuning
 
@@ -53,6 +56,14 @@ _KINDS = {str: "text", list: "a list", dict: "a table"}
 
 
 @dataclass(frozen=True)
+class Replay:
+    """Whose lambda an arm uses: the course of another arm's run of the same world and seed."""
+
+    arm: str
+    mean: float | None = None  # over the run, to which the course is scaled; None: as it was
+
+
+@dataclass(frozen=True)
 class Study:
     """What a study.toml asks for; `folder` holds it and its runs."""
 
@@ -63,6 +74,38 @@ class Study:
     arms: Mapping[str, Settings]  # name -> settings, but for the seed
     search: tuning.Search | None = None  # how arms choose some of them
     unsearched: frozenset[str] = frozenset()  # arms whose trials are not all made
+    replays: Mapping[str, Replay] = field(default_factory=dict)  # arm -> whose lambda it uses
+
+    @property
+    def replayed(self) -> frozenset[str]:
+        """Arms whose course of lambda another arm uses."""
+        return frozenset(replay.arm for replay in self.replays.values())
+
+    def settings(self, world: str, arm: str, seed: int) -> Settings:
+        """The settings of a run, a replayed course among them.
+
+        Raises FileNotFoundError where the run that it replays is not stored, ValueError where that
+        one stores no course.
+        """
+        settings = self.arms[arm].changed(seed=seed)
+        replay = self.replays.get(arm)
+        if replay is None:
+            return settings
+        source = self.folder / run_name(world, replay.arm, seed)
+        if not source.exists():
+            raise FileNotFoundError(
+                f"{source}: not stored yet, and arm {arm!r} replays its lambda; run that arm first"
+            )
+        course = read_run(source).get("lambda_course")
+        if not course:
+            raise ValueError(
+                f"{source}: has no lambda_course to replay; remove it and run it again"
+            )
+        if replay.mean is not None:
+            scale = replay.mean * len(course) / max(sum(course), 1e-12)
+            course = [round(scale * lam, 6) for lam in course]
+        options = {**settings.loss_options, "signal": "course", "course": course}
+        return settings.changed(loss_options=options)
 
     def runs(self) -> list[tuple[str, str, int]]:
         """(world, arm, seed) of every run: all arms of a seed's world, then the next world."""
@@ -118,6 +161,10 @@ def read_study(name_or_folder: str | Path) -> Study:
         search = tuning.read_search(table.get("search"), searches, table["worlds"], table["seeds"])
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
+    replays = {}
+    for arm, changes in table["arms"].items():
+        if "replay" in changes:
+            replays[arm] = _read_replay(changes.pop("replay"), arm, table["arms"], path)
     best = tuning.chosen(search, tuning.read_trials(folder)) if search else {}
     arms = {}
     for arm, changes in table["arms"].items():
@@ -135,11 +182,27 @@ def read_study(name_or_folder: str | Path) -> Study:
         arms,
         search,
         frozenset(searches) - frozenset(best),
+        replays,
     )
     for world, table in study.worlds.items():
         if "photos" not in table:  # their folder need not be here to read what was stored
             settings_of_world(study, world, 0)
     return study
+
+
+def _read_replay(asked: Any, arm: str, arms: Mapping[str, Any], path: Path) -> Replay:
+    replay = {"arm": asked} if isinstance(asked, str) else asked
+    known = isinstance(replay, dict) and replay.keys() <= {"arm", "mean"}
+    mean = replay.get("mean") if known else None
+    right = mean is None or (type(mean) in (int, float) and 0 < mean < float("inf"))
+    if not known or not right or replay.get("arm") not in set(arms) - {arm}:
+        raise ValueError(
+            f"{path}: arm {arm!r}: replay is {asked!r}; expected the name of another arm, or "
+            '{ arm = "its name", mean = 0.5 }'
+        )
+    if "replay" in arms[replay["arm"]]:
+        raise ValueError(f"{path}: arm {arm!r} replays {replay['arm']!r}, which replays another")
+    return Replay(**replay)
 
 
 def complete_runs(name_or_folder: str | Path) -> dict[tuple[str, str, int], dict[str, Any]]:

@@ -11,9 +11,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
-from dphr_lab._files import read_json, write_json
+from dphr_lab._files import read_json, replace_folder_when_done, write_json
 from dphr_lab.models import Encoder, save_tensors
-from dphr_lab.results.run_folder import checkpoints, replaced_folder
+from dphr_lab.results.run_folder import checkpoints
 
 POSITION, STATE = "position.json", "state.safetensors"  # beside the encoder's own files
 KEPT = 2  # step checkpoints of a run
@@ -34,7 +34,7 @@ def save(
     tensors = {f"loss.{k}": v for k, v in loss.state_dict().items()} | dict(further)
     for index, values in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{index}.{k}": v for k, v in values.items()}
-    with replaced_folder(folder) as aside:
+    with replace_folder_when_done(folder) as aside:
         encoder.save(aside)
         save_tensors(tensors, aside / STATE)
         write_json(aside / POSITION, position)

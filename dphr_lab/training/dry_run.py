@@ -98,7 +98,7 @@ def dry_run(settings: Settings, data) -> DryRun:
     cost = step_cost(own, run.encoder, device="cuda" if device.type == "cuda" else "cpu")
     with peak_memory(device) as peak:
         began = time.perf_counter()
-        batch = run.epoch_batches[0]
+        batch = run.reader[0, run.epoch_batches[0]]
         read_s = time.perf_counter() - began
         for _ in range(1 if device.type == "cpu" else 2):
             began = time.perf_counter()
@@ -153,7 +153,7 @@ def measure_steps(settings: Settings, steps: int = 3) -> tuple[Peak, float]:
         resume=False,
         progress=False,
     )
-    batch, seconds = run.epoch_batches[0], []
+    batch, seconds = run.reader[0, run.epoch_batches[0]], []
     with peak_memory(run.accelerator.device) as peak:
         for _ in range(steps + 1):
             began = time.perf_counter()

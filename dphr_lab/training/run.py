@@ -9,7 +9,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import fields, replace
+from dataclasses import fields
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,9 +19,8 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
-from dphr_lab._files import write_json
-from dphr_lab.datasets import Augmentation, Batch, PairBatches, PairSet
-from dphr_lab.datasets.batches import read_batch
+from dphr_lab._files import replace_folder_when_done, write_json
+from dphr_lab.datasets import Batch, BatchReader, PairBatches
 from dphr_lab.datasets.dataset import describe_data
 from dphr_lab.datasets.label_noise import with_split_places, with_wrong_pairs
 from dphr_lab.localization import evaluate_dataset, place_distances, score
@@ -41,7 +40,6 @@ from dphr_lab.results.run_folder import (
     keep_metrics,
     newest_checkpoint,
     read_metrics,
-    replaced_folder,
     stored_run,
 )
 from dphr_lab.settings import Settings
@@ -100,7 +98,9 @@ class Run:
         self.pairs, self.held_out = hold_out(data.train, settings)
         self.pairs = with_split_places(self.pairs, settings.split_places, settings.seed)
         self.pairs = with_wrong_pairs(self.pairs, settings.wrong_pairs, settings.seed)
-        self.augmentation = make_augmentation(settings)
+        self.reader = BatchReader(
+            self.pairs, settings.image_px, make_augmentation(settings), settings.seed
+        )
         self.z_places: np.ndarray | None = None  # of the "nearest" sampler, at the epoch's start
         if settings.epochs is not None:
             settings = self.settings = settings.changed(steps=self._steps_of(settings.epochs))
@@ -133,14 +133,12 @@ class Run:
         return PairBatches(
             self.pairs,
             self.settings.batch,
-            self.settings.image_px,
             self.settings.seed,
             epoch,
-            self.augmentation,
-            self.rank,
-            self.world,
-            sampler or self.settings.sampler,
-            self.z_places,
+            sampler=sampler or self.settings.sampler,
+            z_places=self.z_places,
+            rank=self.rank,
+            processes=self.world,
         )
 
     def _steps_of(self, epochs: float) -> int:
@@ -320,7 +318,7 @@ class Run:
         workers = self.settings.workers
         coming: list[tuple[int, np.ndarray]] = []
         loader = DataLoader(
-            _BatchesOfRun(self.pairs, self.settings, self.augmentation),
+            self.reader,
             batch_size=None,  # one item is one batch
             sampler=coming,
             num_workers=workers,
@@ -333,9 +331,7 @@ class Run:
         while self.step < self.settings.steps:
             first = self.batch_of_epoch
             last = min(len(self.epoch_batches), first + self.settings.steps - self.step)
-            coming[:] = [
-                (self.epoch, self.epoch_batches.index(batch)) for batch in range(first, last)
-            ]
+            coming[:] = [(self.epoch, self.epoch_batches[batch]) for batch in range(first, last)]
             yield from loader
 
     def _on_any_process(self, flag: bool) -> bool:
@@ -359,8 +355,8 @@ class Run:
             self._append_metrics(best | {f"val_{name}": d for name, d in distances.items()})
             if best["val_r_at_1"] > self.best["val_r_at_1"]:
                 self.best = best
-                with replaced_folder(self.folder / "best") as aside:
-                    self.encoder.save(aside)
+                with replace_folder_when_done(self.folder / "best") as aside:
+                    self.encoder.save(aside, selected_on_test=on_test)
         self.accelerator.wait_for_everyone()
 
     # -- the files -----------------------------------------------------------------------------
@@ -509,7 +505,6 @@ class Run:
         result = {}
         if self.main:
             use_best = self.settings.select != "last" and self.best["step"] is not None
-            on_test = use_best and self.settings.select == "test"
             kept = Encoder.load(self.folder / "best") if use_best else self.encoder
             kept.save(self.folder)
             report = {}
@@ -517,8 +512,6 @@ class Run:
                 # as stored, in float32: the encoder in training may be under autocast
                 stored = Encoder.load(self.folder).to(self.accelerator.device)
                 report = evaluate_dataset(stored, self.data)
-                if on_test:
-                    report = {k: replace(r, selected_on_test=True) for k, r in report.items()}
             data = describe_data(self.data)
             if data["root"] is not None:  # results travel; the folders of a machine stay there
                 data["root"] = Path(data["root"]).name
@@ -554,18 +547,6 @@ class _Training(nn.Module):
 
     def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         return self.encoder.training_outputs(images)
-
-
-class _BatchesOfRun:
-    """Every batch of a run by (epoch, pair indices): what a loader's worker has to know."""
-
-    def __init__(self, pairs: PairSet, settings: Settings, augmentation: Augmentation):
-        self.pairs, self.augmentation = pairs, augmentation
-        self.image_px, self.seed = settings.image_px, settings.seed
-
-    def __getitem__(self, position: tuple[int, np.ndarray]) -> Batch:
-        epoch, index = position
-        return read_batch(self.pairs, index, self.image_px, self.augmentation, self.seed, epoch)
 
 
 @torch.no_grad()

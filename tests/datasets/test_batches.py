@@ -14,6 +14,7 @@ from dphr_lab.datasets import (
     NO_AUGMENTATION,
     ArrayImages,
     Augmentation,
+    BatchReader,
     PairBatches,
     PairSet,
     ViewDraws,
@@ -50,6 +51,13 @@ def nothing_drawn(n: int, **changes) -> ViewDraws:
 
 # -- batches ---------------------------------------------------------------------------------------
 
+
+def epoch_of(pairs, batch, image_px, seed, epoch, augmentation, **options) -> list:
+    """All batches of an epoch, read."""
+    reader = BatchReader(pairs, image_px, augmentation, seed)
+    return [reader[epoch, rows] for rows in PairBatches(pairs, batch, seed, epoch, **options)]
+
+
 COUNTS = st.lists(st.tuples(st.integers(1, 4), st.integers(1, 4)), min_size=1, max_size=12)
 
 
@@ -58,12 +66,12 @@ COUNTS = st.lists(st.tuples(st.integers(1, 4), st.integers(1, 4)), min_size=1, m
 def test_an_epoch_uses_each_pair_once_and_distinct_places(counts, data, seed):
     pairs = make_pairs(counts, px=2)
     size = data.draw(st.integers(1, len(counts)))
-    batches = PairBatches(pairs, size, 2, seed, 0, NO_AUGMENTATION)
+    batches, read = PairBatches(pairs, size, seed, 0), BatchReader(pairs, 2, NO_AUGMENTATION, seed)
     used = batches.plan.reshape(-1).tolist()
     assert len(batches) >= 1 and len(used) == len(set(used))
     assert len(used) + batches.left_out == len(pairs.pairs)
     for step in range(len(batches)):
-        batch = batches[step]
+        batch = read[0, batches[step]]
         assert batch.drone.shape == batch.satellite.shape == (size, 3, 2, 2)
         assert len(set(batch.places.tolist())) == size
         rows = pairs.pairs[batch.pair_index.numpy()]
@@ -95,7 +103,7 @@ def test_the_family_sampler_fills_batches_with_twins():
     pairs = make_pairs([(4, 1)] * 300, px=2)
     for images in (pairs.drone, pairs.satellite):
         images.families = images.places // 3
-    options = {"batch": 32, "image_px": 2, "seed": 0, "epoch": 0, "augmentation": NO_AUGMENTATION}
+    options = {"batch": 32, "seed": 0, "epoch": 0}
 
     def with_a_twin(sampler):
         plan = PairBatches(pairs, **options, sampler=sampler).plan
@@ -131,7 +139,7 @@ def test_the_nearest_sampler_fills_batches_with_neighbours():
     """Sixty places on a circle, by twelve: the first of a turn are an arc, all are used once."""
     pairs = make_pairs([(3, 1)] * 60, px=2)
     assert pairs.families is None  # which it does not ask for
-    options = {"batch": 12, "image_px": 2, "seed": 0, "augmentation": NO_AUGMENTATION}
+    options = {"batch": 12, "seed": 0}
     z = on_a_circle(60)
 
     def plan(sampler, epoch=0, z_places=z):
@@ -159,7 +167,7 @@ def test_the_nearest_sampler_knows_places_by_their_embedding_not_their_number():
         *(ArrayImages(v, np.zeros((4, 2, 2, 3), np.uint8), places) for v in ("drone", "satellite"))
     )
     z = np.array([[1.0, 0], [0, 1], [0.9, 0.1], [0.1, 0.9]])
-    batches = PairBatches(pairs, 2, 2, 0, 0, NO_AUGMENTATION, sampler="nearest", z_places=z)
+    batches = PairBatches(pairs, 2, 0, 0, sampler="nearest", z_places=z)
     found = {tuple(sorted(pairs.pair_places[row])) for row in batches.plan}
     assert found == {(7, 900), (8, 901)}
 
@@ -170,31 +178,29 @@ def test_the_nearest_sampler_needs_an_embedding_of_each_place():
         with pytest.raises(
             ValueError, match=f"z_places has {rows} rows; give one for each of .* 4"
         ):
-            PairBatches(pairs, 2, 8, 0, 0, NO_AUGMENTATION, sampler="nearest", z_places=z)
+            PairBatches(pairs, 2, 0, 0, sampler="nearest", z_places=z)
 
 
 def test_the_family_sampler_needs_families_and_samplers_have_names():
     pairs = make_pairs([(2, 1)] * 4)
     with pytest.raises(ValueError, match="does not say which places are twins; use 'random'"):
-        PairBatches(pairs, 2, 8, 0, 0, NO_AUGMENTATION, sampler="families")
+        PairBatches(pairs, 2, 0, 0, sampler="families")
     with pytest.raises(ValueError, match="found 'hard'"):
-        PairBatches(pairs, 2, 8, 0, 0, NO_AUGMENTATION, sampler="hard")
+        PairBatches(pairs, 2, 0, 0, sampler="hard")
 
 
 @settings(max_examples=30, deadline=None)
 @given(st.integers(1, 9), st.integers(1, 9), st.integers(0, 100))
-def test_slices_of_all_ranks_are_the_global_batch(size, world_size, seed):
+def test_slices_of_all_ranks_are_the_global_batch(size, processes, seed):
     pairs = make_pairs([(2, 1)] * 9, px=4)
-    if world_size > size:
-        with pytest.raises(ValueError, match="world_size"):
-            PairBatches(pairs, size, 4, seed, 1, EVERYTHING, 0, world_size)
+    if processes > size:
+        with pytest.raises(ValueError, match="processes"):
+            PairBatches(pairs, size, seed, 1, processes=processes)
         return
-    whole = PairBatches(pairs, size, 4, seed, 1, EVERYTHING)
-    slices = [
-        PairBatches(pairs, size, 4, seed, 1, EVERYTHING, rank, world_size)[0]
-        for rank in range(world_size)
-    ]
-    for expected, parts in zip(whole[0], zip(*slices, strict=True), strict=True):
+    asked = (pairs, size, 4, seed, 1, EVERYTHING)
+    whole = epoch_of(*asked)[0]
+    slices = [epoch_of(*asked, rank=rank, processes=processes)[0] for rank in range(processes)]
+    for expected, parts in zip(whole, zip(*slices, strict=True), strict=True):
         assert torch.equal(expected, torch.cat(parts))
     sizes = {len(part.places) for part in slices}
     assert max(sizes) - min(sizes) <= 1
@@ -204,7 +210,7 @@ def test_batches_are_a_function_of_seed_and_epoch():
     pairs = make_pairs([(3, 1)] * 10)
 
     def first(seed, epoch):
-        return PairBatches(pairs, 5, 8, seed, epoch, EVERYTHING)[0]
+        return epoch_of(pairs, 5, 8, seed, epoch, EVERYTHING)[0]
 
     for a, b in zip(first(1, 2), first(1, 2), strict=True):
         assert torch.equal(a, b)
@@ -213,10 +219,11 @@ def test_batches_are_a_function_of_seed_and_epoch():
 
 
 def test_the_number_of_loader_workers_does_not_matter():
-    batches = PairBatches(make_pairs([(4, 1)] * 8), 4, 8, 3, 1, EVERYTHING)
-    steps = range(2, len(batches))
+    pairs = make_pairs([(4, 1)] * 8)
+    batches, reader = PairBatches(pairs, 4, 3, 1), BatchReader(pairs, 8, EVERYTHING, 3)
+    coming = [(1, batches[step]) for step in range(2, len(batches))]
     loaded = [
-        list(DataLoader(batches, batch_size=None, sampler=steps, num_workers=workers))
+        list(DataLoader(reader, batch_size=None, sampler=coming, num_workers=workers))
         for workers in (0, 2)
     ]
     assert len(loaded[0]) == len(loaded[1]) == len(batches) - 2
@@ -228,13 +235,15 @@ def test_the_number_of_loader_workers_does_not_matter():
 def test_a_batch_larger_than_the_places_names_both():
     pairs = make_pairs([(4, 1)] * 7)
     with pytest.raises(ValueError, match="batch is 8, and there are 7 training places"):
-        PairBatches(pairs, 8, 8, 0, 0, NO_AUGMENTATION)
+        PairBatches(pairs, 8, 0, 0)
     with pytest.raises(ValueError, match="1 or more"):
-        PairBatches(pairs, 0, 8, 0, 0, NO_AUGMENTATION)
+        PairBatches(pairs, 0, 0, 0)
+    with pytest.raises(ValueError, match="image_px is 0; expected 1 or more"):
+        BatchReader(pairs, 0, NO_AUGMENTATION, 0)
     with pytest.raises(ValueError, match="0 or more"):
-        PairBatches(pairs, 2, 8, -1, 0, NO_AUGMENTATION)
+        PairBatches(pairs, 2, -1, 0)
     with pytest.raises(IndexError, match="step"):
-        PairBatches(pairs, 7, 8, 0, 0, NO_AUGMENTATION)[4]
+        PairBatches(pairs, 7, 0, 0)[4]
 
 
 def test_university_sized_epoch_leaves_little_out():

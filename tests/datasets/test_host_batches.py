@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 import torch
 
-from dphr_lab.datasets import NO_AUGMENTATION, ArrayImages, Augmentation, PairBatches, PairSet
+from dphr_lab.datasets import (
+    NO_AUGMENTATION,
+    ArrayImages,
+    Augmentation,
+    BatchReader,
+    PairBatches,
+    PairSet,
+)
 from dphr_lab.datasets.augment import apply, draw
 
 PLACES, VIEWS = 11, 5
@@ -26,16 +33,20 @@ def pairs():
 
 
 def batches(pairs, sampler, epoch=0, **options):
-    return PairBatches(pairs, 4, 4, 0, epoch, NO_AUGMENTATION, sampler=sampler, **options)
+    return PairBatches(pairs, 4, 0, epoch, sampler=sampler, **options)
+
+
+def read(pairs, rows, epoch=0):
+    return BatchReader(pairs, 4, NO_AUGMENTATION, 0)[epoch, rows]
 
 
 def test_one_per_place_takes_a_drawn_pair_of_each_place(pairs):
     plans = [batches(pairs, "one_per_place", epoch) for epoch in range(8)]
-    for plan in plans:
+    for epoch, plan in enumerate(plans):
         assert plan.plan.shape == (2, 4)  # 11 // 4
         assert (plan.used, plan.left_out) == (8, PLACES * VIEWS - 8)
         assert len(set(pairs.pair_places[plan.plan].ravel())) == 8
-        batch = plan[0]
+        batch = read(pairs, plan[0], epoch)
         assert torch.equal(batch.places, batch.satellite_places)
         assert torch.equal(batch.drone[:, 0, 0, 0] - 100, batch.places.byte())
         assert torch.equal(batch.satellite[:, 0, 0, 0], batch.places.byte())
@@ -49,15 +60,15 @@ def test_unpaired_views_are_shuffled_by_themselves(pairs):
     assert found.plan.shape == (2, 4, 2) and len(found) == 2 and found.used == 8
     apart = 0
     for step in range(2):
-        batch = found[step]
+        batch = read(pairs, found[step])
         assert torch.equal(batch.drone[:, 0, 0, 0] - 100, batch.places.byte())
         assert torch.equal(batch.satellite[:, 0, 0, 0], batch.satellite_places.byte())
         apart += (batch.places != batch.satellite_places).sum().item()
     assert apart > 4  # rows are no pairs
     satellites = pairs.pair_places[found.plan[..., 1]].ravel()
     assert len(set(satellites)) == 8  # each place once on this side
-    halves = [batches(pairs, "unpaired", rank=rank, world_size=2)[0] for rank in (0, 1)]
-    for whole, parts in zip(found[0], zip(*halves, strict=True), strict=True):
+    halves = [read(pairs, batches(pairs, "unpaired", rank=rank, processes=2)[0]) for rank in (0, 1)]
+    for whole, parts in zip(read(pairs, found[0]), zip(*halves, strict=True), strict=True):
         assert torch.equal(whole, torch.cat(parts))
 
 

@@ -47,4 +47,4 @@ def check(met: tuple[int, str], code: int, out: str, err: str) -> None:
 def left_behind(folder: Path) -> list[str]:
     """What a command that stopped must not leave: files under a name of the meantime."""
     names = [path.name for path in folder.rglob("*")]
-    return [name for name in names if ".part" in name or name == ".unfinished"]
+    return [name for name in names if ".part" in name]

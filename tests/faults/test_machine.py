@@ -115,7 +115,7 @@ def test_scenes_stopped_leaves_nothing_and_can_be_begun_again(name, tmp_path, ca
     def write_and_stop(job):  # in the midst of the places
         written.append(write_place(job))
         if len(written) == 2:
-            assert any(out.rglob("*.jpeg"))
+            assert any(tmp_path.rglob("*.jpeg")) and not out.exists()
             os.kill(os.getpid(), SIGNALS[name])
         return written[-1]
 
@@ -125,7 +125,10 @@ def test_scenes_stopped_leaves_nothing_and_can_be_begun_again(name, tmp_path, ca
     assert len(written) == 2
     assert capsys.readouterr().err.endswith("dphr: stopped\n")
     assert not out.exists()
-    (out / ".unfinished" / "train").mkdir(parents=True)  # as a process that was killed leaves it
+    assert left_behind(tmp_path) == []
+    out.mkdir()
+    for folder in (out, tmp_path):  # as processes that were killed leave them
+        (folder / ".world.part" / "train").mkdir(parents=True)
     assert run(*command) == 0
     assert sorted(path.name for path in out.iterdir()) == ["metadata.json", "test", "train"]
 

@@ -444,6 +444,9 @@ def test_a_run_that_was_selected_on_the_test_set_is_stamped(run_folder, tmp_path
     data = {"name": "x", "root": None, "height_m": None, "world": None}
     stored = {"settings": {"select": "test"}, "data": data}
     (chosen / "settings.json").write_text(json.dumps(stored))
+    encoder = json.loads((chosen / "encoder.json").read_text())
+    del encoder["selected_on_test"]  # of before encoders said it: the run does
+    (chosen / "encoder.json").write_text(json.dumps(encoder))
     out, figure = tmp_path / "probe.json", tmp_path / "probe.svg"
     flags = ["--run", run_folder, chosen, "--out", out, "--figure", figure]
     with rc_context({"svg.fonttype": "none"}):  # text stays text

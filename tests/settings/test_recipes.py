@@ -1,6 +1,7 @@
 """Recipes: what they hold, where it comes from, and how flags go over them."""
 
 import json
+import re
 from dataclasses import replace
 
 import pytest
@@ -19,8 +20,7 @@ def test_every_value_has_a_source_and_a_grade_and_is_shown(name):
     assert len({choice.name for choice in recipe.choices}) == len(recipe.choices)
     for choice in recipe.choices:
         assert choice.grade in ("[A]", "[S]", "[O]") and len(choice.source) > 3
-        begun = [line for line in shown.splitlines() if line.startswith(f"  {choice.name} ")]
-        assert len(begun) == 1
+        assert len(re.findall(rf"^  {re.escape(choice.name)} ", shown, re.MULTILINE)) == 1
     settings = recipe.settings()
     assert recipe.overridden(settings) == {}
     again = Settings.from_dict(json.loads(json.dumps(settings.to_dict())))
@@ -79,13 +79,14 @@ def test_sues200s_host_recipes_claim_no_source():
 
 def test_dphr_differs_from_its_baseline_in_the_loss_only():
     for data in ("university1652", "sues200"):
-        for end, loss in (("", "dphr_infonce"), ("-sharp", "sharp_infonce")):
-            ours, theirs = (
-                RECIPES[name].settings() for name in (f"dphr-{data}{end}", f"sample4geo-{data}")
-            )
-            host = {"host": "sample4geo", "host_options": theirs.host_options}
-            assert replace(ours, loss="none", loss_options={}, **host) == theirs
-            assert (ours.loss, ours.host) == (loss, "plain")
+        ours, theirs = (RECIPES[f"{kind}-{data}"].settings() for kind in ("dphr", "sample4geo"))
+        host = {"host": "sample4geo", "host_options": theirs.host_options}
+        assert replace(ours, loss="none", loss_options={}, **host) == theirs
+        assert (ours.loss, ours.host) == ("dphr_infonce", "plain")
+        sharp = RECIPES[f"dphr-{data}-sharp"].settings()
+        assert replace(sharp, loss=ours.loss, loss_options=ours.loss_options) == ours
+        assert (sharp.loss, sharp.loss_options["weight_map"]) == ("sharp_infonce", "exp")
+        assert ours.loss_options["weight_map"] == "interval"
 
 
 @pytest.mark.parametrize("data", ["university1652", "sues200"])
@@ -119,10 +120,11 @@ def test_recipes_leave_the_loss_at_its_defaults():
             published = name == "last_stride"  # which only some backbones have
             assert options[name].default == value or published, (recipe.name, name)
         kind = NoPairLoss if settings.loss == "none" else DPHRLoss
-        sharp = SHARP if settings.loss.startswith("sharp") else {}
-        defaults = inspect.signature(kind).parameters
+        defaults = {n: p.default for n, p in inspect.signature(kind).parameters.items()}
+        if settings.loss.startswith("sharp"):
+            defaults |= SHARP
         for name, value in settings.loss_options.items():
-            assert sharp.get(name, defaults[name].default) == value, (recipe.name, name)
+            assert defaults[name] == value, (recipe.name, name)
         assert isinstance(make_loss(settings), kind)
 
 
@@ -134,14 +136,14 @@ def test_twin_towns_trains_as_chapter_06():
 def test_given_values_go_over_the_recipe():
     recipe = RECIPES["dphr-university1652"]
     settings = recipe.settings(
-        batch=16, micro_batch=4, augmentation={"blur": 0.5}, loss_options={"window": 8}, seed=3
+        batch=16, micro_batch=4, augmentation={"blur": 0.5}, loss_options={"w_max": 8}, seed=3
     )
     assert settings.augmentation == recipe.settings().augmentation | {"blur": 0.5}
-    assert settings.loss_options == recipe.settings().loss_options | {"window": 8}
+    assert settings.loss_options == recipe.settings().loss_options | {"w_max": 8}
     assert recipe.overridden(settings) == {
         "batch": {"recipe": 128, "run": 16},
         "augmentation.blur": {"recipe": 0.15, "run": 0.5},
-        "loss_options.window": {"recipe": 100, "run": 8},
+        "loss_options.w_max": {"recipe": 1.5, "run": 8},
     }
     assert not set(OF_THE_MACHINE) & {choice.name for choice in recipe.choices}
     shown = recipe.describe(settings)
@@ -155,7 +157,7 @@ def test_steps_replace_epochs_and_another_loss_brings_its_own_options():
     changed = recipe.overridden(settings)
     assert changed["steps"] == {"recipe": None, "run": 4}
     assert changed["epochs"] == {"recipe": 1, "run": None}
-    assert changed["loss_options.window"] == {"recipe": 100, "run": None}
+    assert changed["loss_options.w_max"] == {"recipe": 1.5, "run": None}
     assert recipe.settings(augmentation=None).augmentation is None
     assert recipe.settings(n_pairs=1000, epochs=2, batch=64).steps == 30
     in_lpn = RECIPES["lpn-university1652-dphr"]

@@ -282,6 +282,58 @@ def test_flags_that_do_not_go_together_are_refused(arguments, message, capsys):
     assert message in capsys.readouterr().err
 
 
+REPLAYING = SMALL.replace(
+    "[arms.triplet]",
+    """[arms.own]
+loss = "dphr"
+loss_options = { progress_map = "exp", momentum = 0.5 }
+[arms.again]
+loss = "dphr"
+replay = "own"
+[arms.half]
+loss = "palw"
+replay = { arm = "own", mean = 0.5 }
+[arms.triplet]""",
+)
+
+
+@pytest.mark.slow
+def test_an_arm_replays_the_lambda_of_another(folder):
+    (folder / "study.toml").write_text(REPLAYING)
+    assert run(folder, seeds=[0])[0] == 5
+    runs = {arm: made for (_, arm, _), made in results.load(folder).items()}
+    course = runs["own"]["lambda_course"]
+    assert len(course) == 3 and len(set(course)) == 3
+    assert runs["again"]["curves"]["lambda"] == pytest.approx(course, abs=1e-5)
+    # the same weights at the same lambda: the same run, to the rounding of the course
+    assert runs["again"]["curves"]["loss"] == pytest.approx(runs["own"]["curves"]["loss"], rel=1e-4)
+    half = runs["half"]["curves"]["lambda"]
+    assert sum(half) / len(half) == pytest.approx(0.5, abs=1e-5)
+    assert half[1] / half[0] == pytest.approx(course[1] / course[0], rel=1e-3)
+    assert "lambda_course" not in runs["half"]
+    assert run(folder, seeds=[0]) == (0, ["asked: 10 runs, 0 to do now"])
+    (folder / "small-own-s1.json").unlink(missing_ok=True)
+    with pytest.raises(FileNotFoundError, match="replays its lambda; run that arm first"):
+        run(folder, seeds=[1], arms=["again"])
+
+
+@pytest.mark.parametrize(
+    ("replay", "words"),
+    [
+        ('"none"', "expected the name of another arm"),
+        ('"half"', "expected the name of another arm"),
+        ("{ mean = 1.0 }", "expected the name of another arm"),
+        ('{ arm = "own", mean = 0 }', "expected the name of another arm"),
+        ('{ arm = "own", times = 2 }', "expected the name of another arm"),
+    ],
+)
+def test_a_replay_that_cannot_be_is_named(folder, replay, words):
+    grid = REPLAYING.replace('{ arm = "own", mean = 0.5 }', replay)
+    (folder / "study.toml").write_text(grid)
+    with pytest.raises(ValueError, match=words):
+        read_study(folder)
+
+
 def test_a_change_of_the_code_that_draws_is_another_world(monkeypatch, tmp_path):
     """Also in a subfolder, where most of the renderer stands."""
     package = tmp_path / "scenes"
@@ -303,6 +355,7 @@ def test_stored_runs_are_those_that_their_grid_asks_for(name):
     asked = read_study(name)
     stored = {results.parse_name(path.name) for path in asked.folder.glob("*-s*.json")}
     assert stored <= set(asked.runs())
-    for (world, arm, seed), result in ((r, results.load(name)[r]) for r in sorted(stored)):
-        found = Settings.from_dict(result["settings"]).changed(threads=None)
-        assert found == asked.arms[arm].changed(seed=seed, threads=None), (world, arm, seed)
+    runs = results.load(name) if stored else {}
+    for run in sorted(stored):
+        found = Settings.from_dict(runs[run]["settings"]).changed(threads=None)
+        assert found == asked.settings(*run).changed(threads=None), run

@@ -207,7 +207,7 @@ def test_no_place_of_a_batch_is_repeated_and_no_held_out_place_is_trained_on(dat
     for epoch in range(2):
         batches = run.batches(epoch)
         for step in range(len(batches)):
-            places = batches[step].places.tolist()
+            places = run.reader[epoch, batches[step]].places.tolist()
             assert len(set(places)) == 8
             assert not held & set(places)
 
@@ -433,6 +433,9 @@ def test_selection_on_the_test_set_is_stamped_on_all_that_it_makes(data, tmp_pat
     assert result["trained_on"] == {"places": 24, "held_out_places": 0}
     assert result["selected_on"] == "the test set" and selected_on_test(run)
     assert "selected on the test set" in described(result)
+    said = [json.loads((f / "encoder.json").read_text()) for f in (run, run / "best")]
+    assert [record["selected_on_test"] for record in said] == [True, True]
+    assert not Encoder.load(newest_checkpoint(run)).selected_on_test  # nobody chose that one
     best = result["curves"]["val_r_at_1"].index(max(result["curves"]["val_r_at_1"]))
     assert result["selected_step"] == result["curves"]["val_step"][best]
     report = result["report"]["D2S"]
