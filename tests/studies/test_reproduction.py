@@ -86,7 +86,7 @@ def test_a_host_that_trains_on_all_places_is_reproduced_in_one_training(towns):
     record = json.loads(out.read_text())
     assert record["recipe"]["name"] == "mccg-university1652-dphr"
     assert {row["trained_on"] for row in record["rows"]} == {"all training places"}
-    assert {row["report"]["tta"] for row in record["rows"]} == {"none", "flip"}
+    assert {row["report"]["tta"] for row in record["rows"]} == {"none", "horizontal flip"}
     assert len(record["runs"]) == 1 and "9 places, 0 more held out" in record["runs"][0]["run"]
 
 
