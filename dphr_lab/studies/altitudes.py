@@ -25,7 +25,7 @@ import torch
 from dphr_lab._files import read_json, replace_when_done, write_json
 from dphr_lab.datasets import SUES200, find_layout
 from dphr_lab.datasets.dataset import describe_data
-from dphr_lab.datasets.layouts import find_sues200_heights
+from dphr_lab.datasets.layouts import open_all
 from dphr_lab.datasets.same_ground import FromLower
 from dphr_lab.localization import evaluate_dataset, evaluate_images
 from dphr_lab.models import Encoder
@@ -61,7 +61,7 @@ def altitude_matrix(
     root, out = Path(root), Path(out)
     if (layout := find_layout(root)) is not SUES200:
         raise ValueError(f"{root} is {layout.name}; the matrix needs SUES-200, with its heights")
-    data = {h: SUES200(root, h) for h in heights_m or find_sues200_heights(root)}
+    data = {own.height_m: own for own in open_all(root, heights_m)}
     for own in data.values():
         own.check_whole()
     reports = {}
