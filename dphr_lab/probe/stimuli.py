@@ -34,12 +34,11 @@ from dphr_lab.scenes import (
 from dphr_lab.scenes.photos import EDIT_KINDS, Edit
 from dphr_lab.scenes.processes import mapped
 from dphr_lab.scenes.towns.description import is_central, rotate
-from dphr_lab.scenes.towns.districts import DISTRICTS
+from dphr_lab.scenes.towns.districts import DISTRICTS, LAID_FIRST
 
 DOSES_M2 = (5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 320.0)
 FIRST_FAMILY = 1_000_000  # worlds number their families from 0: none of theirs is met here
 NEAR_DOSE = 1.25  # a change counts as of a dose when its area is within this factor of it
-UNDER = ("lawn", "lot", "wood", "yard", "pavement")  # ground that something may be put on
 WHOLE_OBJECTS = ("building removed", "building recoloured", "field swapped")  # dose = its size
 
 
@@ -263,7 +262,7 @@ def _add_object(scene: Scene, kind: str, area_m2: float, rng: np.random.Generato
 
 def _is_room(scene: Scene, spots: np.ndarray, side_m: float) -> np.ndarray:
     """Tell for each spot (n, 2) whether a square in line with the buildings touches nothing."""
-    laid = [p for p in scene.patches if p.kind not in UNDER]
+    laid = [p for p in scene.patches if p.kind not in LAID_FIRST]
     room = np.ones(len(spots), bool)
     for thing in (*scene.buildings, *laid):  # all stand along the same two directions
         local = np.abs(rotate(spots - (thing.x, thing.y), -thing.heading_deg))

@@ -7,12 +7,12 @@ import numpy as np
 
 from dphr_lab.scenes.conditions import Conditions, sun_direction
 from dphr_lab.scenes.towns.description import HALF_EXTENT_M, Patch, Scene, corners, rotate
+from dphr_lab.scenes.towns.districts import LAID_FIRST
 from dphr_lab.scenes.towns.objects import tree_table
 from dphr_lab.scenes.towns.paint import SHIFT, as_tuple, fixed_point, mix
 from dphr_lab.scenes.towns.solids import build
 from dphr_lab.scenes.towns.texture import roughen_ground, street_furniture
 
-LAID_FIRST = ("lawn", "lot", "wood", "pavement", "yard")  # under the roads
 SHADOW_DEPTH = 0.5  # share of the light that a cast shadow takes
 
 GRASS = {
