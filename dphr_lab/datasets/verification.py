@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from dphr_lab._images import READ_THREADS, read_image
+from dphr_lab._images import READ_THREADS, UnreadableImage, read_image
 from dphr_lab.datasets.dataset import CrossViewDataset, Part, read_families, shorten
 from dphr_lab.datasets.layouts import SUES200, FolderPairs, open_all
 from dphr_lab.settings.protocol import PUBLISHED, VIEWS, sues200_split
@@ -328,8 +328,10 @@ def _decode(path: Path) -> tuple[bytes, str | None]:
     try:
         read_image(path)
         return hashlib.blake2b(path.read_bytes(), digest_size=16).digest(), None
+    except UnreadableImage as error:
+        return b"", error.found
     except (OSError, ValueError) as error:
-        return b"", str(error).split("; replace or remove")[0]
+        return b"", str(error)
 
 
 def _same_bytes(paths, seen, root: Path, notices: list[str], faults: list[str]) -> None:
