@@ -14,8 +14,7 @@ from dphr_lab._files import is_empty, replace_folder_when_done
 from dphr_lab.scenes.camera_image import decode
 from dphr_lab.scenes.cameras import Pose, sues_orbit, university_orbit
 from dphr_lab.scenes.processes import mapped
-from dphr_lab.scenes.towns.places import Place
-from dphr_lab.scenes.worlds import Shot, World, photograph_place
+from dphr_lab.scenes.worlds import AnyPlace, Shot, World, photograph_place
 from dphr_lab.settings.protocol import SUES200_HEIGHTS_M, sues200_split
 
 
@@ -35,7 +34,7 @@ def _png(jpeg: bytes) -> bytes:
     return data.tobytes()
 
 
-def _university_paths(place: Place, shots: list[Shot]) -> list[tuple[str, Shot]]:
+def _university_paths(place: AnyPlace, shots: list[Shot]) -> list[tuple[str, Shot]]:
     """Return (relative path, shot) of a place's files; a queried place lies in two folders."""
     folders = {
         "train": ("train/{}",),
@@ -50,7 +49,7 @@ def _university_paths(place: Place, shots: list[Shot]) -> list[tuple[str, Shot]]
     return result
 
 
-def _sues_paths(place: Place, name: str, shots: list[Shot]) -> list[tuple[str, Shot]]:
+def _sues_paths(place: AnyPlace, name: str, shots: list[Shot]) -> list[tuple[str, Shot]]:
     views = (len(shots) - 1) // len(SUES200_HEIGHTS_M)
     result = [(f"satellite-view/{name}/0.png", shots[0])]
     for i, shot in enumerate(shots[1:]):
@@ -81,7 +80,7 @@ def _write(
     root: Path | str,
     layout: str,
     orbits: tuple[tuple[Pose, ...], ...],
-    names: Callable[[Place], str] | None,
+    names: Callable[[AnyPlace], str] | None,
     workers: int | None,
     progress: bool,
 ) -> Path:

@@ -70,7 +70,7 @@ class PhotoPlace:
         }
 
     def satellite_view(self, day: Conditions) -> np.ndarray:
-        """The satellite's view before the camera's own faults, (px, px, 3)."""
+        """The satellite's view before the camera adds its noise, uint8 (px, px, 3)."""
         return satellite_view(self.image, self.settings.image_px, day.haze)
 
     def drone_views(self, day: Conditions):

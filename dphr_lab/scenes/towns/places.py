@@ -55,7 +55,7 @@ class Place:
         }
 
     def satellite_view(self, day: Conditions) -> np.ndarray:
-        """The satellite's view before the camera's own faults, (px, px, 3)."""
+        """The satellite's view before the camera adds its noise, uint8 (px, px, 3)."""
         px, texture = self.settings.image_px, self.settings.texture
         return Flight.for_satellite(self.scene, day, px, texture).satellite()
 
