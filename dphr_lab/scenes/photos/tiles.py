@@ -194,12 +194,6 @@ def _meets(first: np.ndarray, second: np.ndarray, shift: tuple[int, int]) -> boo
 # ---------------------------------------------------------------- look-alikes
 
 
-def thumbnails(images: np.ndarray) -> np.ndarray:
-    """Describe images (N, px, px, 3) by their colours at 8 x 8 px: needs no encoder; coarse."""
-    small = [cv2.resize(image, (8, 8), interpolation=cv2.INTER_AREA) for image in images]
-    return np.stack(small).reshape(len(images), -1).astype(np.float32)
-
-
 def imagenet(images: np.ndarray) -> np.ndarray:
     """Describe images (N, px, px, 3) by EfficientNet-Lite0 trained on ImageNet (needs torch)."""
     import torch
