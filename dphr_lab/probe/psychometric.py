@@ -66,7 +66,7 @@ class Threshold:
 
 
 def fit_curve(dose_m2, correct, trials) -> Fit:
-    """Return the curve of largest binomial likelihood.
+    """The curve of largest binomial likelihood.
 
     `dose_m2` (C,) above 0; `correct` (C,) out of `trials` (C,), ties counted one half. The best
     curve of a grid is the start of a search within its bounds. Raises ValueError for shapes that

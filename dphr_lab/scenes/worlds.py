@@ -37,7 +37,7 @@ class AnyPlace(Protocol):
         """The pose that a flight really took where the orbit says `nominal`."""
 
     def satellite_view(self, day: Conditions) -> np.ndarray:
-        """The satellite's view before the camera adds its noise, uint8 (px, px, 3)."""
+        """The satellite's view before the camera adds noise and blur, uint8 (px, px, 3)."""
 
     def drone_views(self, day: Conditions) -> Callable[[Pose], np.ndarray]:
         """A function from a pose to the drone's view, for one day's flight."""
@@ -142,7 +142,7 @@ class Estimate:
 
 
 def estimate_world(world: World, workers: int | None = None, flights: int = 1) -> Estimate:
-    """Return the time and size of rendering a world that is made already, of any kind."""
+    """The time and size of rendering a world that is made already, of any kind."""
     workers = workers or available_workers()
     few = min(world.settings.drone_views, 4)
     sample = world.places[:2]

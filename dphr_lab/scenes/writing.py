@@ -20,10 +20,10 @@ from dphr_lab.settings.protocol import SUES200_HEIGHTS_M, sues200_split
 
 def _check_empty(root: Path):
     if root.exists() and not root.is_dir():
-        raise NotADirectoryError(f"root {root} is a file; give a new or empty folder.")
+        raise NotADirectoryError(f"root {root} is a file; give a new or empty folder")
     if not is_empty(root):
         raise ValueError(
-            f"root {root} is not empty; give a new or empty folder, so that nothing is mixed."
+            f"root {root} is not empty; give a new or empty folder, so that nothing is mixed"
         )
 
 
@@ -35,7 +35,7 @@ def _png(jpeg: bytes) -> bytes:
 
 
 def _university_paths(place: AnyPlace, shots: list[Shot]) -> list[tuple[str, Shot]]:
-    """Return (relative path, shot) of a place's files; a queried place lies in two folders."""
+    """(relative path, shot) of a place's files; a queried place lies in two folders."""
     folders = {
         "train": ("train/{}",),
         "test": ("test/query_{}", "test/gallery_{}"),
@@ -139,13 +139,13 @@ def write_sues200(
     if settings.distractor_places:
         raise ValueError(
             f"distractor_places is {settings.distractor_places}; SUES-200's gallery is filled with "
-            "its train places, so make the world with distractor_places=0."
+            "its train places, so make the world with distractor_places=0"
         )
     for part, places in (("train", world.train), ("test", world.test)):
         if len(places) > len(split[part]):
             raise ValueError(
-                f"{part}_places is {len(places)}; SUES-200 has {len(split[part])} of them. "
-                "The preset 'sues200' has the published counts."
+                f"{part}_places is {len(places)}; SUES-200 has {len(split[part])} of them; "
+                "the preset 'sues200' has the published counts"
             )
     named = zip(world.train + world.test, split["train"][: len(world.train)]
                 + split["test"][: len(world.test)], strict=True)  # fmt: skip

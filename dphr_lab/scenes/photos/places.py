@@ -70,7 +70,7 @@ class PhotoPlace:
         }
 
     def satellite_view(self, day: Conditions) -> np.ndarray:
-        """The satellite's view before the camera adds its noise, uint8 (px, px, 3)."""
+        """The satellite's view before the camera adds noise and blur, uint8 (px, px, 3)."""
         return satellite_view(self.image, self.settings.image_px, day.haze)
 
     def drone_views(self, day: Conditions):
@@ -122,7 +122,7 @@ class PhotoWorld(World):
 def make_photo_world(
     settings: PhotoWorldSettings, encode: Encode = imagenet, progress: bool = True
 ) -> PhotoWorld:
-    """Return the world of some settings; `scenes.render_world` and the writers take it as any.
+    """The world of some settings; `scenes.render_world` and the writers take it as any.
 
     Files that cannot be read and tiles that share ground are left out. Each tile left gives one
     family: its twins are edits of it. Tiles that look alike to `encode`, (N, px, px, 3) uint8 RGB

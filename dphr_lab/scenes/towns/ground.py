@@ -69,7 +69,7 @@ class Ground:
         return (np.asarray(points, float) * (1, -1) + self.reach_m) / self.gsd_m
 
     def matrix(self) -> np.ndarray:
-        """Return the 3 x 3 map from this raster's pixels to (x, y, 1) in metres."""
+        """The 3 x 3 map from this raster's pixels to (x, y, 1) in metres."""
         g, e = self.gsd_m, self.reach_m
         return np.array([[g, 0, -e], [0, -g, e], [0, 0, 1.0]])
 
@@ -122,7 +122,7 @@ class Ground:
             cv2.fillPoly(self.image, shown[i :: len(CARS)], colour, cv2.LINE_AA, SHIFT)
 
     def _tone(self, patch: Patch) -> np.ndarray:
-        """Return the colour of a patch's ground, a little its own."""
+        """The colour of a patch's ground, a little its own."""
         tone = (patch.detail % 1009) / 504 - 1
         if patch.kind in ("lawn", "lot"):
             return self.grass * (1 + 0.1 * tone) + (6 * tone, 0, 0)
