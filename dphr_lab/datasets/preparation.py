@@ -30,7 +30,7 @@ from dphr_lab.datasets.layouts import find_layout, open_all
 RECORD = "prepared.json"
 METADATA = "metadata.json"  # of a rendered world: families, poses
 JPEG_QUALITY = 95
-_WRITE = {  # lossless but for JPEG
+_WRITE = {  # lossless, except JPEG
     ".jpg": {"quality": JPEG_QUALITY, "subsampling": 0},
     ".jpeg": {"quality": JPEG_QUALITY, "subsampling": 0},
     ".webp": {"lossless": True},

@@ -1,4 +1,4 @@
-"""Ask an encoder the trials of the probe, and say what it could tell apart."""
+"""Ask an encoder the trials of the probe, and report which changes it could see."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
@@ -49,7 +49,7 @@ class ProbeReport:
 
     @property
     def leaks(self) -> bool:
-        """Whether dose 0 is told apart: then something but the change gives the answer away."""
+        """Whether dose 0 can be distinguished: then not only the change shows the answer."""
         share, low, high = self.control
         return abs(share - 50) > 2 and not low <= 50 <= high
 
@@ -181,7 +181,7 @@ def compare(
     resamples: int = 2000,
     bootstrap_seed: int = 0,
 ) -> tuple[float, float, float]:
-    """Share correct of `first` less that of `second` on the same trials, and its 95 % interval.
+    """Share correct of `first` minus that of `second` on the same trials, and its 95 % interval.
 
     In points of percent, by a paired bootstrap over places: both answer the resampled places.
     `doses_m2`: over these doses; None: all above 0. Raises ValueError for reports of other stimuli,
@@ -228,7 +228,7 @@ def _blind(z_drone, z_satellite, stimuli: Stimuli) -> np.ndarray:
 
 
 def _right(margin: np.ndarray, answers: np.ndarray) -> np.ndarray:
-    """Outcomes from the first alternative's similarity less the second's."""
+    """Outcomes from the first alternative's similarity minus the second's."""
     margin = np.where(answers == 0, margin, -margin)
     return np.where(np.abs(margin) <= TIE, 0.5, margin > 0)
 

@@ -212,7 +212,7 @@ def _imagenet_encoder():
 
 
 def describe(folder: Path | str, names: tuple[str, ...], encode: Encode = imagenet) -> np.ndarray:
-    """What `encode` makes of the tiles, (N, D), less their mean, rows of length 1.
+    """What `encode` makes of the tiles, (N, D), minus their mean; rows have length 1.
 
     Raises ValueError when it does not give one finite row a tile.
     """
