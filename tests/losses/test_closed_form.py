@@ -123,7 +123,9 @@ def test_inputs_are_left_alone():
 
 
 LOSSES = {
-    "dphr": lambda: DPHRLoss.sharp(),
+    "closest": lambda: DPHRLoss(progress_map="reciprocal", momentum=0.5),
+    "closest, the range of h": lambda: DPHRLoss(scale="minmax", window=1, momentum=0.5),
+    "sharp": lambda: DPHRLoss.sharp(),
     "triplet": lambda: TripletLoss(),
     "infonce": lambda: SymmetricInfoNCE(),
 }

@@ -40,7 +40,8 @@ def by_angle(*degrees):
 def slow_dphr(z_query, z_gallery, places=None, lam=1.0, **settings):
     """L_tri + lam L_wtri by a double loop; reads like method: no matrix, no shared work."""
     s = dict(alpha=10.0, form="soft_margin", margin=0.3, weight_map="exp", beta=16.0)
-    s |= dict(normalise="query", detach=True, ratio="own") | settings
+    s |= dict(w_min=0.5, w_max=1.5, scale="none", normalise="query", detach=True, ratio="own")
+    s |= settings
     rows = len(z_query)
     places = list(range(rows)) if places is None else places
 
@@ -51,7 +52,7 @@ def slow_dphr(z_query, z_gallery, places=None, lam=1.0, **settings):
     for anchors, others in ((z_query, z_gallery), (z_gallery, z_query)):
         d_pos = [d(anchors[i], others[i]) for i in range(rows)]
         compared = d_pos if s["ratio"] == "own" else [sum(d_pos) / rows] * rows
-        plain, weight = {}, {}
+        plain, hardness, weight = {}, {}, {}
         for i in range(rows):
             for k in range(rows):
                 if places[i] == places[k]:
@@ -62,13 +63,19 @@ def slow_dphr(z_query, z_gallery, places=None, lam=1.0, **settings):
                 else:
                     plain[i, k] = (s["margin"] + d_pos[i] - d_neg).clamp_min(0)
                 h = compared[i] / (compared[i] + d_neg)
-                h = h.detach() if s["detach"] else h
-                weight[i, k] = {
-                    "exp": torch.exp(s["beta"] * (h - 0.5)),
-                    "power": (2 * h) ** s["beta"],
-                    "linear": h,
-                    None: torch.ones_like(h),
-                }[s["weight_map"]]
+                hardness[i, k] = h.detach() if s["detach"] else h
+        for i, k in hardness:
+            h = hardness[i, k]
+            if s["scale"] == "minmax":
+                own = [hardness[j] for j in hardness if j[0] == i]
+                h = (h - min(own)) / (max(own) - min(own))
+            weight[i, k] = {
+                "interval": s["w_min"] + (s["w_max"] - s["w_min"]) * h,
+                "exp": torch.exp(s["beta"] * (h - 0.5)),
+                "power": (2 * h) ** s["beta"],
+                "linear": h,
+                None: torch.ones_like(h),
+            }[s["weight_map"]]
         queries = sorted({i for i, _ in plain})
         mean = {i: [weight[j] for j in weight if j[0] == i] for i in queries}
         mean = {i: sum(w) / len(w) for i, w in mean.items()}
@@ -83,6 +90,7 @@ def slow_dphr(z_query, z_gallery, places=None, lam=1.0, **settings):
     return total / 2
 
 
+CLOSEST = dict(weight_map="interval", normalise="none")
 VARIANTS = [
     dict(),
     dict(weight_map=None),
@@ -99,6 +107,14 @@ VARIANTS = [
     dict(detach=False),
     dict(detach=False, normalise="batch", weight_map="power", beta=2.0),
     dict(detach=False, ratio="batch_mean"),
+    CLOSEST,
+    dict(weight_map="interval", w_min=0.0, w_max=2.0),
+    CLOSEST | dict(scale="minmax"),
+    CLOSEST | dict(scale="minmax", form="hinge"),
+    CLOSEST | dict(scale="minmax", w_min=1.0, w_max=4.0, normalise="batch", ratio="batch_mean"),
+    dict(scale="minmax", beta=8.0),
+    CLOSEST | dict(detach=False),
+    CLOSEST | dict(detach=False, scale="minmax"),
 ]
 
 
@@ -178,15 +194,15 @@ def frozen_form(weights, lam):
     return loss
 
 
-def test_detached_gradient_is_the_frozen_forms_and_that_passes_gradcheck():
+@pytest.mark.parametrize("options", [dict(), CLOSEST, CLOSEST | dict(scale="minmax")], ids=str)
+def test_detached_gradient_is_the_frozen_forms_and_that_passes_gradcheck(options):
     z = batch()
-    loss = DPHRLoss.sharp(signal="constant", lambda_max=0.625)
+    options = dict(signal="constant", lambda_max=0.625) | options
+    loss = DPHRLoss.sharp(**options)
     frozen = frozen_form(loss.terms(*z)["weights"], 0.625)
     assert_same(value_and_gradient(loss, *z), value_and_gradient(frozen, *z))
     assert gradcheck(frozen, [each.requires_grad_() for each in z])
-    attached = value_and_gradient(
-        DPHRLoss.sharp(signal="constant", lambda_max=0.625, detach=False), *z
-    )
+    attached = value_and_gradient(DPHRLoss.sharp(**options | dict(detach=False)), *z)
     assert (attached[1] - value_and_gradient(loss, *z)[1]).abs().max() > 1e-3
 
 
@@ -500,6 +516,11 @@ LOSSES = {
     ),
     "dphr attached": lambda: DPHRLoss.sharp(signal="constant", detach=False),
     "dphr rescaled": lambda: DPHRLoss.sharp(rescale=True),
+    "closest": lambda: DPHRLoss(progress_map="exp"),
+    "closest minmax": lambda: DPHRLoss(scale="minmax", signal="constant"),
+    "closest hinge": lambda: DPHRLoss(form="hinge", progress_map="exp", momentum=0.0),
+    "closest attached": lambda: DPHRLoss(signal="constant", detach=False),
+    "minmax attached": lambda: DPHRLoss(scale="minmax", signal="constant", detach=False),
     "dphr base": lambda: DPHRLoss.sharp(signal="triplet", base=SymmetricInfoNCE()),
     "infonce": lambda: SymmetricInfoNCE(),
 }

@@ -1,5 +1,6 @@
 """The losses DPHR is compared with: slow loops, closed forms, pytorch-metric-learning."""
 
+import itertools
 import math
 
 import pytest
@@ -22,9 +23,11 @@ from dphr_lab.losses import (
     info_nce_sharpness,
     rda_hardness,
     rda_sharpness,
+    rda_weights,
     soft_margin_sharpness,
     soft_margin_triplet,
 )
+from dphr_lab.losses.rda import SCALES, WEIGHT_MAPS
 from tests.helpers import case
 from tests.helpers.losses import PLACES, assert_same, batch, value_and_gradient
 
@@ -210,6 +213,28 @@ def test_sharpness_is_the_log_derivative_of_the_weight(d_pos, d_neg, steepness):
     torch.testing.assert_close(rda_sharpness(d_pos, d_neg, steepness), fall(log_rda), **near)
     log_info_nce = (1 - d_neg**2 / 2) / (1 / steepness)
     torch.testing.assert_close(info_nce_sharpness(d_neg, 1 / steepness), fall(log_info_nce), **near)
+
+
+def test_sharpness_of_every_map_is_the_log_derivative_of_its_weight():
+    """Of one negative among five that stay; finite differences of `rda_weights`."""
+    draw = torch.Generator().manual_seed(0)
+    d_pos = torch.rand(4, generator=draw, dtype=torch.float64) + 0.2
+    d_neg = torch.rand(4, 6, generator=draw, dtype=torch.float64) + 0.4
+    inner = d_neg.argsort(1)[:, 2:3]  # neither the nearest nor the farthest: the range stays
+    step = torch.zeros_like(d_neg).scatter_(1, inner, 1e-6)
+    for weight_map, scale in itertools.product(WEIGHT_MAPS, SCALES):
+        with case(weight_map, scale):
+            options = dict(bounds=(0.25, 2.0), scale=scale)
+            ahead, behind = (
+                rda_weights(rda_hardness(d_pos, d), None, weight_map, 3.0, **options).log()
+                for d in (d_neg + step, d_neg - step)
+            )
+            expected = ((behind - ahead) / 2e-6).gather(1, inner)
+            got = rda_sharpness(d_pos, d_neg, 3.0, weight_map, **options).gather(1, inner)
+            torch.testing.assert_close(got, expected, rtol=1e-6, atol=1e-8)
+            assert (got > 0).all()
+    equal = rda_sharpness(d_pos, torch.ones(4, 3).double(), 3.0, "interval", scale="minmax")
+    assert (equal == 0).all()
 
 
 def test_effective_number_of_negatives():
