@@ -185,6 +185,7 @@ class _Sweep:
         self.factor = {"exp": s.beta * _LOG2_E, "power": 2.0}.get(s.weight_map, 1.0)
         # of h, as the map wants it; h itself where its range comes first
         self.numerator = self.compared if s.scale == "minmax" else self.factor * self.compared
+        self.maps_later = s.weight_map == "interval" and s.normalise == "none"
         self.odds_of_positive = None
         if s.form == "soft_margin" and 2 * s.alpha <= _LARGEST_EXPONENT:
             self.odds_of_positive = torch.exp2(s.alpha * _LOG2_E * self.d_pos)
@@ -206,12 +207,12 @@ class _Sweep:
             distance = self._distance(i, block)
             if sums:
                 weights = self._weights(i, distance, block)
-                by_row[block] = weights[0].sum(1)
+                torch.sum(weights[0], 1, out=by_row[block])
                 by_column += weights[1].sum(0)
                 self._keep(self.weights, weights)
             if signal == "loss":
                 losses, slopes = self._losses(distance, block)
-                plain += _each_way(torch.mul, share, losses, block).sum()
+                plain += _sum_each_way(share, losses, block)
                 self._keep(self.triplets, (losses, slopes))
             if reader is not None:
                 reader.read(distance, block)
@@ -258,7 +259,7 @@ class _Sweep:
             distance = self._distance(i, block)
             losses, slopes = self.triplets[i] if self.triplets else self._losses(distance, block)
             if self.settings.weight_map is None:
-                value += _each_way(torch.mul, share, losses, block, out=losses).sum()
+                value += _sum_each_way(share, losses, block)
                 _each_way(torch.mul, share, slopes, block, out=slopes)
             else:
                 weights = self._weights(i, distance, block)
@@ -269,7 +270,7 @@ class _Sweep:
             if not gradient_wanted:
                 continue
             rows, columns = slopes.unbind()
-            by_row[block] = rows.sum(1)
+            torch.sum(rows, 1, out=by_row[block])
             by_column += columns.sum(0)
             # at the floor a distance does not move: infinity makes its share of G zero
             F.threshold_(distance, SQUARED_DISTANCE_FLOOR**0.5, torch.inf)
@@ -316,11 +317,12 @@ class _Sweep:
         return distance
 
     def _weights(self, i: int, distance: Tensor, block: slice) -> Tensor:
-        """Weights (2, b, B) of block `i`, zero where there is no negative."""
+        """Weights (2, b, B) of block `i`, zero where there is no negative; or h, to be mapped."""
         if i < len(self.weights):
             return self.weights[i]
         weights = self._map(distance, block)
-        self._exclude(weights, block, 0.0)
+        if not self.maps_later:  # where there is no negative a triplet's loss and slope are 0
+            self._exclude(weights, block, 0.0)
         return weights
 
     def _exclude(self, values: Tensor, block: slice, fill: float) -> None:
@@ -343,7 +345,7 @@ class _Sweep:
             weights[0].masked_fill_(equal[0, block, None], 0.5)
             weights[1].masked_fill_(equal[1], 0.5)
             weights *= self.factor
-        if s.weight_map == "interval":
+        if s.weight_map == "interval" and not self.maps_later:
             w_min, w_max = s.bounds
             weights.mul_(w_max - w_min).add_(w_min)
         elif s.weight_map == "exp":
@@ -357,6 +359,8 @@ class _Sweep:
     def _scales(self, lam: Tensor | float) -> tuple[Tensor | float, Tensor | float]:
         """Of each anchor r and lambda r / mean weight: C = r + that * weight.
 
+        Where the map is linear and nothing is to be normalised, it is a part of them: C = r (1 +
+        lambda w_min) + r lambda (w_max - w_min) h.
         One number where it is the same for all, else (B,) or (2, B).
         """
         # r: mean over queries, over negatives, and over directions
@@ -366,6 +370,9 @@ class _Sweep:
         scale = lam * share
         if self.settings.weight_map is None:
             return share + scale, scale
+        if self.maps_later:
+            w_min, w_max = self.settings.bounds
+            return share + w_min * scale, (w_max - w_min) * scale
         return share, scale if self.weight_means is None else scale / self.weight_means
 
     def _losses(self, distance: Tensor, block: slice) -> tuple[Tensor, Tensor]:
@@ -378,7 +385,7 @@ class _Sweep:
             gaps = _each_way(torch.sub, self.d_pos, distance, block).mul_(s.alpha)
             return F.softplus(gaps, threshold=50), gaps.sigmoid_()
         # exp(alpha (d_pos - d_neg)) is a product, so one exponential serves both directions
-        odds_of_negative = torch.exp2(-s.alpha * _LOG2_E * distance)
+        odds_of_negative = (-s.alpha * _LOG2_E * distance).exp2_()
         odds = _each_way(torch.mul, self.odds_of_positive, odds_of_negative, block)
         return odds.log1p(), odds.div_(odds + 1)
 
@@ -407,6 +414,13 @@ def _each_way(
     return out
 
 
+def _sum_each_way(of_anchors: Tensor | float, pairs: Tensor, block: slice) -> Tensor:
+    """The sum of the anchors' values, one for all or (B,), times a block's pairs (2, b, B)."""
+    if not isinstance(of_anchors, Tensor) or of_anchors.ndim == 0:
+        return pairs.sum() * of_anchors
+    return _each_way(torch.mul, of_anchors, pairs, block).sum()
+
+
 def _squared_distance(a: Tensor, b: Tensor) -> Tensor:
     return torch.addmm(a.new_full((1, 1), 2.0), a, b.T, alpha=-2)
 
@@ -423,7 +437,7 @@ class _ProgressReader:
         """Take in one block of distances, infinite where there is no negative."""
         d_pos, (by_row, by_column) = self.sweep.d_pos, self.read_off.unbind()
         if self.signal == "recall":  # the nearest negative
-            by_row[block] = distance.amin(1)
+            torch.amin(distance, 1, out=by_row[block])
             torch.minimum(by_column, distance.amin(0), out=by_column)
         elif self.signal == "triplet":  # how many negatives are not farther than the positive
             # "not nearer", so that NaN is no success

@@ -161,9 +161,9 @@ class ProgressiveWeight(nn.Module):
             log_momentum = math.log(self.momentum) if self.momentum else -math.inf
             decayed = torch.expm1(self.steps * log_momentum)  # m^t - 1
             self.average.addcdiv_(progress - self.average, decayed, value=self.momentum - 1)
+            self.average.clamp_(0, 1)
         else:
             self.average.lerp_(progress.to(self.average.dtype), 1 - self.momentum)
-        self.average.clamp_(0, 1)
 
     def _progress_of_losses(self, loss: Tensor) -> Tensor:
         """The progress after one more L_tri, finite, with which `steps` are done."""

@@ -33,6 +33,7 @@ HEADINGS = {  # column of a row -> what stands above it, and digits after the po
     "ratio": ("sharp / InfoNCE", 2),
     "closest_ratio": ("closest / InfoNCE", 2),
     "clip_ratio": ("closest / CLIP", 2),
+    "sharp_clip_ratio": ("sharp / CLIP", 2),
     "times_faster": ("times faster", 1),
     "share_percent": ("share, %", 2),
     "infonce_mb": ("InfoNCE, MB", 0),
