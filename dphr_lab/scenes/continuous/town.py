@@ -8,6 +8,7 @@ another quarter. A river runs through it.
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -167,8 +168,8 @@ def _quarter(rng: np.random.Generator, style: str, estate: bool):
         whole.roads.append(Road(((x, -end), (x, end)), width, kind))
     for y in ys[1:-1].tolist():
         whole.roads.append(Road(((-end, y), (end, y)), width, kind))
-    for x0, x1 in zip(xs[:-1], xs[1:], strict=True):
-        for y0, y1 in zip(ys[:-1], ys[1:], strict=True):
+    for x0, x1 in itertools.pairwise(xs):
+        for y0, y1 in itertools.pairwise(ys):
             inner = [
                 a + g if side else a
                 for a, g, side in (

@@ -134,10 +134,7 @@ class Ground:
 
     def _texture(self, scene: Scene):
         rng = np.random.default_rng(scene.texture)
-        if scene.origin is not None:
-            field = self._of_the_town(scene)
-        else:
-            field = self._of_the_place(rng)
+        field = self._of_the_town(scene) if scene.origin is not None else self._of_the_place(rng)
         x, y = rng.integers(0, 64, 2)
         times = -(-(self.size + 64) // _NOISE_PX)
         field += np.tile(_noise(), (times, times))[y : y + self.size, x : x + self.size]
