@@ -26,6 +26,8 @@ SIZES = (
     "image_px",
     "drone_views",
 )
+OF_TOWNS = {"km": "km", "flights": "test_flights", "photos_a_flight": "photos"}
+TOWN_FLAGS = ("seed", "image_px", "weather", "texture")  # that towns share with worlds
 NOT_OF_PHOTOS = ("twin_share", "twin_share_test", "texture")
 
 
@@ -50,12 +52,27 @@ def add(commands) -> None:
     )
     parser.add_argument("--workers", type=positive, metavar="N", help="processes; none: all cores")
     parser.add_argument(
+        "--town", type=Path, metavar="ROOT", help="instead: one continuous town, a map and flights"
+    )
+    parser.add_argument("--km", type=float, metavar="X", help="with --town: side of its map")
+    parser.add_argument(
+        "--flights", type=positive, metavar="N", help="with --town: flights to locate (default: 6)"
+    )
+    parser.add_argument(
+        "--photos-a-flight", type=positive, metavar="N", help="with --town (default: 40)"
+    )
+    parser.add_argument(
         "--estimate", action="store_true", help="print time and size, write nothing"
     )
     add_world_flags(parser.add_argument_group("changes to the preset"), prefix="")
 
 
 def run(args) -> int:
+    if args.town is not None:
+        return _town(args)
+    for name in OF_TOWNS:
+        if getattr(args, name) is not None:
+            raise WrongUsage(f"{flag(name)} goes with --town")
     if args.out is None and not args.estimate:
         raise WrongUsage("--out ROOT is needed, or --estimate")
 
@@ -81,6 +98,31 @@ def run(args) -> int:
     write = scenes.write_sues200 if sues200 else scenes.write_university1652
     write(world, args.out, workers=args.workers)
     print(f"wrote {args.out}")
+    return 0
+
+
+def _town(args) -> int:
+    """Write one continuous town."""
+    from dphr_lab.settings.towns import TownSettings
+
+    other = [n for n in ("out", "preset", "photos", "gsd_m") if getattr(args, n) is not None]
+    other += [n for n in WORLD_FLAGS if getattr(args, n) is not None and n not in TOWN_FLAGS]
+    if other or args.estimate:
+        raise WrongUsage(f"{flag((other or ['estimate'])[0])} does not go with --town")
+    names = OF_TOWNS | {n: n for n in TOWN_FLAGS} | {"image_px": "photo_px"}
+    given = {
+        field: getattr(args, name)
+        for name, field in names.items()
+        if getattr(args, name) is not None
+    }
+    settings = of_flags(TownSettings, given)
+    check_out("--town", args.town, folder=True)
+    from dphr_lab.scenes.continuous import write_town
+
+    write_town(settings, args.town, workers=args.workers)
+    print(
+        f"wrote {args.town}: map_{settings.map_year}.tif, map_{settings.flight_year}.tif, flights"
+    )
     return 0
 
 
