@@ -69,7 +69,7 @@ class Augmentation:
 
     def _check(self, name: str, good: bool, expected: str) -> None:
         if not good:
-            raise ValueError(f"{name} must be {expected}, found {getattr(self, name)!r}")
+            raise ValueError(f"{name} is {getattr(self, name)!r}; expected {expected}")
 
 
 NO_AUGMENTATION = Augmentation(flip=0, quarter_turns=0, jitter=0, jpeg=0, blur=0, erase=0)

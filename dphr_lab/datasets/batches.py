@@ -174,8 +174,8 @@ class PairBatches:
             )
         if not 0 <= rank < processes <= batch:
             raise ValueError(
-                f"0 <= rank < processes <= batch must hold, found rank {rank}, "
-                f"processes {processes}, batch {batch}"
+                f"rank is {rank}, processes {processes}, batch {batch}; expected "
+                "0 <= rank < processes <= batch"
             )
         rng = generator("shuffle", seed, epoch)
         if sampler == "unpaired":
@@ -193,7 +193,7 @@ class PairBatches:
 
     def __getitem__(self, step: int) -> np.ndarray:
         if not 0 <= step < len(self):
-            raise IndexError(f"step must be from 0 to {len(self) - 1}, found {step}")
+            raise IndexError(f"step is {step}; expected 0 to {len(self) - 1}")
         return self.plan[step, self._slice]
 
 
@@ -214,8 +214,8 @@ def _order(pairs: PairSet, sampler: str, batch: int, z_places, rng) -> np.ndarra
         return neighbour_order(rows, z_places, batch, rng)
     if sampler != "families":
         raise ValueError(
-            "sampler must be 'random', 'one_per_place', 'unpaired', 'nearest' or 'families', "
-            f"found {sampler!r}"
+            f"sampler is {sampler!r}; expected 'random', 'one_per_place', 'unpaired', 'nearest' "
+            "or 'families'"
         )
     families = pairs.drone.families
     if families is None:

@@ -296,7 +296,7 @@ def _embed(embed: Callable, images: np.ndarray, batch_size: int) -> np.ndarray:
             if z.ndim != 2 or len(z) != len(images[start : start + batch_size]):
                 raise ValueError(
                     f"embed gave shape {z.shape} for {len(images[start : start + batch_size])} "
-                    "images: expected (B, D)"
+                    "images; expected (B, D)"
                 )
             parts.append(z)
     return np.concatenate(parts)
@@ -306,7 +306,7 @@ def _unit(name: str, z, count: int) -> np.ndarray:
     """(count, D) float64 of length 1; a zero row stays zero."""
     z = np.asarray(z, float)
     if z.ndim != 2 or len(z) != count:
-        raise ValueError(f"{name} has shape {z.shape}: expected ({count}, D), a row an image")
+        raise ValueError(f"{name} has shape {z.shape}; expected ({count}, D), a row an image")
     if not np.isfinite(z).all():
         raise ValueError(f"{name} holds a value that is NaN or infinite")
     return z / np.maximum(np.linalg.norm(z, axis=1, keepdims=True), 1e-12)

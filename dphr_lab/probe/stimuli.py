@@ -76,7 +76,7 @@ class StimulusSettings:
 
 def _check(name: str, found: object, right: object, expected: str) -> None:
     if not right:
-        raise ValueError(f"{name} is {found!r}: expected {expected}")
+        raise ValueError(f"{name} is {found!r}; expected {expected}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,7 +148,7 @@ def make_stimuli(
     jobs = [(settings, place) for place in range(settings.places)]
     if not set(settings.kinds) <= set(CHANGE_KINDS):
         raise ValueError(
-            f"kinds are {settings.kinds}: expected some of {', '.join(CHANGE_KINDS)}; edits of "
+            f"kinds are {settings.kinds}; expected some of {', '.join(CHANGE_KINDS)}; edits of "
             "photographs are for photo_stimuli"
         )
     with mapped(_photograph_place, jobs, workers, progress, "stimuli") as done:

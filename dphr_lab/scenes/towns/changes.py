@@ -53,7 +53,7 @@ def make_change(
     if kind not in CHANGE_KINDS:
         raise ValueError(f"kind is {kind!r}; expected one of {', '.join(CHANGE_KINDS)}")
     if area_m2 < 0:
-        raise ValueError(f"area_m2 is {area_m2}; it must be zero or positive (square metres)")
+        raise ValueError(f"area_m2 is {area_m2}; expected 0 or more (square metres)")
     pool = scene.patches if kind == "field swapped" else scene.buildings
     pool = [t for t in pool if is_central(t) and (objects is None or t.name in objects)]
     if kind == "field swapped":

@@ -136,4 +136,4 @@ def render_drone(
 
 def _check_px(px: int):
     if px < 16:
-        raise ValueError(f"px is {px}; an image needs at least 16 pixels a side")
+        raise ValueError(f"px is {px}; expected 16 or more pixels a side")
