@@ -77,7 +77,7 @@ class PairSet:
         """The rest and `n_places` places held out for validation, drawn by `seed`.
 
         Where families of twins are known, whole families are held out, so that no twin of a
-        validation place is trained on: they are taken in drawn order where they still fit, and
+        validation place is trained on. Families are taken in drawn order where they still fit;
         `n_places` is never exceeded. 0 holds out nothing. Raises ValueError when no place would be
         left to train on, or when `n_places` is smaller than every family.
         """

@@ -112,11 +112,11 @@ def probe(
 ) -> ProbeReport:
     """Ask any encoder which of two satellite images shows the drone view's place.
 
-    `embed`: a callable from uint8 RGB images (B, 3, H, W), a tensor on the CPU (for a module: where
-    its parameters are), to embeddings (B, D), tensor or array, of any length above 0: the choice is
-    the larger cosine similarity. The report of an encoder that was selected on the test set says
-    so. Raises ValueError for a module in training mode, and for embeddings of another shape or not
-    finite. Taught in: book/10.
+    `embed` is a callable from uint8 RGB images (B, 3, H, W) to embeddings (B, D), tensor or array,
+    of any length above 0. The images are a tensor on the CPU, or for a module where its parameters
+    are. The choice is the larger cosine similarity. The report of an encoder that was selected on
+    the test set says so. Raises ValueError for a module in training mode, and for embeddings of
+    another shape or not finite. Taught in: book/10.
     """
     if getattr(embed, "training", False):
         raise ValueError("embed is a module in training mode: call its eval() first")

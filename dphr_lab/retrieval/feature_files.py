@@ -121,8 +121,8 @@ def read_features(
     """Query and gallery from two `.npz` files, in this order, or from one `.mat` file.
 
     Features are normalised; `notice` is called with a line where they were not. Raises
-    FileNotFoundError, or ValueError naming file, key and row, for files that are damaged or
-    pickled, for missing or unknown keys, for shapes that do not fit, and for rows that are zero
+    FileNotFoundError for a missing file. Raises ValueError naming file, key and row for files that
+    are damaged or pickled, missing or unknown keys, shapes that do not fit, and rows that are zero
     or not finite.
     """
     paths = [Path(path) for path in paths]

@@ -1,10 +1,10 @@
 """How sure a score is: the bootstrap over places, of one model or of the difference of two.
 
 Images of one place succeed and fail together, so a test set of 54 pictures of each of 701 places
-holds far less evidence than 37,854 separate questions would. What is drawn again, with
-replacement, is therefore the place with all its queries (on Twin Towns the whole family, whose
-members are rivals of each other). Gallery and ranks stay as they were: the interval speaks of
-other places asked of the same encoder in the same gallery, not of another training run.
+holds far less evidence than 37,854 separate questions would. So whole places are drawn again, with
+replacement, each with all its queries. (On Twin Towns whole families are drawn, since twins are
+rivals of each other.) Gallery and ranks stay as they are. The interval therefore says how the score
+varies over places, with the same encoder and gallery. It does not cover another training run.
 
 Taught in: book/02.
 """

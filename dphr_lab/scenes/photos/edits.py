@@ -2,8 +2,8 @@
 
 An edit pastes patches of the same tile with soft borders, or recolours what one patch shows. It is
 plain data: `apply_edit` replays it. Every twin of a tile is edited, none is the tile itself, and an
-edit of dose 0 goes through the same steps and changes nothing: a seam can tell that there is an
-edit, never which twin is the right one.
+edit of dose 0 goes through the same steps and changes nothing. So a seam can show that there is an
+edit, but never which twin is the right one.
 """
 
 from dataclasses import asdict, dataclass

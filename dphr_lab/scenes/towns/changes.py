@@ -181,9 +181,8 @@ def make_twin(
     """A family member's scene and its changes from the family's layout.
 
     A member has one or two changes, and in families of up to six no two members change the same
-    object, so two members differ in two to four changes, whatever the order in which they are
-    made. A family of one has no changes. `strength` scales the changed area; 1 is about 420 m2 a
-    member.
+    object. So two members differ in two to four changes, whatever the order in which they are made.
+    A family of one has no changes. `strength` scales the changed area; 1 is about 420 m2 a member.
     """
     scene = make_layout(seed, family)
     if family_size == 1 or strength == 0:
