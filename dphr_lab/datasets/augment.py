@@ -1,7 +1,7 @@
 """Augmentation of image batches: what to do is drawn first, then done.
 
-`draw` is a pure function of (settings, seed, epoch, pair index), so neither the number of loader
-workers nor the batch that a pair falls into changes what happens to it.
+`draw` is a pure function of (settings, seed, epoch, pair index), so what happens to a pair depends
+neither on the number of loader workers nor on its batch.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ class Augmentation:
 
     The flip has one decision for both views: mirroring a place mirrors all its views. Quarter turns
     are for the satellite view only: a drone's image turns about its own axis, not about north.
-    Colour, JPEG, blur and erasing are drawn for each view by itself. What is off by default is of
-    the recipes of LPN and MCCG.
+    Colour, JPEG, blur and erasing are drawn for each view by itself. Options that are off by
+    default belong to the recipes of LPN and MCCG.
     """
 
     flip: float = 0.5  # probability of mirroring left-right, both views together
@@ -69,7 +69,7 @@ class Augmentation:
 
     def _check(self, name: str, good: bool, expected: str) -> None:
         if not good:
-            raise ValueError(f"{name} must be {expected}, found {getattr(self, name)!r}")
+            raise ValueError(f"{name} is {getattr(self, name)!r}; expected {expected}")
 
 
 NO_AUGMENTATION = Augmentation(flip=0, quarter_turns=0, jitter=0, jpeg=0, blur=0, erase=0)

@@ -29,7 +29,7 @@ class ImageSet:
 
     def __init__(self, view: str, places, families=None):
         if view not in VIEWS:
-            raise ValueError(f"view must be one of {VIEWS}, found {view!r}")
+            raise ValueError(f"view is {view!r}; expected one of {VIEWS}")
         self.view = view
         self.places = np.asarray(places, dtype=np.int64).reshape(-1)
         self.families = None
@@ -37,8 +37,8 @@ class ImageSet:
             self.families = np.asarray(families, dtype=np.int64).reshape(-1)
             if len(self.families) != len(self.places):
                 raise ValueError(
-                    f"families must name one family an image: found {len(self.families)} "
-                    f"for {len(self.places)} images"
+                    f"families has {len(self.families)} labels for {len(self.places)} images; "
+                    "expected one an image"
                 )
         self.paths: list[Path] | None = None
 
@@ -61,7 +61,7 @@ class ImageSet:
         chosen = np.asarray(mask_or_indices)
         if chosen.dtype == bool and chosen.shape != (len(self),):
             raise ValueError(
-                f"a mask must have one entry an image ({len(self)}), found {chosen.shape}"
+                f"the mask has shape {chosen.shape}; expected ({len(self)},), one entry an image"
             )
         return (
             np.flatnonzero(chosen) if chosen.dtype == bool else chosen.astype(np.int64).reshape(-1)
@@ -79,8 +79,8 @@ class FileImages(ImageSet):
         self.paths = [Path(path) for path in paths]
         if len(self.paths) != len(self.places):
             raise ValueError(
-                f"places must name one place a file: found {len(self.places)} "
-                f"for {len(self.paths)} files"
+                f"places has {len(self.places)} labels for {len(self.paths)} files; "
+                "expected one a file"
             )
 
     def read(self, indices, image_px: int) -> torch.Tensor:
@@ -122,14 +122,14 @@ class ArrayImages(ImageSet):
         super().__init__(view, places, families)
         if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3:
             raise ValueError(
-                f"images must be uint8 of shape (N, px, px, 3), found {images.dtype} {images.shape}"
+                f"images are {images.dtype} {images.shape}; expected uint8 (N, px, px, 3)"
             )
         self.images = images
         self.rows = np.arange(len(images)) if rows is None else np.asarray(rows, dtype=np.int64)
         if len(self.rows) != len(self.places):
             raise ValueError(
-                f"places must name one place an image: found {len(self.places)} "
-                f"for {len(self.rows)} images"
+                f"places has {len(self.places)} labels for {len(self.rows)} images; "
+                "expected one an image"
             )
 
     def read(self, indices, image_px: int) -> torch.Tensor:

@@ -112,11 +112,11 @@ def probe(
 ) -> ProbeReport:
     """Ask any encoder which of two satellite images shows the drone view's place.
 
-    `embed`: a callable from uint8 RGB images (B, 3, H, W), a tensor on the CPU (for a module: where
-    its parameters are), to embeddings (B, D), tensor or array, of any length above 0: the choice is
-    the larger cosine similarity. The report of an encoder that was selected on the test set says
-    so. Raises ValueError for a module in training mode, and for embeddings of another shape or not
-    finite. Taught in: book/10.
+    `embed` is a callable from uint8 RGB images (B, 3, H, W) to embeddings (B, D), tensor or array,
+    of any length above 0. The images are a tensor on the CPU, or for a module where its parameters
+    are. The choice is the larger cosine similarity. The report of an encoder that was selected on
+    the test set says so. Raises ValueError for a module in training mode, and for embeddings of
+    another shape or not finite. Taught in: book/10.
     """
     if getattr(embed, "training", False):
         raise ValueError("embed is a module in training mode: call its eval() first")
@@ -296,7 +296,7 @@ def _embed(embed: Callable, images: np.ndarray, batch_size: int) -> np.ndarray:
             if z.ndim != 2 or len(z) != len(images[start : start + batch_size]):
                 raise ValueError(
                     f"embed gave shape {z.shape} for {len(images[start : start + batch_size])} "
-                    "images: expected (B, D)"
+                    "images; expected (B, D)"
                 )
             parts.append(z)
     return np.concatenate(parts)
@@ -306,7 +306,7 @@ def _unit(name: str, z, count: int) -> np.ndarray:
     """(count, D) float64 of length 1; a zero row stays zero."""
     z = np.asarray(z, float)
     if z.ndim != 2 or len(z) != count:
-        raise ValueError(f"{name} has shape {z.shape}: expected ({count}, D), a row an image")
+        raise ValueError(f"{name} has shape {z.shape}; expected ({count}, D), a row an image")
     if not np.isfinite(z).all():
         raise ValueError(f"{name} holds a value that is NaN or infinite")
     return z / np.maximum(np.linalg.norm(z, axis=1, keepdims=True), 1e-12)

@@ -1,10 +1,10 @@
 """Stimuli of the probe: a drone view, its true satellite image, and one with a single change.
 
-A place of the probe is a Twin Towns layout that no world has (families from `FIRST_FAMILY` on),
-to which small sheds and paved squares are added where it has nothing of an asked size. The drone
-sees it once. The satellite sees it unchanged, and again with each recorded change, from the same
-spot, on the same day, through the same camera: what differs between two alternatives of a trial is
-the change and nothing else.
+A place of the probe is a Twin Towns layout that no world has (families from `FIRST_FAMILY` on).
+Small sheds and paved squares are added where it has nothing of an asked size. The drone sees it
+once. The satellite sees it unchanged, and again with each recorded change, from the same spot, on
+the same day, through the same camera. Only the change differs between the two alternatives of a
+trial.
 """
 
 from dataclasses import dataclass, replace
@@ -44,7 +44,7 @@ WHOLE_OBJECTS = ("building removed", "building recoloured", "field swapped")  # 
 
 @dataclass(frozen=True)
 class StimulusSettings:
-    """What the stimuli are a function of, besides the versions of the packages."""
+    """The settings that decide the stimuli, together with the versions of the packages."""
 
     places: int = 200  # places, each with one drone view
     doses_m2: tuple[float, ...] = DOSES_M2  # changed ground areas to ask for; 0 is always added
@@ -76,7 +76,7 @@ class StimulusSettings:
 
 def _check(name: str, found: object, right: object, expected: str) -> None:
     if not right:
-        raise ValueError(f"{name} is {found!r}: expected {expected}")
+        raise ValueError(f"{name} is {found!r}; expected {expected}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,7 +148,7 @@ def make_stimuli(
     jobs = [(settings, place) for place in range(settings.places)]
     if not set(settings.kinds) <= set(CHANGE_KINDS):
         raise ValueError(
-            f"kinds are {settings.kinds}: expected some of {', '.join(CHANGE_KINDS)}; edits of "
+            f"kinds are {settings.kinds}; expected some of {', '.join(CHANGE_KINDS)}; edits of "
             "photographs are for photo_stimuli"
         )
     with mapped(_photograph_place, jobs, workers, progress, "stimuli") as done:

@@ -1,10 +1,10 @@
 """How sure a score is: the bootstrap over places, of one model or of the difference of two.
 
 Images of one place succeed and fail together, so a test set of 54 pictures of each of 701 places
-holds far less evidence than 37,854 separate questions would. What is drawn again, with
-replacement, is therefore the place with all its queries (on Twin Towns the whole family, whose
-members are rivals of each other). Gallery and ranks stay as they were: the interval speaks of
-other places asked of the same encoder in the same gallery, not of another training run.
+holds far less evidence than 37,854 separate questions would. So whole places are drawn again, with
+replacement, each with all its queries. (On Twin Towns whole families are drawn, since twins are
+rivals of each other.) Gallery and ranks stay as they are. The interval therefore says how the score
+varies over places, with the same encoder and gallery. It does not cover another training run.
 
 Taught in: book/02.
 """
@@ -89,7 +89,7 @@ def paired_bootstrap(first, second, groups, **options) -> Interval:
     first, second = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
     if first.shape != second.shape:
         raise ValueError(
-            f"first has shape {first.shape}, second {second.shape}: expected the same queries"
+            f"first has shape {first.shape}, second {second.shape}; expected the same queries"
         )
     return bootstrap(first - second, groups, **options)
 
@@ -116,7 +116,10 @@ def _per_group(values, groups, counts) -> tuple[np.ndarray, np.ndarray]:
             "expected three of (queries,)"
         )
     if not (np.isfinite(values).all() and np.isfinite(counts).all() and (counts >= 0).all()):
-        raise ValueError("values and counts: expected finite numbers, counts of 0 or more")
+        raise ValueError(
+            "values and counts hold NaN, infinity or a count below 0; expected finite numbers, "
+            "counts of 0 or more"
+        )
     _, group = np.unique(groups, return_inverse=True)
     sums, sizes = np.bincount(group, values), np.bincount(group, counts)
     kept = sizes > 0
@@ -130,6 +133,6 @@ def _per_group(values, groups, counts) -> tuple[np.ndarray, np.ndarray]:
 
 def _check(draws: int, level: float) -> None:
     if draws < 1:
-        raise ValueError(f"draws is {draws}: expected at least 1")
+        raise ValueError(f"draws is {draws}; expected at least 1")
     if not 0 < level < 1:
-        raise ValueError(f"level is {level}: expected a share between 0 and 1, such as 0.95")
+        raise ValueError(f"level is {level}; expected a share between 0 and 1, such as 0.95")

@@ -159,7 +159,7 @@ def query_outcomes(
     query_places = _labels("query_places", query_places, len(query)).to(query.device)
     gallery_places = _labels("gallery_places", gallery_places, len(gallery)).to(query.device)
     if gallery_mode not in GALLERY_MODES:
-        raise ValueError(f"gallery_mode is {gallery_mode!r}: expected one of {GALLERY_MODES}")
+        raise ValueError(f"gallery_mode is {gallery_mode!r}; expected one of {GALLERY_MODES}")
     if (query_families is None) != (gallery_families is None):
         raise ValueError("query_families and gallery_families: give both or neither")
     at_least_1(chunk_size=chunk_size)

@@ -59,13 +59,13 @@ def as_embeddings(query, gallery) -> tuple[Tensor, Tensor]:
     for name, z in (("query", query), ("gallery", gallery)):
         if z.ndim != 2 or len(z) == 0:
             raise ValueError(
-                f"{name} has shape {tuple(z.shape)}: expected (images, D), at least one image"
+                f"{name} has shape {tuple(z.shape)}; expected (images, D), at least one image"
             )
         if not z.isfinite().all():
             raise ValueError(f"{name} holds a value that is NaN or infinite: it cannot be ranked")
     if query.shape[1] != gallery.shape[1]:
         raise ValueError(
-            f"query has D = {query.shape[1]}, gallery {gallery.shape[1]}: expected the same encoder"
+            f"query has D = {query.shape[1]}, gallery {gallery.shape[1]}; expected the same encoder"
         )
     return F.normalize(query.float()), F.normalize(gallery.to(query.device).float())
 
@@ -73,4 +73,4 @@ def as_embeddings(query, gallery) -> tuple[Tensor, Tensor]:
 def at_least_1(**values: int) -> None:
     for name, value in values.items():
         if value < 1:
-            raise ValueError(f"{name} is {value}: expected at least 1")
+            raise ValueError(f"{name} is {value}; expected at least 1")

@@ -1,7 +1,7 @@
 """Twin Towns: a procedural world in which the hard negatives are known.
 
 Places of about 200 m square come in families of twins, which share a layout and differ in a few
-recorded changes; each is seen by a satellite and by a drone, on different days.
+recorded changes. Each place is seen by a satellite and by a drone, on different days.
 """
 
 from dphr_lab.scenes.camera_image import decode, photograph

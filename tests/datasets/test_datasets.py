@@ -187,13 +187,13 @@ def test_subsets_keep_images_and_labels_together(tmp_path):
 
 def test_image_sets_refuse_what_does_not_fit():
     pixels = np.zeros((2, 4, 4, 3), np.uint8)
-    with pytest.raises(ValueError, match="view must be"):
+    with pytest.raises(ValueError, match="view is 'street'; expected one of"):
         ArrayImages("street", pixels, [1, 2])
-    with pytest.raises(ValueError, match="found 3 for 2 images"):
+    with pytest.raises(ValueError, match="places has 3 labels for 2 images"):
         ArrayImages("drone", pixels, [1, 2, 3])
     with pytest.raises(ValueError, match="uint8"):
         ArrayImages("drone", pixels.astype(float), [1, 2])
-    with pytest.raises(ValueError, match="found 1 for 2"):
+    with pytest.raises(ValueError, match="families has 1 labels for 2"):
         ArrayImages("drone", pixels, [1, 2], families=[1])
 
 
@@ -374,7 +374,7 @@ def test_pairs_repeat_the_rarer_view():
     assert (pairs.satellite.places[pairs.pairs[:, 1]] == pairs.pair_places).all()
     query, gallery = pairs.direction("S2D")
     assert (query.view, gallery.view) == ("satellite", "drone")
-    with pytest.raises(ValueError, match="drone must be a set of drone images"):
+    with pytest.raises(ValueError, match=r"drone is ArrayImages.*; expected a set of drone images"):
         PairSet(pairs.satellite, pairs.drone)
 
 
@@ -399,7 +399,7 @@ def test_hold_out_by_seed():
     rest, held = pairs.hold_out(0, seed=1)
     assert len(rest) == 20 and len(held) == 0 and len(held.pairs) == 0
     for n_places in (20, -1):
-        with pytest.raises(ValueError, match=f"found {n_places}"):
+        with pytest.raises(ValueError, match=f"n_places is {n_places}; expected 0 to 19"):
             pairs.hold_out(n_places, seed=1)
 
 

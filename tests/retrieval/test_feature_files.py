@@ -220,7 +220,7 @@ def faulty(tmp_path_factory):
     return {
         "nan": (npz("nan.npz", features=nan, places=[0, 1, 2]), r"row 1 \(and 1 more\) is not fin"),
         "zero": (npz("zero.npz", features=zero, places=[0, 1, 2]), "row 2 is of length 0"),
-        "rows": (npz("rows.npz", features=z_of(3), places=[0, 1]), r"shape \(2,\): expected \(3,"),
+        "rows": (npz("rows.npz", features=z_of(3), places=[0, 1]), r"shape \(2,\); expected \(3,"),
         "flat": (npz("flat.npz", features=np.ones(3), places=[0, 1, 2]), "float64 of shape"),
         "words": (npz("words.npz", features=[["a"]], places=[0]), "expected numbers"),
         "floats": (npz("floats.npz", features=z_of(3), places=[0.5, 1, 2]), "integers or strings"),
