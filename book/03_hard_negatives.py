@@ -231,7 +231,7 @@ for line, weights in by_hand.items():
     print(f"{line.__name__:13}", " ".join(f"{w:.3f}" for w in (weights / weights.sum())[0]))
 
 # %% [markdown]
-# So both usual losses reweight already. What RDA adds is not the idea of weighing hard negatives more, but one more factor: an increasing map **[S]**, in our reading an exponential **[O]**, of the hardness $h = d^+ / (d^+ + d_k)$ **[S]**. The useful question is *how much sharper* a loss is than another. First, the rest of the field, each loss of one query in a line or two:
+# So both usual losses reweight already. What RDA adds is not the idea of weighing hard negatives more, but one more factor: an increasing map, in the sources linear **[S]**, in sharp DPHR (ours) an exponential **[O]**, of the hardness $h = d^+ / (d^+ + d_k)$ **[S]**. The useful question is *how much sharper* a loss is than another. First, the rest of the field, each loss of one query in a line or two:
 
 
 # %%

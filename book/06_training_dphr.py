@@ -109,7 +109,7 @@ for letter, member in zip("ABC", members, strict=True):
 #
 # ## The loss, from its definition
 #
-# DPHR adds to a plain triplet term a second one, in which hard negatives weigh more, and lets that second term grow as training succeeds. That there are two levels, a weight by *relative* difficulty for each negative (RDA) and one for the whole term that follows training *progress* (PALW), is in the abstract of {cite:t}`zheng2025dphr` **[A]**. That relative difficulty is the ratio below, that an increasing map makes it a weight $\omega$, and that the weighted term is added with a factor $\lambda^t$ updated from a signal, we read in public summaries **[S]**. The softplus, the map itself, the constants, the progress signal, and that both directions are averaged and no gradient flows through $\omega$ are our own choices **[O]**. So what follows is *our reading of DPHR*.
+# DPHR adds to a plain triplet term a second one, in which hard negatives weigh more, and lets that second term grow as training succeeds. That there are two levels, a weight by *relative* difficulty for each negative (RDA) and one for the whole term that follows training *progress* (PALW), is in the abstract of {cite:t}`zheng2025dphr` **[A]**. That relative difficulty is the ratio below, that an increasing map makes it a weight $\omega$, and that the weighted term is added with a factor $\lambda^t$ updated from a signal, we read in public summaries **[S]**. The softplus, the map itself, the constants, the progress signal, and that both directions are averaged and no gradient flows through $\omega$ are our own choices **[O]**. So what follows is *sharp DPHR (ours)*: its map and its signal are not those of the sources, which {doc}`open_choices` sets beside it.
 #
 # For query $i$ with positive at distance $d_i^+$ and negative $k$ at distance $d_{ik}$:
 #
@@ -454,7 +454,7 @@ assert np.all((by_family > 0.4) & (by_family < 0.6))
 # %% tags=["hide-input"]
 mean = {arm: column(arm, "r_at_1").mean() for arm in arms}
 Markdown(f"""
-* You **wrote** our reading of the loss in fourteen lines; value and gradient agreed with the package, and β = 0 gave 2 L_tri.
+* You **wrote** sharp DPHR in fourteen lines; value and gradient agreed with the package, and β = 0 gave 2 L_tri.
 * You **trained** with it. Over {count} stored seeds, drone → satellite R@1 on {len(gallery)} satellites was {mean["sharp"]:.1f} % for sharp DPHR, {mean["sharp_rda"]:.1f} % for RDA alone, {mean["infonce"]:.1f} % for InfoNCE, {mean["sharp_palw"]:.1f} % for PALW alone and {mean["triplet"]:.1f} % for L_tri, beside {mean["untrained"]:.1f} % untrained and 33 % for a guesser within the family; {column("sharp", "twin_mistakes").mean():.0f} % of sharp DPHR's mistakes were twins.
 * You **judged** differences within seeds, in points of R@1: sharp DPHR minus L_tri {found["sharp", "triplet"].interval}, minus InfoNCE {found["sharp", "infonce"].interval}, minus RDA alone {found["sharp", "sharp_rda"].interval}; and the broken ratio minus RDA {found["broken_ratio", "sharp_rda"].interval}.
 """)

@@ -9,6 +9,7 @@ from dphr_lab.losses.dphr import DPHRLoss
 from dphr_lab.losses.infonce import SymmetricInfoNCE
 from dphr_lab.losses.margins import hinge_triplet, soft_margin_triplet
 from dphr_lab.losses.palw import ProgressiveWeight, batch_progress
+from dphr_lab.losses.parts import MeanOverParts
 from dphr_lab.losses.peers import HERLikeLoss, MetricLearningLoss, MinedTripletLoss, WeightedInfoNCE
 from dphr_lab.losses.rda import rda_hardness, rda_weights
 from dphr_lab.losses.sharpness import (
@@ -22,6 +23,7 @@ from dphr_lab.losses.triplet import TripletLoss
 __all__ = [
     "DPHRLoss",
     "HERLikeLoss",
+    "MeanOverParts",
     "MetricLearningLoss",
     "MinedTripletLoss",
     "ProgressiveWeight",

@@ -5,6 +5,7 @@ from dphr_lab.models.encoder import Encoder
 from dphr_lab.models.hosts import HOSTS
 from dphr_lab.models.lpn import LPN
 from dphr_lab.models.mccg import MCCG
+from dphr_lab.models.peers import convert
 from dphr_lab.models.pooling import GeM
 from dphr_lab.models.sample4geo import Sample4Geo
 from dphr_lab.models.weights import PYPI_WEIGHTS, save_tensors
@@ -17,6 +18,7 @@ __all__ = [
     "Encoder",
     "GeM",
     "Sample4Geo",
+    "convert",
     "embed",
     "save_tensors",
 ]

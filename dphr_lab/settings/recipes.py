@@ -168,22 +168,28 @@ _OF_SAMPLE4GEO = (
     Choice("host_options.learn_temperature", True, "[S]", CODE),
 )
 _ALONE = (Choice("loss", "none", "[S]", "the host's own loss, without a pair loss"),)
-_DPHR_TERM = (
+_DPHR_TERM = (  # the closest reading
     Choice("loss_options.alpha", 10.0, "[O]", f"{OURS}.losses.TripletLoss: of the soft margin"),
-    Choice(
-        "loss_options.weight_map",
-        "exp",
-        "[O]",
-        "RDA: that there is a map is [S]",
-    ),
-    Choice("loss_options.beta", 16.0, "[O]", "RDA's sharpness"),
+    Choice("loss_options.weight_map", "interval", "[S]", f"{PAPERS}: h linearly into an interval"),
+    Choice("loss_options.w_min", 0.5, "[O]", "the interval's lower bound"),
+    Choice("loss_options.w_max", 1.5, "[O]", "its upper bound: a weight of 1 at h = 1/2"),
+    Choice("loss_options.scale", "none", "[O]", "h as it is, not scaled to its range"),
+    Choice("loss_options.normalise", "none", "[O]", "weights as mapped"),
+    Choice("loss_options.signal", "loss", "[S]", f"{PAPERS}: an average of recent triplet losses"),
+    Choice("loss_options.window", 100, "[O]", "steps in that average"),
+    Choice("loss_options.progress_map", "relative", "[O]", "1 - average / first average"),
+    Choice("loss_options.smooth", "coefficient", "[S]", f"{PAPERS}: an averaged coefficient"),
+    Choice("loss_options.momentum", 0.99, "[O]", "of the coefficient's average"),
+    Choice("loss_options.bias_correction", False, "[O]", "the average starts at 0"),
+    Choice("loss_options.lambda_max", 1.0, "[O]", "PALW's largest weight"),
+    Choice("loss_options.gamma", 1.0, "[O]", "PALW's exponent"),
+)
+_SHARP_TERM = (  # sharp DPHR (ours)
+    Choice("loss_options.alpha", 10.0, "[O]", f"{OURS}.losses.TripletLoss: of the soft margin"),
+    Choice("loss_options.weight_map", "exp", "[O]", "ours, sharper than the sources' interval"),
+    Choice("loss_options.beta", 16.0, "[O]", "sharpness of the map"),
     Choice("loss_options.normalise", "query", "[O]", "a query's weights have mean 1"),
-    Choice(
-        "loss_options.signal",
-        "recall",
-        "[O]",
-        "PALW: that there is a signal is [S]",
-    ),
+    Choice("loss_options.signal", "recall", "[O]", "in-batch recall, where sources have the loss"),
     Choice("loss_options.momentum", 0.99, "[O]", "of the signal's average"),
     Choice("loss_options.lambda_max", 1.0, "[O]", "PALW's largest weight"),
     Choice("loss_options.gamma", 1.0, "[O]", "PALW's exponent"),
@@ -198,6 +204,11 @@ _BEFORE_DROPOUT = (Choice("host_options.pair_dropout", False, "[O]", "likewise: 
 _DPHR_BESIDE_INFONCE = (
     Choice("loss", "dphr_infonce", "[S]", f"{PAPERS}: Sample4Geo with DPHR; the sum is ours [O]"),
     *_DPHR_TERM,
+    Choice("loss_options.mu", 1.0, "[O]", "weight of DPHR beside InfoNCE"),
+)
+_SHARP_BESIDE_INFONCE = (
+    Choice("loss", "sharp_infonce", "[O]", "Sample4Geo with sharp DPHR (ours)"),
+    *_SHARP_TERM,
     Choice("loss_options.mu", 1.0, "[O]", "weight of DPHR beside InfoNCE"),
 )
 _SUES200 = (
@@ -293,8 +304,8 @@ _TWIN_TOWNS = (
     Choice("augmentation.jpeg", 0, "[O]", "likewise"),
     Choice("augmentation.blur", 0, "[O]", "likewise"),
     Choice("augmentation.erase", 0, "[O]", "likewise"),
-    Choice("loss", "dphr", "[O]", "DPHR alone, our reading of the paper"),
-    *_DPHR_TERM,
+    Choice("loss", "sharp", "[O]", "sharp DPHR (ours) alone"),
+    *_SHARP_TERM,
     Choice("val_places", 60, "[O]", "whole families of twins"),
     Choice("select", "last", "[O]", "60 places tell checkpoints apart by chance only"),
 )
@@ -342,8 +353,13 @@ RECIPES: dict[str, Recipe] = {
         ),
         Recipe(
             "dphr-university1652",
-            "the baseline with DPHR beside its loss, our reading of Sample4Geo-DPHR",
+            "our closest reading of DPHR in Sample4Geo, beside the baseline's loss",
             (*_SAMPLE4GEO, *_DPHR_BESIDE_INFONCE),
+        ),
+        Recipe(
+            "dphr-university1652-sharp",
+            "the same with sharp DPHR (ours)",
+            (*_SAMPLE4GEO, *_SHARP_BESIDE_INFONCE),
         ),
         Recipe(
             "sample4geo-sues200",
@@ -359,20 +375,26 @@ RECIPES: dict[str, Recipe] = {
         ),
         Recipe(
             "dphr-sues200",
-            "DPHR beside the baseline's loss on SUES-200, a model a height",
+            "our closest reading of DPHR in Sample4Geo on SUES-200, a model a height",
             (*_changed(_SAMPLE4GEO, _SUES200), *_DPHR_BESIDE_INFONCE),
+            needs_height=True,
+        ),
+        Recipe(
+            "dphr-sues200-sharp",
+            "the same with sharp DPHR (ours)",
+            (*_changed(_SAMPLE4GEO, _SUES200), *_SHARP_BESIDE_INFONCE),
             needs_height=True,
         ),
         *_of_host("lpn", "LPN (square rings on ResNet-50)", _LPN, _IN_PARTS),
         *_of_host("mccg", "MCCG (gated parts on ConvNeXt-Tiny)", _MCCG, _IN_PARTS),
         Recipe(
             "twin-towns",
-            "DPHR on the rendered world 'mini', a minute or two on a CPU",
+            "sharp DPHR (ours) on the rendered world 'mini', a minute or two on a CPU",
             _TWIN_TOWNS,
         ),
         Recipe(
             "twin-towns-sues200",
-            "DPHR on a rendered world in SUES-200's layout, a model a height",
+            "sharp DPHR (ours) on a rendered world in SUES-200's layout, a model a height",
             _changed(
                 _TWIN_TOWNS,
                 (

@@ -13,7 +13,7 @@ STORED = {
     "name": "losses-speed",
     "hardware": {"processor": "An Engine", "torch_threads": 2, "gpus": []},
     "versions": {"torch": "2.15.0"},
-    "rows": [{"B": 128, "D": 512, "runs": 5, "infonce_ms": 1.0, "dphr_ms": 1234.567}],
+    "rows": [{"B": 128, "D": 512, "runs": 5, "infonce_ms": 1.0, "sharp_ms": 1234.567}],
 }
 
 
@@ -23,7 +23,7 @@ def test_a_table_is_written_between_its_marks(monkeypatch, tmp_path):
     page = "A\n<!-- measured: losses-speed -->\nold\n<!-- end of losses-speed -->\nB\n"
     want = """A
 <!-- measured: losses-speed -->
-| B | D | InfoNCE, ms | DPHR, ms |
+| B | D | InfoNCE, ms | sharp, ms |
 |---|---|---|---|
 | 128 | 512 | 1.00 | 1,234.57 |
 

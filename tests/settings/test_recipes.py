@@ -1,6 +1,7 @@
 """Recipes: what they hold, where it comes from, and how flags go over them."""
 
 import json
+import re
 from dataclasses import replace
 
 import pytest
@@ -19,7 +20,7 @@ def test_every_value_has_a_source_and_a_grade_and_is_shown(name):
     assert len({choice.name for choice in recipe.choices}) == len(recipe.choices)
     for choice in recipe.choices:
         assert choice.grade in ("[A]", "[S]", "[O]") and len(choice.source) > 3
-        assert shown.count(f"  {choice.name} ") == 1
+        assert len(re.findall(rf"^  {re.escape(choice.name)} ", shown, re.MULTILINE)) == 1
     settings = recipe.settings()
     assert recipe.overridden(settings) == {}
     again = Settings.from_dict(json.loads(json.dumps(settings.to_dict())))
@@ -81,6 +82,10 @@ def test_dphr_differs_from_its_baseline_in_the_loss_only():
         host = {"host": "sample4geo", "host_options": theirs.host_options}
         assert replace(ours, loss="none", loss_options={}, **host) == theirs
         assert (ours.loss, ours.host) == ("dphr_infonce", "plain")
+        sharp = RECIPES[f"dphr-{data}-sharp"].settings()
+        assert replace(sharp, loss=ours.loss, loss_options=ours.loss_options) == ours
+        assert (sharp.loss, sharp.loss_options["weight_map"]) == ("sharp_infonce", "exp")
+        assert ours.loss_options["weight_map"] == "interval"
 
 
 def test_recipes_leave_the_loss_at_its_defaults():
@@ -88,6 +93,7 @@ def test_recipes_leave_the_loss_at_its_defaults():
     import inspect
 
     from dphr_lab.losses import DPHRLoss
+    from dphr_lab.losses.dphr import SHARP
     from dphr_lab.models import HOSTS
     from dphr_lab.training import make_loss
     from dphr_lab.training.objectives import NoPairLoss
@@ -99,28 +105,30 @@ def test_recipes_leave_the_loss_at_its_defaults():
             published = name == "last_stride"  # which only some backbones have
             assert options[name].default == value or published, (recipe.name, name)
         kind = NoPairLoss if settings.loss == "none" else DPHRLoss
-        defaults = inspect.signature(kind).parameters
+        defaults = {n: p.default for n, p in inspect.signature(kind).parameters.items()}
+        if settings.loss.startswith("sharp"):
+            defaults |= SHARP
         for name, value in settings.loss_options.items():
-            assert defaults[name].default == value, (recipe.name, name)
+            assert defaults[name] == value, (recipe.name, name)
         assert isinstance(make_loss(settings), kind)
 
 
 def test_twin_towns_trains_as_chapter_06():
     settings = RECIPES["twin-towns"].settings()
-    assert settings.changed(loss_options={}) == TWIN_TOWNS_MINI
+    assert settings.changed(loss_options={}) == TWIN_TOWNS_MINI.changed(loss="sharp")
 
 
 def test_given_values_go_over_the_recipe():
     recipe = RECIPES["dphr-university1652"]
     settings = recipe.settings(
-        batch=16, micro_batch=4, augmentation={"blur": 0.5}, loss_options={"beta": 8}, seed=3
+        batch=16, micro_batch=4, augmentation={"blur": 0.5}, loss_options={"w_max": 8}, seed=3
     )
     assert settings.augmentation == recipe.settings().augmentation | {"blur": 0.5}
-    assert settings.loss_options == recipe.settings().loss_options | {"beta": 8}
+    assert settings.loss_options == recipe.settings().loss_options | {"w_max": 8}
     assert recipe.overridden(settings) == {
         "batch": {"recipe": 128, "run": 16},
         "augmentation.blur": {"recipe": 0.15, "run": 0.5},
-        "loss_options.beta": {"recipe": 16.0, "run": 8},
+        "loss_options.w_max": {"recipe": 1.5, "run": 8},
     }
     assert not set(OF_THE_MACHINE) & {choice.name for choice in recipe.choices}
     shown = recipe.describe(settings)
@@ -134,7 +142,7 @@ def test_steps_replace_epochs_and_another_loss_brings_its_own_options():
     changed = recipe.overridden(settings)
     assert changed["steps"] == {"recipe": None, "run": 4}
     assert changed["epochs"] == {"recipe": 1, "run": None}
-    assert changed["loss_options.beta"] == {"recipe": 16.0, "run": None}
+    assert changed["loss_options.w_max"] == {"recipe": 1.5, "run": None}
     assert recipe.settings(augmentation=None).augmentation is None
     assert recipe.settings(n_pairs=1000, epochs=2, batch=64).steps == 30
     in_lpn = RECIPES["lpn-university1652-dphr"]

@@ -79,6 +79,17 @@ def test_a_cut_reproduction_goes_on_from_its_runs(record, towns, capsys):
     assert "recipe dphr-university1652" in shown and "| some held out | D2S |" in shown
 
 
+def test_a_host_that_trains_on_all_places_is_reproduced_in_one_training(towns):
+    out, data = towns / "mccg.json", towns / "university1652"
+    recipe = "--recipe mccg-university1652-dphr"
+    assert dphr("reproduce university1652 --data", data, "--out", out, SMALL, recipe) == 0
+    record = json.loads(out.read_text())
+    assert record["recipe"]["name"] == "mccg-university1652-dphr"
+    assert {row["trained_on"] for row in record["rows"]} == {"all training places"}
+    assert {row["report"]["tta"] for row in record["rows"]} == {"none", "flip"}
+    assert len(record["runs"]) == 1 and "9 places, 0 more held out" in record["runs"][0]["run"]
+
+
 def test_sues200_is_a_model_a_height_and_says_when_the_test_set_chose(towns, capsys):
     out = towns / "s.json"
     flags = f"--data {towns / 'sues200'} --height 150 200 {SMALL} --select test --validate-every 2"
