@@ -122,10 +122,15 @@ def _load(run: Run, folder: Path) -> None:
 
 
 def _random_states(run: Run) -> dict[str, torch.Tensor]:
-    states = run.processes.gathered("cpu", torch.get_rng_state())
+    """{"random.<rank>.<cpu or cuda>": state} of every process."""
+    own = {"cpu": torch.get_rng_state()}
     if torch.cuda.is_available():
-        states |= run.processes.gathered("cuda", torch.cuda.get_rng_state())
-    return states
+        own["cuda"] = torch.cuda.get_rng_state()
+    return {
+        f"random.{rank}.{name}": row.clone()
+        for name, state in own.items()
+        for rank, row in enumerate(run.processes.from_all(state))
+    }
 
 
 def _check_same(folder: Path, before: dict[str, Any], now: dict[str, Any], world: Any) -> None:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tqdm.auto import tqdm
 
 from dphr_lab._files import write_json
 from dphr_lab.datasets import CrossViewDataset
@@ -76,6 +75,8 @@ def fit(
 
 def train(run: Run, folder: Path, log: Log, progress: bool = False) -> None:
     """Steps until the last, with validations and checkpoints on the way."""
+    from tqdm.auto import tqdm
+
     settings, began, wall_before = run.settings, time.perf_counter(), run.wall_s
     bar = tqdm(total=settings.steps, initial=run.step, disable=not progress)
     with stop_after_step() as stop, bar:

@@ -12,6 +12,8 @@ Each process embeds its own slice of a batch, and the step is that of one proces
 Of one process these are the plain loss and its plain gradient.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -74,10 +76,15 @@ class Processes:
         flags = torch.tensor([float(flag)], device=self.device)
         return bool(self.accelerator.reduce(flags, "sum").item())
 
-    def gathered(self, name: str, state: Tensor) -> dict[str, Tensor]:
-        """{"random.<rank>.<name>": …} of every process's state (n,), on the CPU."""
-        rows = self.accelerator.gather(state[None].to(self.device)).cpu()
-        return {f"random.{rank}.{name}": row.clone() for rank, row in enumerate(rows)}
+    def from_main(self, value: Any) -> Any:
+        """The main process's `value`, in every process."""
+        from accelerate.utils import broadcast_object_list
+
+        return broadcast_object_list([value])[0]
+
+    def from_all(self, own: Tensor) -> Tensor:
+        """(n,) of each process -> (count, n) in every process, on the CPU."""
+        return self.accelerator.gather(own[None].to(self.device)).cpu()
 
     def embed(self, encoder: Encoder, images) -> Tensor:
         """`models.embed`, in the precision of training."""

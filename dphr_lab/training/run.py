@@ -10,7 +10,6 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
-from accelerate.utils import broadcast_object_list
 from torch.utils.data import DataLoader
 
 from dphr_lab.datasets import Batch, BatchReader, PairBatches
@@ -170,14 +169,15 @@ class Run:
 
     def _embed_places(self) -> np.ndarray:
         """(places, D): each training place's satellite images as the encoder has them now."""
-        z_places = [None]
-        if self.processes.main:  # one process's rounding for all, else their plans could differ
+        z_places = None
+        if self.processes.main:
             satellite = self.pairs.satellite
             rows = torch.from_numpy(np.searchsorted(self.pairs.place_ids, satellite.places))
             z = self.processes.embed(self.encoder, satellite)
             total = torch.zeros(len(self.pairs), z.shape[1]).index_add_(0, rows, z)
-            z_places = [torch.nn.functional.normalize(total).numpy()]
-        return broadcast_object_list(z_places)[0]
+            z_places = torch.nn.functional.normalize(total).numpy()
+        # one process's rounding for all, else their plans could differ
+        return self.processes.from_main(z_places)
 
     def _lambda(self) -> dict[str, float]:
         """{"lambda": …} of a loss that has one, the mean where each part of a host has its own."""
