@@ -34,7 +34,7 @@ IN_NO_CHAPTER = {
     "dphr_lab.localization": "parts of ``evaluate_dataset`` and ``dphr search``",
     "dphr_lab.retrieval": "embeddings of other programs; see :doc:`/reference/commands`",
     "dphr_lab.results": "reads what is stored; see :doc:`/checked`",
-    "dphr_lab.models": "parts of an ``Encoder``",
+    "dphr_lab.models": "hosts, and parts of an ``Encoder``; see :doc:`/data`",
     "dphr_lab.studies": "makes what is stored; :doc:`/teach` has a study of your own",
     "dphr_lab.studies.tuning": "equal budgets for arms; see :doc:`/reference/commands`",
     "dphr_lab.studies.comparisons": "parts of a study's report",

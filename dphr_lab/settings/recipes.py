@@ -194,22 +194,26 @@ _SHARP_TERM = (  # sharp DPHR (ours)
     Choice("loss_options.lambda_max", 1.0, "[O]", "PALW's largest weight"),
     Choice("loss_options.gamma", 1.0, "[O]", "PALW's exponent"),
 )
-_DPHR_IN_A_HOST = (
-    Choice("loss", "dphr", "[S]", f"{PAPERS}: DPHR joined to this host; the sum is ours [O]"),
-    *_DPHR_TERM,
-    Choice("pair_weight", 1.0, "[O]", "weight of DPHR beside the host's loss"),
-)
+_SHARP = "sharp DPHR (ours)"
+_JOINED = f"{PAPERS}: DPHR joined to this host; the sum is ours [O]"
+_BESIDE = (Choice("pair_weight", 1.0, "[O]", "weight of DPHR beside the host's loss"),)
+_IN_A_HOST = {  # end of a recipe's name -> its pair loss
+    "dphr": (Choice("loss", "dphr", "[S]", _JOINED), *_DPHR_TERM, *_BESIDE),
+    "sharp": (Choice("loss", "sharp", "[O]", _SHARP), *_SHARP_TERM, *_BESIDE),
+}
+_READING = {"dphr": "our closest reading of DPHR", "sharp": _SHARP}
 _ON_THE_WHOLE = (Choice("pair_on", "whole", "[O]", "DPHR sees what retrieval sees"),)
 _BEFORE_DROPOUT = (Choice("host_options.pair_dropout", False, "[O]", "likewise: no dropout"),)
+_MU = Choice("loss_options.mu", 1.0, "[O]", "weight of DPHR beside InfoNCE")
 _DPHR_BESIDE_INFONCE = (
     Choice("loss", "dphr_infonce", "[S]", f"{PAPERS}: Sample4Geo with DPHR; the sum is ours [O]"),
     *_DPHR_TERM,
-    Choice("loss_options.mu", 1.0, "[O]", "weight of DPHR beside InfoNCE"),
+    _MU,
 )
 _SHARP_BESIDE_INFONCE = (
     Choice("loss", "sharp_infonce", "[O]", "Sample4Geo with sharp DPHR (ours)"),
     *_SHARP_TERM,
-    Choice("loss_options.mu", 1.0, "[O]", "weight of DPHR beside InfoNCE"),
+    _MU,
 )
 _SUES200 = (
     Choice("batch", 64, "[O]", "120 training places, fewer after the hold-out: no 128; there 24"),
@@ -323,33 +327,31 @@ def _on_sues200(choices: tuple[Choice, ...]) -> tuple[Choice, ...]:
     return tuple(Choice(c.name, c.value, "[O]", kept) for c in choices)
 
 
-def _of_host(name: str, said: str, host: tuple[Choice, ...], more: tuple[Choice, ...]):
-    """A host's four recipes: on two data sets, alone and with DPHR."""
-    for data, title, choices, a_height in (
-        ("university1652", "University-1652", host, False),
-        ("sues200", "SUES-200, a model a height", _on_sues200(host), True),
-    ):
-        on_it = f"{name}-{data}"
+def _of_host(name: str, said: str, own: dict[str, tuple[Choice, ...]], more: tuple[Choice, ...]):
+    """A host's recipes, alone and with both readings of DPHR; `own` are its choices by data set."""
+    for data, (title, a_height) in _DATA.items():
+        on_it, choices = f"{name}-{data}", own[data]
         yield Recipe(on_it, f"{said} on {title}", (*choices, *_ALONE), a_height)
-        with_dphr = (*choices, *more, *_DPHR_IN_A_HOST)
-        about = f"DPHR in {said} on {title}, our reading"
-        yield Recipe(f"{on_it}-dphr", about, with_dphr, a_height)
+        for end, pair_loss in _IN_A_HOST.items():
+            about = f"{_READING[end]} in {said} on {title}"
+            yield Recipe(f"{on_it}-{end}", about, (*choices, *more, *pair_loss), a_height)
 
 
+_DATA = {
+    "university1652": ("University-1652", False),
+    "sues200": ("SUES-200, a model a height", True),
+}
 _IN_PARTS = (*_ON_THE_WHOLE, *_BEFORE_DROPOUT)
+_BASELINE = {"university1652": _SAMPLE4GEO, "sues200": _changed(_SAMPLE4GEO, _SUES200)}
 
 RECIPES: dict[str, Recipe] = {
     recipe.name: recipe
     for recipe in (
-        Recipe(
-            "sample4geo-university1652",
-            "the strongest common baseline on University-1652",
-            (*_SAMPLE4GEO, *_OF_SAMPLE4GEO, *_ALONE),
-        ),
-        Recipe(
-            "sample4geo-university1652-dphr",
-            "DPHR in Sample4Geo: the training of dphr-university1652, by the host's own loss",
-            (*_SAMPLE4GEO, *_OF_SAMPLE4GEO, *_DPHR_IN_A_HOST),
+        *_of_host(
+            "sample4geo",
+            "Sample4Geo (the strongest common baseline)",
+            {data: (*choices, *_OF_SAMPLE4GEO) for data, choices in _BASELINE.items()},
+            (),
         ),
         Recipe(
             "dphr-university1652",
@@ -362,31 +364,29 @@ RECIPES: dict[str, Recipe] = {
             (*_SAMPLE4GEO, *_SHARP_BESIDE_INFONCE),
         ),
         Recipe(
-            "sample4geo-sues200",
-            "the baseline on SUES-200, a model a height",
-            (*_changed(_SAMPLE4GEO, _SUES200), *_OF_SAMPLE4GEO, *_ALONE),
-            needs_height=True,
-        ),
-        Recipe(
-            "sample4geo-sues200-dphr",
-            "DPHR in Sample4Geo on SUES-200: the training of dphr-sues200",
-            (*_changed(_SAMPLE4GEO, _SUES200), *_OF_SAMPLE4GEO, *_DPHR_IN_A_HOST),
-            needs_height=True,
-        ),
-        Recipe(
             "dphr-sues200",
             "our closest reading of DPHR in Sample4Geo on SUES-200, a model a height",
-            (*_changed(_SAMPLE4GEO, _SUES200), *_DPHR_BESIDE_INFONCE),
+            (*_BASELINE["sues200"], *_DPHR_BESIDE_INFONCE),
             needs_height=True,
         ),
         Recipe(
             "dphr-sues200-sharp",
             "the same with sharp DPHR (ours)",
-            (*_changed(_SAMPLE4GEO, _SUES200), *_SHARP_BESIDE_INFONCE),
+            (*_BASELINE["sues200"], *_SHARP_BESIDE_INFONCE),
             needs_height=True,
         ),
-        *_of_host("lpn", "LPN (square rings on ResNet-50)", _LPN, _IN_PARTS),
-        *_of_host("mccg", "MCCG (gated parts on ConvNeXt-Tiny)", _MCCG, _IN_PARTS),
+        *_of_host(
+            "lpn",
+            "LPN (square rings on ResNet-50)",
+            {"university1652": _LPN, "sues200": _on_sues200(_LPN)},
+            _IN_PARTS,
+        ),
+        *_of_host(
+            "mccg",
+            "MCCG (gated parts on ConvNeXt-Tiny)",
+            {"university1652": _MCCG, "sues200": _on_sues200(_MCCG)},
+            _IN_PARTS,
+        ),
         Recipe(
             "twin-towns",
             "sharp DPHR (ours) on the rendered world 'mini', a minute or two on a CPU",

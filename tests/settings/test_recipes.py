@@ -56,11 +56,12 @@ def test_the_hosts_recipes_are_the_protocols(data):
         assert (own.val_places, own.select, own.sampler) == (0, "last", "one_per_place")
 
 
+@pytest.mark.parametrize("reading", ["dphr", "sharp"])
 @pytest.mark.parametrize("data", ["university1652", "sues200"])
 @pytest.mark.parametrize("host", ["sample4geo", "lpn", "mccg"])
-def test_a_host_with_dphr_differs_from_the_host_alone_in_the_loss_only(host, data):
-    alone, joined = (RECIPES[f"{host}-{data}{end}"].settings() for end in ("", "-dphr"))
-    as_joined = {"loss": "dphr", "loss_options": joined.loss_options}
+def test_a_host_with_dphr_differs_from_the_host_alone_in_the_loss_only(host, data, reading):
+    alone, joined = (RECIPES[f"{host}-{data}{end}"].settings() for end in ("", f"-{reading}"))
+    as_joined = {"loss": reading, "loss_options": joined.loss_options}
     as_joined["host_options"] = joined.host_options
     assert joined.changed() == alone.changed(**as_joined)
     differing = joined.host_options.items() - alone.host_options.items()
@@ -86,6 +87,20 @@ def test_dphr_differs_from_its_baseline_in_the_loss_only():
         assert replace(sharp, loss=ours.loss, loss_options=ours.loss_options) == ours
         assert (sharp.loss, sharp.loss_options["weight_map"]) == ("sharp_infonce", "exp")
         assert ours.loss_options["weight_map"] == "interval"
+
+
+@pytest.mark.parametrize("data", ["university1652", "sues200"])
+def test_a_recipe_says_which_reading_of_dphr_it_trains(data):
+    for host in ("sample4geo", "lpn", "mccg"):
+        closest, sharp = (RECIPES[f"{host}-{data}-{end}"] for end in ("dphr", "sharp"))
+        assert "closest reading" in closest.about and "sharp DPHR (ours)" in sharp.about
+        assert closest.settings().loss_options["weight_map"] == "interval"
+        assert closest.settings().loss_options["signal"] == "loss"
+        assert sharp.settings().loss_options["weight_map"] == "exp"
+    grades = {c.name: c.grade for c in RECIPES[f"dphr-{data}"].choices}
+    for said in ("weight_map", "signal", "smooth"):  # what the summaries say
+        assert grades[f"loss_options.{said}"] == "[S]"
+    assert {c.grade for c in RECIPES[f"dphr-{data}-sharp"].choices if "loss" in c.name} == {"[O]"}
 
 
 def test_recipes_leave_the_loss_at_its_defaults():

@@ -10,7 +10,7 @@ from dphr_lab import results
 from dphr_lab.datasets import open_dataset
 from dphr_lab.results import real
 from dphr_lab.retrieval import RetrievalReport
-from dphr_lab.studies.reproduction import describe_root, hash_files, image_files
+from dphr_lab.studies.reproduction import describe_root, hash_files
 from tests.helpers import ROOT, run
 
 pytestmark = pytest.mark.slow
@@ -86,7 +86,7 @@ def test_a_host_that_trains_on_all_places_is_reproduced_in_one_training(towns):
     record = json.loads(out.read_text())
     assert record["recipe"]["name"] == "mccg-university1652-dphr"
     assert {row["trained_on"] for row in record["rows"]} == {"all training places"}
-    assert {row["report"]["tta"] for row in record["rows"]} == {"none", "flip"}
+    assert {row["report"]["tta"] for row in record["rows"]} == {"none", "horizontal flip"}
     assert len(record["runs"]) == 1 and "9 places, 0 more held out" in record["runs"][0]["run"]
 
 
@@ -115,7 +115,7 @@ def test_the_hash_is_of_names_sizes_and_contents(towns, tmp_path):
     shutil.copytree(towns / "university1652", copied)
     before = hashed(copied)
     assert before == hashed(towns / "university1652")
-    path = image_files(open_dataset(copied))[0]
+    path = open_dataset(copied).used_files[0]
     content = path.read_bytes()
     path.write_bytes(bytes([content[0] ^ 1]) + content[1:])  # same name, same size
     assert hashed(copied) != before

@@ -64,10 +64,12 @@ ARMS = {
     "L_tri": {"loss": "triplet"},
     "weighted": {"loss": "rda"},  # at a constant lambda
     "DPHR": {"loss": "dphr"},
+    "sharp": {"loss": "sharp"},
 }
 LEARNING = [(host, arm, {}) for host in HOSTS for arm in ("alone", "DPHR")]
 LEARNING += [
     ("mccg", "L_tri", {}),
+    ("lpn", "sharp", {}),
     ("lpn", "weighted", {}),
     ("lpn", "alone", {"sampler": "unpaired"}),
 ]
@@ -311,3 +313,14 @@ def test_two_processes_train_hosts_as_one(tmp_path):
         one, two = (Encoder.load(run / host).state_dict() for run in (alone, together))
         for name in one:
             torch.testing.assert_close(one[name], two[name], rtol=1e-2, atol=2e-3)
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_a_host_trains_in_half_precision(host, towns, tmp_path):
+    options = settings(host, loss="dphr", steps=3)
+    half, full = (
+        training.fit(options.changed(mixed_precision=p), towns, tmp_path / p, progress=False)
+        for p in ("bf16", "no")
+    )
+    assert half["curves"]["loss"][0] == pytest.approx(full["curves"]["loss"][0], rel=0.05)
+    assert half["curves"]["loss"] != full["curves"]["loss"]
