@@ -166,9 +166,9 @@ def open_encoder(args):
     """The encoder that the flags ask for, on its device."""
     import torch
 
-    from dphr_lab.models import Encoder
+    from dphr_lab.models import Encoder, default_device
 
-    device = args.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    device = args.device or default_device()
     try:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:  # whichever this build of torch raises

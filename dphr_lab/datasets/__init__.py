@@ -12,7 +12,7 @@ from dphr_lab.datasets.augment import (
 )
 from dphr_lab.datasets.batches import Batch, BatchReader, PairBatches, plan_batches
 from dphr_lab.datasets.dataset import CrossViewDataset
-from dphr_lab.datasets.images import ArrayImages, FileImages, ImageSet
+from dphr_lab.datasets.images import ArrayImages, FileImages, Images, ImageSet, UnlabelledImages
 from dphr_lab.datasets.layouts import (
     SUES200,
     FolderPairs,
@@ -37,12 +37,14 @@ __all__ = [
     "FileImages",
     "FolderPairs",
     "ImageSet",
+    "Images",
     "PairBatches",
     "PairSet",
     "PartCount",
     "PhotoTowns",
     "TwinTowns",
     "University1652",
+    "UnlabelledImages",
     "VerifyReport",
     "ViewDraws",
     "adjust_colour",

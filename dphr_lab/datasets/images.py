@@ -1,4 +1,4 @@
-"""Sets of images of one view, on disk or in memory, read as uint8 tensors."""
+"""Images on disk or in memory, read as uint8 tensors; with the place of each, or without."""
 
 from __future__ import annotations
 
@@ -16,7 +16,31 @@ if TYPE_CHECKING:
     import torch
 
 
-class ImageSet:
+class Images:
+    """Images that can be read: a length and `read`, which is all that embedding them takes."""
+
+    def __len__(self) -> int:
+        raise NotImplementedError
+
+    def read(self, indices: Sequence[int] | np.ndarray, image_px: int) -> torch.Tensor:
+        """The images at `indices` as uint8 RGB (n, 3, image_px, image_px)."""
+        raise NotImplementedError
+
+
+class UnlabelledImages(Images):
+    """Image files whose places nobody has to know, decoded when read: a query, a map's tiles."""
+
+    def __init__(self, paths: Sequence[Path | str]):
+        self.paths = [Path(path) for path in paths]
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def read(self, indices, image_px: int) -> torch.Tensor:
+        return read_files([self.paths[int(index)] for index in indices], image_px)
+
+
+class ImageSet(Images):
     """Images of one view with the place of each: what a query set, a gallery or a train view is.
 
     view      "drone" or "satellite"
@@ -48,10 +72,6 @@ class ImageSet:
     def __repr__(self) -> str:
         places = len(np.unique(self.places))
         return f"{type(self).__name__}({self.view}: {len(self)} images of {places} places)"
-
-    def read(self, indices: Sequence[int] | np.ndarray, image_px: int) -> torch.Tensor:
-        """The images at `indices` as uint8 RGB (n, 3, image_px, image_px)."""
-        raise NotImplementedError
 
     def subset(self, mask_or_indices: np.ndarray) -> ImageSet:
         """The images that a boolean mask (N,) or integer indices choose, in that order."""
@@ -88,23 +108,7 @@ class FileImages(ImageSet):
 
         Raises ValueError naming the file that cannot be decoded.
         """
-        import torch
-
-        paths = [self.paths[int(index)] for index in indices]
-        images = np.empty((len(paths), image_px, image_px, 3), dtype=np.uint8)
-
-        def fill(slot: int) -> None:
-            images[slot] = read_image(paths[slot], image_px)
-
-        # A loader's worker is one of several already; elsewhere decoding is spread over threads.
-        if len(paths) < 2 or torch.utils.data.get_worker_info() is not None:
-            for slot in range(len(paths)):
-                fill(slot)
-        else:
-            with ThreadPoolExecutor(min(READ_THREADS, len(paths))) as pool:
-                list(pool.map(fill, range(len(paths))))
-        # (n, px, px, 3) -> (n, 3, px, px)
-        return torch.from_numpy(images).permute(0, 3, 1, 2).contiguous()
+        return read_files([self.paths[int(index)] for index in indices], image_px)
 
     def subset(self, mask_or_indices) -> FileImages:
         rows = self._rows(mask_or_indices)
@@ -145,3 +149,26 @@ class ArrayImages(ImageSet):
         return ArrayImages(
             self.view, self.images, self.places[rows], self._families(rows), self.rows[rows]
         )
+
+
+def read_files(paths: Sequence[Path], image_px: int) -> torch.Tensor:
+    """Image files as uint8 RGB (n, 3, image_px, image_px).
+
+    Raises ValueError naming the file that cannot be decoded.
+    """
+    import torch
+
+    images = np.empty((len(paths), image_px, image_px, 3), dtype=np.uint8)
+
+    def fill(slot: int) -> None:
+        images[slot] = read_image(paths[slot], image_px)
+
+    # A loader's worker is one of several already; elsewhere decoding is spread over threads.
+    if len(paths) < 2 or torch.utils.data.get_worker_info() is not None:
+        for slot in range(len(paths)):
+            fill(slot)
+    else:
+        with ThreadPoolExecutor(min(READ_THREADS, len(paths))) as pool:
+            list(pool.map(fill, range(len(paths))))
+    # (n, px, px, 3) -> (n, 3, px, px)
+    return torch.from_numpy(images).permute(0, 3, 1, 2).contiguous()

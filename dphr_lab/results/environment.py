@@ -46,6 +46,11 @@ def hardware() -> dict[str, object]:
     }
 
 
+def record() -> dict[str, dict[str, object]]:
+    """Both, as they are stored beside a number: {"versions": …, "hardware": …}."""
+    return {"versions": versions(), "hardware": hardware()}
+
+
 def _processor() -> str:
     """The model name that Linux gives; elsewhere what Python knows."""
     try:

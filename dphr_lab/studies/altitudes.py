@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from dphr_lab._files import read_json, replace_when_done, write_json
 from dphr_lab.datasets import SUES200, find_layout
@@ -28,7 +27,7 @@ from dphr_lab.datasets.dataset import describe_data
 from dphr_lab.datasets.layouts import open_all
 from dphr_lab.datasets.same_ground import SameGround
 from dphr_lab.localization import evaluate_dataset, evaluate_images
-from dphr_lab.models import Encoder
+from dphr_lab.models import Encoder, default_device
 from dphr_lab.plotting import heatmap
 from dphr_lab.results import environment
 from dphr_lab.results.run_folder import RESULT, RUN_FORMAT, holds_run, stored_result
@@ -212,7 +211,7 @@ def _tested(folder: Path, height_m: int, result: Mapping, data: Mapping[int, SUE
 
 def _encoder(folder: Path) -> Encoder:
     """The encoder of the run in `folder`, on the GPU where there is one."""
-    return Encoder.load(folder).to("cuda" if torch.cuda.is_available() else "cpu")
+    return Encoder.load(folder).to(default_device())
 
 
 def _check_reports(reports: Any, where: str, to_do: str) -> None:

@@ -1,7 +1,6 @@
-"""From the names in `Settings` to an encoder, a loss, an augmentation and a learning rate."""
+"""From the names in `Settings` to an encoder, a loss and an augmentation."""
 
 import inspect
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -20,8 +19,6 @@ from dphr_lab.losses import (
 from dphr_lab.losses.parts import MeanOverParts
 from dphr_lab.models import HOSTS, MCCG, Encoder
 from dphr_lab.settings import OF_PARTS, Settings
-
-DROP = 0.1  # what a rate is multiplied by at each of `rate_drops`
 
 # name in `settings.LOSSES` -> class and what its name implies; `loss_options` go over it
 _LOSS_CLASSES = {
@@ -64,28 +61,6 @@ def check_host_options(settings: Settings) -> None:
     HOSTS[settings.host].check_options(settings.host_options)
 
 
-def parameter_groups(encoder: Encoder, loss: nn.Module, settings: Settings) -> list[dict[str, Any]]:
-    """What an optimiser is made of: the encoder, then what has no weight decay.
-
-    With `backbone_rate` other than 1 the backbone is a group of its own. "rate" is a group's share
-    of the learning rate.
-    """
-    undecayed = [p for name, p in encoder.named_parameters() if name in encoder.undecayed]
-    last = {"params": [*loss.parameters(), *undecayed], "weight_decay": 0.0, "rate": 1.0}
-    decayed = [p for name, p in encoder.named_parameters() if name not in encoder.undecayed]
-    if settings.backbone_rate == 1:
-        return [{"params": decayed, "rate": 1.0}, last]
-    of_backbone = set(map(id, encoder.backbone.parameters()))
-    return [
-        {
-            "params": [p for p in decayed if id(p) in of_backbone],
-            "rate": float(settings.backbone_rate),
-        },
-        {"params": [p for p in decayed if id(p) not in of_backbone], "rate": 1.0},
-        last,
-    ]
-
-
 class NoPairLoss(nn.Module):
     """Zero for whatever embeddings: of a host that trains with its own loss alone."""
 
@@ -122,21 +97,6 @@ def _pair_loss(settings: Settings) -> nn.Module:
     if "across_processes" in inspect.signature(made).parameters and options.get("detach", True):
         options = {"across_processes": True} | options
     return with_keywords(kind, options, "loss_options")
-
-
-def learning_rate(step: int, settings: Settings) -> float:
-    """Rate of optimiser step `step` (0-based): linear warm-up, then a cosine to 0.
-
-    With `rate_drops` it falls to a tenth at each of these shares of the steps instead.
-    """
-    warm = round(settings.warmup * settings.steps)
-    if step < warm:
-        return settings.learning_rate * (step + 1) / warm
-    if settings.rate_drops:
-        drops = sum(step >= round(share * settings.steps) for share in settings.rate_drops)
-        return settings.learning_rate * DROP**drops
-    share = (step - warm) / max(1, settings.steps - warm)
-    return settings.learning_rate * (1 + math.cos(math.pi * share)) / 2
 
 
 def make_augmentation(settings: Settings) -> Augmentation:

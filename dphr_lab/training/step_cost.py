@@ -43,7 +43,7 @@ class StepCost:
     gradients: int
     moments: int  # the optimiser's
     activations: int  # kept for the backward pass: of one micro-batch, or of the batch
-    working: int  # twice the largest of them: what one layer's backward pass holds beside them
+    working: int  # twice the largest activation: room for one layer's backward pass
     flops: float  # of a step: forward and backward, and the micro-batches' second forward pass
 
     @property

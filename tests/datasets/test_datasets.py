@@ -21,6 +21,7 @@ from dphr_lab.datasets import (
     PairSet,
     TwinTowns,
     University1652,
+    UnlabelledImages,
     find_layout,
     open_dataset,
     verify,
@@ -35,6 +36,15 @@ def write_image(path: Path, colour=(10, 120, 240), px: int = 8) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new("RGB", (px, px), colour).save(path)
     return path
+
+
+def test_images_without_labels_read_as_labelled_ones_do(tmp_path):
+    paths = [write_image(tmp_path / f"{n}.png", (40 * n, 120, 240)) for n in range(5)]
+    labelled = FileImages("drone", paths, places=range(5))
+    plain = UnlabelledImages(map(str, paths))
+    assert len(plain) == 5 and not hasattr(plain, "places")
+    assert torch.equal(plain.read([3, 0, 3], 16), labelled.read([3, 0, 3], 16))
+    assert torch.equal(plain.read(np.array([4]), 8), labelled.read([4], 8))
 
 
 def write_university(root: Path, train=(1, 2), test=(3, 4), distractors=(9,), drones: int = 2):
