@@ -45,7 +45,7 @@ from IPython.display import Markdown
 from dphr_lab import scenes
 from dphr_lab.datasets import SUES200
 from dphr_lab.datasets.preparation import prepare
-from dphr_lab.datasets.same_ground import FromLower
+from dphr_lab.datasets.same_ground import SameGround
 from dphr_lab.localization import evaluate_images
 from dphr_lab.models import Encoder
 from dphr_lab.plotting import PALETTE
@@ -230,7 +230,7 @@ assert FULL or (np.ptp(d2s.mean(0)) > 1.5 * np.ptp(d2s.mean(1)) and d2s.mean(0).
 # %%
 share = width_m(150) / width_m(300)
 print(f"side kept: {share:.2f}")
-cut = FromLower(queries[300], height_m=300, lower_m=150)
+cut = SameGround(queries[300], height_m=300, lower_m=150)
 picture = cut.read([0], 64)
 whole = queries[300].read([0], 128)  # at twice the size, so that its middle half has 64 pixels
 assert torch.equal(picture, whole[:, :, 32:96, 32:96])
@@ -382,9 +382,9 @@ print(f"the far edge is {near:.0f} m from the centre at 150 m, {narrow:.0f} m in
 # %% tags=["hide-cell", "nbval-ignore-output"]
 # 3. The flight is the same, so only scale (and what lies outside) changes; R@1 falls with it.
 for lower_m in (150, 100, 75):
-    cut_more = FromLower(queries[150], 150, lower_m)
+    cut_more = SameGround(queries[150], 150, lower_m)
     print(f"as if from {lower_m:3} m: AP {evaluate_images(encoder, cut_more, gallery).ap:.1f} %")
-nearest = evaluate_images(encoder, FromLower(queries[150], 150, 75), gallery)
+nearest = evaluate_images(encoder, SameGround(queries[150], 150, 75), gallery)
 assert nearest.ap < found["150 m"].ap or real is not None
 
 # %% tags=["hide-cell"]

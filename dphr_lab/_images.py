@@ -42,11 +42,26 @@ def to_rgb(image):
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
+class UnreadableImage(ValueError):
+    """An image file that cannot be decoded.
+
+    found    what is wrong with which file
+    remedy   what to do about it
+    """
+
+    def __init__(self, found: str, remedy: str):
+        super().__init__(found, remedy)  # both, so that it can be sent to another process
+        self.found, self.remedy = found, remedy
+
+    def __str__(self) -> str:
+        return f"{self.found}; {self.remedy}"
+
+
 def read_image(path: Path | str, image_px: int | None = None) -> np.ndarray:
     """One image file as uint8 RGB (image_px, image_px, 3), or at its own size for None.
 
     Squashed to a square as all published protocols do, with antialiasing. Raises FileNotFoundError
-    for a missing file, ValueError naming the file when it cannot be decoded to its end.
+    for a missing file, `UnreadableImage`, a ValueError, when it cannot be decoded to its end.
     """
     from PIL import Image
 
@@ -62,9 +77,9 @@ def read_image(path: Path | str, image_px: int | None = None) -> np.ndarray:
             f"{path}: no such file; was it moved since the folder was listed?"
         ) from None
     except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
-        raise ValueError(
-            f"{path}: cannot be decoded as an image ({error}); replace or remove the file "
-            "(`dphr verify --deep` lists all such files)"
+        raise UnreadableImage(
+            f"{path}: cannot be decoded as an image ({error})",
+            "replace or remove the file (`dphr verify --deep` lists all such files)",
         ) from error
     if image_px is None or rgb.size == (image_px, image_px):
         return np.array(rgb)

@@ -102,13 +102,12 @@ def open_data(args, stored: dict[str, Any] | None):
 
 def _world_of(record: dict[str, Any]):
     """The settings of the world that a run was made on; one of photographs names its folder."""
+    from dphr_lab.datasets import PhotoTowns
+    from dphr_lab.settings.worlds import PhotoWorldSettings, WorldSettings
+
     try:
-        if "folder" in record["world"]:
-            from dphr_lab.settings.worlds import PhotoWorldSettings
-
+        if record["name"] == PhotoTowns.name:
             return PhotoWorldSettings(**record["world"] | {"folder": record["root"]})
-        from dphr_lab.settings.worlds import WorldSettings
-
         return WorldSettings(**record["world"])
     except (TypeError, ValueError) as error:
         raise ValueError(
@@ -120,6 +119,7 @@ def _world_of(record: dict[str, Any]):
 def _render(settings):
     """A world in memory, with a line on its size before the wait."""
     from dphr_lab.datasets import PhotoTowns, TwinTowns
+    from dphr_lab.settings.worlds import PhotoWorldSettings
 
     places = settings.train_places + settings.test_places + settings.distractor_places
     images = places * (1 + settings.drone_views)
@@ -128,7 +128,7 @@ def _render(settings):
         f"rendering {settings.name!r}: {images:,} images of {settings.image_px} px, "
         f"{megabytes:,.0f} MB of memory"
     )
-    return (PhotoTowns if hasattr(settings, "folder") else TwinTowns)(settings)
+    return (PhotoTowns if isinstance(settings, PhotoWorldSettings) else TwinTowns)(settings)
 
 
 def add_encoder_flags(parser):

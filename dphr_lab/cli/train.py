@@ -1,6 +1,7 @@
 """`dphr train`: train an encoder."""
 
 import argparse
+import sys
 import types
 from collections.abc import Callable
 from dataclasses import fields
@@ -23,6 +24,7 @@ from dphr_lab.cli.flags import (
 from dphr_lab.results.run_folder import described, holds_run, stored_run
 from dphr_lab.settings import LOSSES, Settings
 from dphr_lab.settings.recipes import find_recipe
+from dphr_lab.settings.run import renamed_since_first_edition
 
 
 def add(commands) -> None:
@@ -131,6 +133,8 @@ def recipe_settings(name: str, given: dict[str, Any], height: int | None) -> tup
 def run(args) -> int:
     given, origin = given_settings(args), {}
     _check(args, given)
+    if said := renamed_since_first_edition(given.get("loss", "")):
+        print(f"dphr: --loss {said}", file=sys.stderr)
     stored = None
     if args.resume or args.refit:
         stored = stored_run(args.resume or args.refit)

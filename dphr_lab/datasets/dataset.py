@@ -29,6 +29,11 @@ class Part:
     below: str = ""  # folder inside a place's folder that holds the images: SUES-200's height
     only: frozenset[str] | None = None  # the place folders that belong to the part, None for all
 
+    @property
+    def is_used(self) -> bool:
+        """Whether training or test reads its images."""
+        return self.role != "unused"
+
     @cached_property
     def place_folders(self) -> tuple[str, ...]:
         """Names of the place folders, sorted."""
@@ -118,11 +123,25 @@ class CrossViewDataset:
         parts = (p for p in self.parts.values() if (p.role, p.view) == (role, view))
         return any(any(part.files.values()) for part in parts)
 
+    @property
+    def used_parts(self) -> list[Part]:
+        """The parts that training and test read."""
+        return [part for part in self.parts.values() if part.is_used]
+
+    @property
+    def used_files(self) -> list[Path]:
+        """The image files that training and test read, sorted.
+
+        Each is listed once: in the raw layout of SUES-200 a file is in several parts.
+        """
+        return sorted(
+            {path for part in self.used_parts for files in part.files.values() for path in files}
+        )
+
     @cached_property
     def place_names(self) -> dict[int, str]:
         """Folder name of every place by its label."""
-        used = (part for part in self.parts.values() if part.role != "unused")
-        names = sorted({name for part in used for name in part.place_folders})
+        names = sorted({name for part in self.used_parts for name in part.place_folders})
         return {self.place_id(name): name for name in names}
 
     def summary(self) -> str:

@@ -1,4 +1,4 @@
-"""Known faults put into training pairs: what wrong labels do can only be measured on such."""
+"""Label noise: a known share of wrong training pairs or split places, to measure what it does."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from dphr_lab.datasets.seeds import generator
 
 
 def with_wrong_pairs(pairs: PairSet, share: float, seed: int) -> PairSet:
-    """The pairs, a `share` of them showing the satellite image of another place.
+    """The pairs, of which a `share` shows the satellite image of another place.
 
-    They exchange their satellite images among themselves; labels stay those of the drone images.
-    Which they are depends on `seed`. Raises ValueError when they are of too few places.
+    The chosen pairs exchange their satellite images; labels stay those of the drone images. `seed`
+    decides which pairs are chosen. Raises ValueError when they come from too few places.
     """
-    chosen = _draw("wrong pairs", seed, len(pairs.pairs), share)
+    chosen = _sample("wrong pairs", seed, len(pairs.pairs), share)
     if len(chosen) == 0:
         return pairs
     # sorted by place, a shift by the most that one place has gives every pair another place's
@@ -25,22 +25,22 @@ def with_wrong_pairs(pairs: PairSet, share: float, seed: int) -> PairSet:
             f"wrong_pairs is {share}: its {len(chosen)} pairs have too few places to exchange "
             "satellite images; take a larger share, or 0"
         )
-    faulty = PairSet(pairs.drone, pairs.satellite)
+    mislabelled = PairSet(pairs.drone, pairs.satellite)
     rows = pairs.pairs.copy()
     rows[chosen, 1] = np.roll(rows[chosen, 1], most)
-    faulty.pairs = rows
-    return faulty
+    mislabelled.pairs = rows
+    return mislabelled
 
 
 def with_split_places(pairs: PairSet, share: float, seed: int) -> PairSet:
-    """The places, a `share` of them labelled as two different ones.
+    """The pairs, with a `share` of their places labelled as two different places.
 
-    Half of such a place's drone images go to a new label, with the same satellite images. Places
-    with one drone image are left whole. Which they are depends on `seed`.
+    Half of such a place's drone images get a new label, with the same satellite images. Places
+    with one drone image are left whole. `seed` decides which places are chosen.
     """
     rng = generator("split places", seed, 1)
     several = np.flatnonzero(np.unique(pairs.drone.places, return_counts=True)[1] > 1)
-    chosen = pairs.place_ids[several[_draw("split places", seed, len(several), share)]]
+    chosen = pairs.place_ids[several[_sample("split places", seed, len(several), share)]]
     if len(chosen) == 0:
         return pairs
     first = int(pairs.place_ids.max()) + 1
@@ -55,5 +55,6 @@ def with_split_places(pairs: PairSet, share: float, seed: int) -> PairSet:
     return PairSet(drone, satellite)
 
 
-def _draw(name: str, seed: int, count: int, share: float) -> np.ndarray:
+def _sample(name: str, seed: int, count: int, share: float) -> np.ndarray:
+    """A `share` of the numbers below `count`, in random order."""
     return generator(name, seed).permutation(count)[: round(share * count)]

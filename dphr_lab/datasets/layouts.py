@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -40,7 +41,7 @@ class University1652(CrossViewDataset):
                 part_role = role if view in VIEWS else "unused"
                 parts.append(Part(name, part_role, view, self.root / name))
         parts = [part for part in parts if part.folder.is_dir()]
-        return parts if any(part.role != "unused" for part in parts) else []
+        return parts if any(part.is_used for part in parts) else []
 
 
 class SUES200(CrossViewDataset):
@@ -60,7 +61,7 @@ class SUES200(CrossViewDataset):
 
     def __init__(self, root: Path | str, height: int = 150):
         self.height_m = height
-        self.heights_m = find_sues200_heights(Path(root))
+        self.heights_m = find_sues200_heights(root)
         if self.heights_m and height not in self.heights_m:
             raise ValueError(
                 f"height is {height!r}, and {root} holds SUES-200 at {list(self.heights_m)} m; "
@@ -149,9 +150,29 @@ def open_dataset(root: Path | str, height: int | None = None) -> CrossViewDatase
     layout = find_layout(root)
     if layout is SUES200:
         return SUES200(root, 150 if height is None else height)
-    if height is not None:
-        raise ValueError(f"height is {height}, and {root} is {layout.name}, which has no heights")
-    return layout(root)
+    return _open(layout, root, None if height is None else (height,))[0]
+
+
+def open_all(root: Path | str, heights_m: Sequence[int] | None = None) -> list[CrossViewDataset]:
+    """The data set that the folder `root` holds; of SUES-200 one for each height of the drone.
+
+    `heights_m` asks for some heights of SUES-200, None for all that are there. Raises ValueError
+    for a height that is not there, FileNotFoundError when `root` holds no known layout.
+    """
+    return _open(find_layout(root), root, heights_m)
+
+
+def _open(
+    layout: type[CrossViewDataset], root: Path | str, heights_m: Sequence[int] | None
+) -> list[CrossViewDataset]:
+    if layout is SUES200:
+        return [SUES200(root, height_m) for height_m in heights_m or find_sues200_heights(root)]
+    if heights_m:
+        raise ValueError(
+            f"height is {', '.join(map(str, heights_m))}, and {root} is {layout.name}, "
+            "which has no heights"
+        )
+    return [layout(root)]
 
 
 def find_layout(root: Path | str) -> type[CrossViewDataset]:
@@ -195,8 +216,9 @@ def _layout_of(root: Path) -> type[CrossViewDataset] | None:
     return None
 
 
-def find_sues200_heights(root: Path) -> tuple[int, ...]:
+def find_sues200_heights(root: Path | str) -> tuple[int, ...]:
     """The drone heights in metres that a SUES-200 folder holds, () when it is none."""
+    root = Path(root)
     raw = _raw_sues200(root)
     if raw:
         drone, _ = raw

@@ -25,12 +25,12 @@ from dphr_lab._files import (
 )
 from dphr_lab._images import READ_THREADS, read_image
 from dphr_lab.datasets.dataset import CrossViewDataset
-from dphr_lab.datasets.layouts import SUES200, find_layout, find_sues200_heights
+from dphr_lab.datasets.layouts import find_layout, open_all
 
 RECORD = "prepared.json"
 METADATA = "metadata.json"  # of a rendered world: families, poses
 JPEG_QUALITY = 95
-_WRITE = {  # lossless but for JPEG
+_WRITE = {  # lossless, except JPEG
     ".jpg": {"quality": JPEG_QUALITY, "subsampling": 0},
     ".jpeg": {"quality": JPEG_QUALITY, "subsampling": 0},
     ".webp": {"lossless": True},
@@ -70,8 +70,9 @@ def prepare(root: Path | str, out: Path | str, image_px: int, progress: bool = F
     here, there = root.resolve(), out.resolve()
     if here == there or here in there.parents or there in here.parents:
         raise ValueError(f"out is {out} and root is {root}: one must not lie in the other")
-    datasets = _datasets(layout, root)
-    folders, files = _folders(datasets), _files(datasets)
+    datasets = open_all(root)
+    folders = _folders(datasets)
+    files = sorted({path for data in datasets for path in data.used_files})
     if not files:
         raise ValueError(f"{root}: no image in its place folders, so there is nothing to copy")
     record = {
@@ -91,27 +92,10 @@ def prepare(root: Path | str, out: Path | str, image_px: int, progress: bool = F
     return Prepared(out, len(files), written, *(sum(column) for column in zip(*sizes, strict=True)))
 
 
-def _datasets(layout: type[CrossViewDataset], root: Path) -> list[CrossViewDataset]:
-    if layout is SUES200:
-        return [SUES200(root, height_m) for height_m in find_sues200_heights(root)]
-    return [layout(root)]
-
-
-def _used(datasets: list[CrossViewDataset]) -> Iterator:
-    for data in datasets:
-        yield from (part for part in data.parts.values() if part.role != "unused")
-
-
 def _folders(datasets: list[CrossViewDataset]) -> list[Path]:
+    parts = [part for data in datasets for part in data.used_parts]
     return sorted(
-        {part.folder / name / part.below for part in _used(datasets) for name in part.place_folders}
-    )
-
-
-def _files(datasets: list[CrossViewDataset]) -> list[Path]:
-    """Every image once: in the raw layout of SUES-200 a file is in several parts."""
-    return sorted(
-        {path for part in _used(datasets) for files in part.files.values() for path in files}
+        {part.folder / name / part.below for part in parts for name in part.place_folders}
     )
 
 

@@ -27,7 +27,7 @@ class Rendered:
     known.
     """
 
-    def hold(self, rendered: Mapping[str, Mapping[str, tuple]]) -> None:
+    def _keep_images(self, rendered: Mapping[str, Mapping[str, tuple]]) -> None:
         """Keep what `scenes.render_world` returned."""
         self.parts = {}
         drone, satellite = (ArrayImages(view, *rendered["train"][view]) for view in VIEWS)
@@ -91,7 +91,7 @@ class PhotoTowns(Rendered, CrossViewDataset):
         self._encode, self._progress = encode, progress
         if rendered is None:
             rendered = scenes.render_world(self.world, workers=workers, progress=progress)
-        self.hold(rendered)
+        self._keep_images(rendered)
 
     @cached_property
     def world(self) -> PhotoWorld:
@@ -125,4 +125,4 @@ class TwinTowns(Rendered, CrossViewDataset):
         self.root, self.settings, self.world = None, settings, scenes.make_world(settings)
         if rendered is None:
             rendered = scenes.render_world(self.world, workers=workers, progress=progress)
-        self.hold(rendered)
+        self._keep_images(rendered)

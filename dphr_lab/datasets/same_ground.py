@@ -6,7 +6,7 @@ from dphr_lab._images import resize
 from dphr_lab.datasets.images import ImageSet
 
 
-class FromLower(ImageSet):
+class SameGround(ImageSet):
     """Drone images of one height cut to the ground that the same camera sees from a lower one.
 
     The middle `lower_m / height_m` of each side is kept: a pinhole camera of a narrower angle at
@@ -31,6 +31,6 @@ class FromLower(ImageSet):
         middle = slice(first, first + kept_px)
         return resize(self.images.read(indices, whole_px)[..., middle, middle], image_px)
 
-    def subset(self, mask_or_indices) -> FromLower:
+    def subset(self, mask_or_indices) -> SameGround:
         images = self.images.subset(mask_or_indices)
-        return FromLower(images, self.height_m, self.lower_m, self.sharp)
+        return SameGround(images, self.height_m, self.lower_m, self.sharp)

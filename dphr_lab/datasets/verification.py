@@ -9,9 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from dphr_lab._images import READ_THREADS, read_image
+from dphr_lab._images import READ_THREADS, UnreadableImage, read_image
 from dphr_lab.datasets.dataset import CrossViewDataset, Part, read_families, shorten
-from dphr_lab.datasets.layouts import SUES200, FolderPairs, find_layout, find_sues200_heights
+from dphr_lab.datasets.layouts import SUES200, FolderPairs, open_all
 from dphr_lab.settings.protocol import PUBLISHED, VIEWS, sues200_split
 
 OFFICIAL_EMPTY_GOOGLE = 12  # place folders without images in University-1652's train/google
@@ -91,15 +91,7 @@ def verify(
     a bar). `published` makes counts other than the published ones a fault. `height` checks one
     height of SUES-200, None all that are there. Raises FileNotFoundError where no layout is found.
     """
-    layout = find_layout(root)
-    if layout is SUES200:
-        heights = find_sues200_heights(Path(root)) if height is None else (height,)
-        datasets = [SUES200(root, height_m) for height_m in heights]
-    elif height is None:
-        datasets = [layout(root)]
-    else:
-        raise ValueError(f"height is {height}, and {root} is {layout.name}, which has no heights")
-
+    datasets = open_all(root, None if height is None else (height,))
     notices, faults, rows = [], [], []
     for data in datasets:
         at_height = "" if data.height_m is None else f" {data.height_m} m"
@@ -128,7 +120,7 @@ def verify(
         faults += deep_faults
     return VerifyReport(
         root=str(root),
-        layout=layout.name,
+        layout=datasets[0].name,
         rows=tuple(rows),
         notices=tuple(dict.fromkeys(notices)),  # SUES-200 says the same at every height: once
         faults=tuple(dict.fromkeys(faults)),
@@ -159,18 +151,18 @@ def _places(data: CrossViewDataset, role: str, view: str) -> set[str] | None:
 def _bad_names(data: CrossViewDataset, at_height: str) -> Iterator[str]:
     if isinstance(data, FolderPairs):  # any name will do
         return
-    for part in data.parts.values():
+    for part in data.used_parts:
         bad = [name for name in part.place_folders if not name.isdecimal()]
-        if bad and part.role != "unused":
+        if bad:
             yield f"{part.name}: place folders must be numbers, found {shorten(bad)}"
 
 
 def _empty_used(data: CrossViewDataset, at_height: str) -> Iterator[str]:
-    for part in data.parts.values():
+    for part in data.used_parts:
         empty = _empty(part)
-        if not part.place_folders and part.role != "unused":
+        if not part.place_folders:
             yield f"{part.name}{at_height}: no place folder in {part.folder}"
-        if empty and part.role != "unused":
+        if empty:
             yield (
                 f"{part.name}{at_height}: no image for {_count(len(empty), 'place')}: "
                 f"{shorten(empty)}"
@@ -180,7 +172,7 @@ def _empty_used(data: CrossViewDataset, at_height: str) -> Iterator[str]:
 def _empty_unused(data: CrossViewDataset, at_height: str) -> Iterator[str]:
     for part in data.parts.values():
         empty = _empty(part)
-        if empty and part.role == "unused":
+        if empty and not part.is_used:
             official = part.name == "train/google" and len(empty) == OFFICIAL_EMPTY_GOOGLE
             why = "as in the official data set" if official else "these images are not used"
             yield f"{part.name}: {_count(len(empty), 'empty folder')} ({why}): {shorten(empty)}"
@@ -323,7 +315,7 @@ def _deep(datasets: list[CrossViewDataset], progress: bool) -> tuple[list[str], 
             if not error:
                 by_digest[digest].append(path)
             else:
-                used = any(part.role != "unused" for part, _ in seen[path])
+                used = any(part.is_used for part, _ in seen[path])
                 (faults if used else notices).append(error)
     for paths in by_digest.values():
         if len(paths) > 1:
@@ -336,8 +328,10 @@ def _decode(path: Path) -> tuple[bytes, str | None]:
     try:
         read_image(path)
         return hashlib.blake2b(path.read_bytes(), digest_size=16).digest(), None
+    except UnreadableImage as error:
+        return b"", error.found
     except (OSError, ValueError) as error:
-        return b"", str(error).split("; replace or remove")[0]
+        return b"", str(error)
 
 
 def _same_bytes(paths, seen, root: Path, notices: list[str], faults: list[str]) -> None:
@@ -347,9 +341,9 @@ def _same_bytes(paths, seen, root: Path, notices: list[str], faults: list[str]) 
     places = {int(name) if name.isdecimal() else name for _, name in uses}
     files = shorten([path.relative_to(root) for path in paths], 4)
     if len(places) > 1:
-        used = all(any(part.role != "unused" for part, _ in seen[path]) for path in paths)
+        used = all(any(part.is_used for part, _ in seen[path]) for path in paths)
         (faults if used else notices).append(f"the same image under {len(places)} places: {files}")
-    elif len({part.view for part, _ in uses if part.role != "unused"}) > 1:
+    elif len({part.view for part, _ in uses if part.is_used}) > 1:
         faults.append(f"the same image as drone and as satellite view: {files}")
     elif len({path.parent for path in paths}) < len(paths):
         notices.append(f"the same image twice in one folder: {files}")

@@ -1,4 +1,4 @@
-"""The probe: what an encoder can tell apart, as a psychometric test of any encoder.
+"""The probe: which changes an encoder can see, as a psychometric test of any encoder.
 
 from dphr_lab.probe import make_stimuli, probe
 stimuli = make_stimuli()

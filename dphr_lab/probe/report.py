@@ -1,4 +1,4 @@
-"""Ask an encoder the trials of the probe, and say what it could tell apart."""
+"""Ask an encoder the trials of the probe, and report which changes it could see."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
@@ -49,7 +49,7 @@ class ProbeReport:
 
     @property
     def leaks(self) -> bool:
-        """Whether dose 0 is told apart: then something but the change gives the answer away."""
+        """Whether dose 0 can be distinguished: then not only the change shows the answer."""
         share, low, high = self.control
         return abs(share - 50) > 2 and not low <= 50 <= high
 
@@ -144,8 +144,7 @@ def probe_embeddings(
     right = choices(z_drone, z_satellite, stimuli)
     blind = _blind(z_drone, z_satellite, stimuli)
     places, doses = len(stimuli.drone), stimuli.settings.doses_m2
-    rng = np.random.default_rng(bootstrap_seed)
-    weights = rng.multinomial(places, np.full(places, 1 / places), size=resamples)
+    weights = _resampled(places, resamples, bootstrap_seed)
     counted = {}
     for kind in (None, *range(len(stimuli.settings.kinds))):
         asked = (stimuli.kinds == kind) if kind is not None else np.ones(len(right), bool)
@@ -182,7 +181,7 @@ def compare(
     resamples: int = 2000,
     bootstrap_seed: int = 0,
 ) -> tuple[float, float, float]:
-    """Share correct of `first` less that of `second` on the same trials, and its 95 % interval.
+    """Share correct of `first` minus that of `second` on the same trials, and its 95 % interval.
 
     In points of percent, by a paired bootstrap over places: both answer the resampled places.
     `doses_m2`: over these doses; None: all above 0. Raises ValueError for reports of other stimuli,
@@ -197,8 +196,7 @@ def compare(
     won, met = np.nansum(gain, 1), np.isfinite(gain).sum(1)
     if not met.sum():
         raise ValueError(f"kind {kind!r}, doses_m2 {doses_m2}: the reports have no such trial")
-    rng = np.random.default_rng(bootstrap_seed)
-    weights = rng.multinomial(first.places, np.full(first.places, 1 / first.places), size=resamples)
+    weights = _resampled(first.places, resamples, bootstrap_seed)
     spread = (weights @ won) / np.maximum(weights @ met, 1)
     low, high = np.quantile(spread, (0.025, 0.975))
     return tuple(round(100 * float(value), 2) for value in (won.sum() / met.sum(), low, high))
@@ -230,7 +228,7 @@ def _blind(z_drone, z_satellite, stimuli: Stimuli) -> np.ndarray:
 
 
 def _right(margin: np.ndarray, answers: np.ndarray) -> np.ndarray:
-    """Outcomes from the first alternative's similarity less the second's."""
+    """Outcomes from the first alternative's similarity minus the second's."""
     margin = np.where(answers == 0, margin, -margin)
     return np.where(np.abs(margin) <= TIE, 0.5, margin > 0)
 
@@ -269,6 +267,12 @@ def _by_place(right, cells, stimuli: Stimuli) -> tuple[np.ndarray, np.ndarray]:
         for w in (right, np.ones(len(right)))
     ]
     return np.stack(sums[0], 1), np.stack(sums[1], 1)
+
+
+def _resampled(places: int, resamples: int, seed: int) -> np.ndarray:
+    """How often each place is in each resample, (resamples, places)."""
+    rng = np.random.default_rng(seed)
+    return rng.multinomial(places, np.full(places, 1 / places), size=resamples)
 
 
 def _shares(won, met, weights) -> tuple[tuple, tuple, tuple]:

@@ -34,12 +34,11 @@ from dphr_lab.scenes import (
 from dphr_lab.scenes.photos import EDIT_KINDS, Edit
 from dphr_lab.scenes.processes import mapped
 from dphr_lab.scenes.towns.description import is_central, rotate
-from dphr_lab.scenes.towns.districts import DISTRICTS
+from dphr_lab.scenes.towns.districts import DISTRICTS, LAID_FIRST
 
 DOSES_M2 = (5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 320.0)
 FIRST_FAMILY = 1_000_000  # worlds number their families from 0: none of theirs is met here
 NEAR_DOSE = 1.25  # a change counts as of a dose when its area is within this factor of it
-UNDER = ("lawn", "lot", "wood", "yard", "pavement")  # ground that something may be put on
 WHOLE_OBJECTS = ("building removed", "building recoloured", "field swapped")  # dose = its size
 
 
@@ -186,7 +185,7 @@ def assemble(settings: StimulusSettings, shot: list) -> Stimuli:
 
 
 def probe_scene(settings: StimulusSettings, place: int) -> Scene:
-    """Return a place as the drone and the unchanged satellite image show it.
+    """A place as the drone and the unchanged satellite image show it.
 
     It is the layout with a shed or a paved square for each dose that no object of it has.
     """
@@ -200,7 +199,7 @@ def probe_scene(settings: StimulusSettings, place: int) -> Scene:
 
 
 def probe_days(settings: StimulusSettings, place: int) -> tuple[Pose, Conditions, Conditions]:
-    """Return where the drone stood, its day, and the day of every satellite image of a place."""
+    """Where the drone stood, its day, and the day of every satellite image of a place."""
     rng = generator(settings, 2, place)
     pose = university_orbit(24)[int(rng.integers(24))]
     return pose, *(draw_conditions(rng, view, settings.weather) for view in ("drone", "satellite"))
@@ -236,7 +235,7 @@ def _pool(kind: str) -> str:
 
 
 def _add_object(scene: Scene, kind: str, area_m2: float, rng: np.random.Generator) -> Scene:
-    """Return the scene with a flat shed or a paved square of an area, if there is room for it."""
+    """The scene with a flat shed or a paved square of an area, if there is room for it."""
     side_m = round(float(np.sqrt(area_m2)), 2)
     radius = 0.9 * CHANGE_RADIUS_M * np.sqrt(rng.random(400))
     angle = rng.uniform(0, 2 * np.pi, 400)
@@ -262,8 +261,8 @@ def _add_object(scene: Scene, kind: str, area_m2: float, rng: np.random.Generato
 
 
 def _is_room(scene: Scene, spots: np.ndarray, side_m: float) -> np.ndarray:
-    """Tell for each spot (n, 2) whether a square in line with the buildings touches nothing."""
-    laid = [p for p in scene.patches if p.kind not in UNDER]
+    """For each spot (n, 2), whether a square in line with the buildings touches nothing."""
+    laid = [p for p in scene.patches if p.kind not in LAID_FIRST]
     room = np.ones(len(spots), bool)
     for thing in (*scene.buildings, *laid):  # all stand along the same two directions
         local = np.abs(rotate(spots - (thing.x, thing.y), -thing.heading_deg))

@@ -10,12 +10,12 @@ from dphr_lab.scenes.conditions import Conditions
 
 @lru_cache(maxsize=1)
 def _grain(count: int) -> np.ndarray:
-    """Return a pool of sensor noise of unit variance; an image takes a stretch of it."""
+    """A pool of sensor noise of unit variance; an image takes a stretch of it."""
     return np.random.default_rng(1).standard_normal(count, dtype=np.float32)
 
 
 def warp(image: np.ndarray, matrix: np.ndarray, size: int) -> np.ndarray:
-    """Return `image` as a view of `size` pixels shows it.
+    """`image` as a view of `size` pixels shows it.
 
     `matrix` (3, 3) maps the image's pixels to the view's, centres of first pixels at 0.5.
     """
@@ -28,7 +28,7 @@ def warp(image: np.ndarray, matrix: np.ndarray, size: int) -> np.ndarray:
 
 
 def add_haze(image: np.ndarray, haze: float, distance_m: np.ndarray) -> np.ndarray:
-    """Return an image with `haze` (share of the light lost over 500 m) at each row's distance."""
+    """An image with `haze` (share of the light lost over 500 m) at each row's distance."""
     clear = (1 - haze) ** (np.minimum(distance_m, 1e5) / 500.0)
     clear = clear.astype(np.float32)[:, None, None]
     air = np.array([196, 206, 218], np.float32)
@@ -36,7 +36,7 @@ def add_haze(image: np.ndarray, haze: float, distance_m: np.ndarray) -> np.ndarr
 
 
 def photograph(image: np.ndarray, conditions: Conditions, rng: np.random.Generator) -> bytes:
-    """Return a view as the JPEG file that the camera writes: light, colour, blur, noise."""
+    """A view as the JPEG file that the camera writes: light, colour, blur, noise."""
     if conditions.blur_px * image.shape[0] / 256 > 0.15:
         image = cv2.GaussianBlur(image, (0, 0), conditions.blur_px * image.shape[0] / 256)
     grey = np.arange(256, dtype=np.float32)[:, None]
@@ -56,6 +56,6 @@ def photograph(image: np.ndarray, conditions: Conditions, rng: np.random.Generat
 
 
 def decode(data: bytes) -> np.ndarray:
-    """Return the RGB image (height, width, 3) of a JPEG file's bytes."""
+    """The RGB image (height, width, 3) of a JPEG file's bytes."""
     image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)

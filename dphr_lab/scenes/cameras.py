@@ -23,15 +23,15 @@ class Pose:
 
     def __post_init__(self):
         if self.altitude_m <= 0:
-            raise ValueError(f"altitude_m is {self.altitude_m}; it must be positive (metres).")
+            raise ValueError(f"altitude_m is {self.altitude_m}; it must be positive (metres)")
         if not 10 <= self.pitch_deg <= 90:
-            raise ValueError(f"pitch_deg is {self.pitch_deg}; expected 10 to 90 (90 = down).")
+            raise ValueError(f"pitch_deg is {self.pitch_deg}; expected 10 to 90 (90 = down)")
         if not 0 < self.fov_deg < 150:
-            raise ValueError(f"fov_deg is {self.fov_deg}; expected above 0 and below 150.")
+            raise ValueError(f"fov_deg is {self.fov_deg}; expected above 0 and below 150")
 
 
 def university_orbit(views: int = 54) -> list[Pose]:
-    """Return `views` poses on a descending spiral, as University-1652's flights are described.
+    """`views` poses on a descending spiral, as University-1652's flights are described.
 
     Three rounds from 256 m down to 121.5 m; with fewer than 24 views one round, so that the
     few views still come from all sides. Taught in: book/01.
@@ -50,7 +50,7 @@ def university_orbit(views: int = 54) -> list[Pose]:
 
 
 def sues_orbit(altitude_m: float, views: int = 50) -> list[Pose]:
-    """Return `views` poses on a circle at one altitude, as SUES-200 was flown."""
+    """`views` poses on a circle at one altitude, as SUES-200 was flown."""
     return [
         Pose(altitude_m, round((180.0 + 360.0 * i / views) % 360.0, 2), 58.0, 45.0)
         for i in range(views)
@@ -58,14 +58,14 @@ def sues_orbit(altitude_m: float, views: int = 50) -> list[Pose]:
 
 
 def camera_position(pose: Pose) -> np.ndarray:
-    """Return the camera's place in the world, (3,), metres."""
+    """The camera's place in the world, (3,), metres."""
     azimuth, pitch = np.radians([pose.azimuth_deg, pose.pitch_deg])
     ground = pose.altitude_m * np.cos(pitch) / np.sin(pitch)
     return np.array([ground * np.sin(azimuth), ground * np.cos(azimuth), pose.altitude_m])
 
 
 def camera_axes(pose: Pose) -> np.ndarray:
-    """Return the camera's unit axes in the world as rows, (3, 3): right, down, forward."""
+    """The camera's unit axes in the world as rows, (3, 3): right, down, forward."""
     azimuth, pitch = np.radians([pose.azimuth_deg, pose.pitch_deg])
     heading = -np.array([np.sin(azimuth), np.cos(azimuth)])
     right = np.array([heading[1], -heading[0], 0.0])
@@ -74,7 +74,7 @@ def camera_axes(pose: Pose) -> np.ndarray:
 
 
 def drone_matrix(pose: Pose, px: int) -> np.ndarray:
-    """Return the 3 x 4 pinhole matrix that maps (x, y, z, 1) to (u w, v w, w); w is the depth."""
+    """The 3 x 4 pinhole matrix that maps (x, y, z, 1) to (u w, v w, w); w is the depth."""
     focal_px = 0.5 * px / np.tan(np.radians(pose.fov_deg) / 2)
     intrinsic = np.array([[focal_px, 0, px / 2], [0, focal_px, px / 2], [0, 0, 1.0]])
     axes = camera_axes(pose)
@@ -82,7 +82,7 @@ def drone_matrix(pose: Pose, px: int) -> np.ndarray:
 
 
 def satellite_matrix(px: int, width_m: float = SATELLITE_WIDTH_M) -> np.ndarray:
-    """Return the 3 x 4 matrix of the north-up orthographic view of the central square."""
+    """The 3 x 4 matrix of the north-up orthographic view of the central square."""
     scale = px / width_m
     return np.array([[scale, 0, 0, px / 2], [0, -scale, 0, px / 2], [0, 0, 0, 1.0]])
 

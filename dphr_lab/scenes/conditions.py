@@ -24,9 +24,9 @@ class Conditions:
 
     def __post_init__(self):
         if self.season not in SEASONS:
-            raise ValueError(f"season is {self.season!r}; expected one of {', '.join(SEASONS)}.")
+            raise ValueError(f"season is {self.season!r}; expected one of {', '.join(SEASONS)}")
         if not 5 <= self.sun_elevation_deg <= 90:
-            raise ValueError(f"sun_elevation_deg is {self.sun_elevation_deg}; expected 5 to 90.")
+            raise ValueError(f"sun_elevation_deg is {self.sun_elevation_deg}; expected 5 to 90")
 
 
 def draw_conditions(rng: np.random.Generator, view: str, weather: float = 1.0) -> Conditions:
@@ -37,9 +37,9 @@ def draw_conditions(rng: np.random.Generator, view: str, weather: float = 1.0) -
     Raises ValueError for another view or range.
     """
     if view not in ("drone", "satellite"):
-        raise ValueError(f"view is {view!r}; expected 'drone' or 'satellite'.")
+        raise ValueError(f"view is {view!r}; expected 'drone' or 'satellite'")
     if not 0 <= weather <= 1:
-        raise ValueError(f"weather is {weather}; expected 0 (fair) to 1 (any day).")
+        raise ValueError(f"weather is {weather}; expected 0 (fair) to 1 (any day)")
     drone = view == "drone"
 
     def towards_fair(value: float, fair: float, digits: int) -> float:
@@ -76,7 +76,7 @@ def vary(conditions: Conditions, rng: np.random.Generator) -> Conditions:
 
 
 def sun_direction(conditions: Conditions) -> np.ndarray:
-    """Return the unit vector (x, y, z) from the ground towards the sun."""
+    """The unit vector (x, y, z) from the ground towards the sun."""
     azimuth, elevation = np.radians([conditions.sun_azimuth_deg, conditions.sun_elevation_deg])
     level = np.cos(elevation)
     return np.array([level * np.sin(azimuth), level * np.cos(azimuth), np.sin(elevation)])

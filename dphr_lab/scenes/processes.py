@@ -29,7 +29,7 @@ def one_opencv_thread() -> Iterator[None]:
 
 
 def available_workers() -> int:
-    """Return the number of processor cores that this process may use."""
+    """The number of processor cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -37,13 +37,13 @@ def available_workers() -> int:
 
 @contextmanager
 def mapped(function, jobs: list, workers: int | None, progress: bool, label: str) -> Iterator:
-    """Yield an iterator over `function(job)` in order, over processes when it pays.
+    """An iterator over `function(job)` in order, over processes when it pays.
 
     Processes are spawned, so a script that renders must be importable: guard its entry with
     `if __name__ == "__main__":`. `workers` 1 renders in this process.
     """
     if workers is not None and workers < 1:
-        raise ValueError(f"workers is {workers}; expected 1 or more, or None for all cores.")
+        raise ValueError(f"workers is {workers}; expected 1 or more, or None for all cores")
     count = min(workers or available_workers(), max(1, len(jobs) // 8))
     bar = {"total": len(jobs), "desc": label, "unit": "place", "disable": not progress}
     if count == 1:

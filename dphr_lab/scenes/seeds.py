@@ -8,5 +8,5 @@ STREAMS = {
 
 
 def generator(seed: int, stream: str, *keys: int) -> np.random.Generator:
-    """Return the generator of one stream, for example (seed, "layout", family)."""
+    """The generator of one stream, for example (seed, "layout", family)."""
     return np.random.default_rng([seed, STREAMS[stream], *keys])

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -13,23 +14,46 @@ from dphr_lab.scenes.cameras import Pose, university_orbit
 from dphr_lab.scenes.conditions import Conditions, vary
 from dphr_lab.scenes.processes import available_workers, mapped, one_opencv_thread
 from dphr_lab.scenes.seeds import generator
-from dphr_lab.settings.worlds import SPLITS, WorldSettings
+from dphr_lab.settings.worlds import SPLITS, PhotoWorldSettings, WorldSettings
 
-if TYPE_CHECKING:
-    from dphr_lab.scenes.towns.places import Place
+
+class AnyPlace(Protocol):
+    """What a place of any world answers: `scenes.Place` and `photos.PhotoPlace` do."""
+
+    id: int  # unique over the world, from 1
+    family: int  # shared by twins; families never straddle splits
+    twin: int  # which member of its family
+    split: str  # "train", "test" or "distractors"
+    family_size: int  # 1: it has no twin
+    settings: Any  # of its world: `WorldSettings` or `PhotoWorldSettings`
+
+    def describe(self) -> dict:
+        """What is recorded of the place, as JSON-ready values."""
+
+    def conditions(self, view: str) -> Conditions:
+        """The day of the place's flight ("drone") or of its satellite pass ("satellite")."""
+
+    def pose(self, nominal: Pose, index: int) -> Pose:
+        """The pose that a flight really took where the orbit says `nominal`."""
+
+    def satellite_view(self, day: Conditions) -> np.ndarray:
+        """The satellite's view before the camera adds noise and blur, uint8 (px, px, 3)."""
+
+    def drone_views(self, day: Conditions) -> Callable[[Pose], np.ndarray]:
+        """A function from a pose to the drone's view, for one day's flight."""
 
 
 @dataclass(frozen=True)
 class World:
     """The places of a world by split."""
 
-    settings: WorldSettings
-    train: tuple[Place, ...]
-    test: tuple[Place, ...]
-    distractors: tuple[Place, ...]
+    settings: WorldSettings | PhotoWorldSettings
+    train: tuple[AnyPlace, ...]
+    test: tuple[AnyPlace, ...]
+    distractors: tuple[AnyPlace, ...]
 
     @property
-    def places(self) -> tuple[Place, ...]:
+    def places(self) -> tuple[AnyPlace, ...]:
         """All places, in the order of their ids."""
         return self.train + self.test + self.distractors
 
@@ -44,11 +68,8 @@ class Shot:
     conditions: Conditions
 
 
-def photograph_place(place: Place, orbits: tuple[tuple[Pose, ...], ...]) -> list[Shot]:
-    """Return the satellite shot of a place, then the drone shots of each orbit's flight.
-
-    `place` is any kind of place that has this one's public methods.
-    """
+def photograph_place(place: AnyPlace, orbits: tuple[tuple[Pose, ...], ...]) -> list[Shot]:
+    """The satellite shot of a place, then the drone shots of each orbit's flight."""
     seed = place.settings.seed
     day = place.conditions("satellite")
     rng = generator(seed, "image", place.id, 0)
@@ -121,7 +142,7 @@ class Estimate:
 
 
 def estimate_world(world: World, workers: int | None = None, flights: int = 1) -> Estimate:
-    """Return the time and size of rendering a world that is made already, of any kind."""
+    """The time and size of rendering a world that is made already, of any kind."""
     workers = workers or available_workers()
     few = min(world.settings.drone_views, 4)
     sample = world.places[:2]

@@ -14,17 +14,16 @@ from dphr_lab._files import is_empty, replace_folder_when_done
 from dphr_lab.scenes.camera_image import decode
 from dphr_lab.scenes.cameras import Pose, sues_orbit, university_orbit
 from dphr_lab.scenes.processes import mapped
-from dphr_lab.scenes.towns.places import Place
-from dphr_lab.scenes.worlds import Shot, World, photograph_place
+from dphr_lab.scenes.worlds import AnyPlace, Shot, World, photograph_place
 from dphr_lab.settings.protocol import SUES200_HEIGHTS_M, sues200_split
 
 
 def _check_empty(root: Path):
     if root.exists() and not root.is_dir():
-        raise NotADirectoryError(f"root {root} is a file; give a new or empty folder.")
+        raise NotADirectoryError(f"root {root} is a file; give a new or empty folder")
     if not is_empty(root):
         raise ValueError(
-            f"root {root} is not empty; give a new or empty folder, so that nothing is mixed."
+            f"root {root} is not empty; give a new or empty folder, so that nothing is mixed"
         )
 
 
@@ -35,8 +34,8 @@ def _png(jpeg: bytes) -> bytes:
     return data.tobytes()
 
 
-def _university_paths(place: Place, shots: list[Shot]) -> list[tuple[str, Shot]]:
-    """Return (relative path, shot) of a place's files; a queried place lies in two folders."""
+def _university_paths(place: AnyPlace, shots: list[Shot]) -> list[tuple[str, Shot]]:
+    """(relative path, shot) of a place's files; a queried place lies in two folders."""
     folders = {
         "train": ("train/{}",),
         "test": ("test/query_{}", "test/gallery_{}"),
@@ -50,7 +49,7 @@ def _university_paths(place: Place, shots: list[Shot]) -> list[tuple[str, Shot]]
     return result
 
 
-def _sues_paths(place: Place, name: str, shots: list[Shot]) -> list[tuple[str, Shot]]:
+def _sues_paths(place: AnyPlace, name: str, shots: list[Shot]) -> list[tuple[str, Shot]]:
     views = (len(shots) - 1) // len(SUES200_HEIGHTS_M)
     result = [(f"satellite-view/{name}/0.png", shots[0])]
     for i, shot in enumerate(shots[1:]):
@@ -81,7 +80,7 @@ def _write(
     root: Path | str,
     layout: str,
     orbits: tuple[tuple[Pose, ...], ...],
-    names: Callable[[Place], str] | None,
+    names: Callable[[AnyPlace], str] | None,
     workers: int | None,
     progress: bool,
 ) -> Path:
@@ -140,13 +139,13 @@ def write_sues200(
     if settings.distractor_places:
         raise ValueError(
             f"distractor_places is {settings.distractor_places}; SUES-200's gallery is filled with "
-            "its train places, so make the world with distractor_places=0."
+            "its train places, so make the world with distractor_places=0"
         )
     for part, places in (("train", world.train), ("test", world.test)):
         if len(places) > len(split[part]):
             raise ValueError(
-                f"{part}_places is {len(places)}; SUES-200 has {len(split[part])} of them. "
-                "The preset 'sues200' has the published counts."
+                f"{part}_places is {len(places)}; SUES-200 has {len(split[part])} of them; "
+                "the preset 'sues200' has the published counts"
             )
     named = zip(world.train + world.test, split["train"][: len(world.train)]
                 + split["test"][: len(world.test)], strict=True)  # fmt: skip

@@ -41,6 +41,18 @@ HOSTS = {
 }
 OF_PARTS = ("lpn", "mccg")  # hosts whose vector is made of parts
 PAIR_ON = ("whole", "parts")
+
+
+def renamed_since_first_edition(name: str) -> str:
+    """One line for whoever gives a name whose meaning changed; empty for any other name."""
+    if name not in FIRST_EDITION:
+        return ""
+    return (
+        f"{name} is our closest reading of the paper; what the first edition called {name} is "
+        f"{FIRST_EDITION[name]} now"
+    )
+
+
 OPTIMIZERS = ("adamw", "sgd", "nesterov")
 SAMPLERS = ("random", "one_per_place", "unpaired", "nearest", "families")
 MIXED_PRECISION = ("no", "bf16", "fp16")

@@ -25,8 +25,8 @@ import torch
 from dphr_lab._files import read_json, replace_when_done, write_json
 from dphr_lab.datasets import SUES200, find_layout
 from dphr_lab.datasets.dataset import describe_data
-from dphr_lab.datasets.layouts import find_sues200_heights
-from dphr_lab.datasets.same_ground import FromLower
+from dphr_lab.datasets.layouts import open_all
+from dphr_lab.datasets.same_ground import SameGround
 from dphr_lab.localization import evaluate_dataset, evaluate_images
 from dphr_lab.models import Encoder
 from dphr_lab.plotting import heatmap
@@ -61,7 +61,7 @@ def altitude_matrix(
     root, out = Path(root), Path(out)
     if (layout := find_layout(root)) is not SUES200:
         raise ValueError(f"{root} is {layout.name}; the matrix needs SUES-200, with its heights")
-    data = {h: SUES200(root, h) for h in heights_m or find_sues200_heights(root)}
+    data = {own.height_m: own for own in open_all(root, heights_m)}
     for own in data.values():
         own.check_whole()
     reports = {}
@@ -105,14 +105,14 @@ def same_ground(
     """{trained at: {tested at: report}}, drone → satellite, of images cut to the same ground.
 
     Each model of the matrix in `out` is asked with the images in `root` of every greater height,
-    cut by `FromLower` (which `sharp` is for) to the ground that the model's own height sees.
+    cut by `SameGround` (which `sharp` is for) to the ground that the model's own height sees.
     """
     found: dict[str, dict[str, Any]] = {}
     for own_m in heights_m:
         encoder, row = _encoder(Path(out) / str(own_m)), found.setdefault(str(own_m), {})
         for height_m in (h for h in heights_m if h > own_m):
             query, gallery = SUES200(root, height_m).test("D2S")
-            query = FromLower(query, height_m, own_m, sharp)
+            query = SameGround(query, height_m, own_m, sharp)
             row[str(height_m)] = evaluate_images(encoder, query, gallery).to_dict()
     return found
 

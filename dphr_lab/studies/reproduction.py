@@ -12,7 +12,7 @@ from typing import Any
 
 from dphr_lab._files import read_json, write_json
 from dphr_lab.datasets import SUES200, CrossViewDataset, University1652, find_layout, verify
-from dphr_lab.datasets.layouts import find_sues200_heights
+from dphr_lab.datasets.layouts import open_all
 from dphr_lab.localization import evaluate_modes
 from dphr_lab.models import Encoder
 from dphr_lab.results import environment
@@ -60,10 +60,7 @@ def reproduce(
         if (found := read_json(out, "a record of dphr reproduce", other).get("protocol")) != name:
             raise ValueError(f"{out}: not a record of {name} (protocol is {found!r}); {other}")
     work = Path(work) if work is not None else out.with_suffix(".runs")
-    if layout is SUES200:
-        data_sets = [SUES200(root, height) for height in heights_m or find_sues200_heights(root)]
-    else:
-        data_sets = [University1652(root)]
+    data_sets = open_all(root, heights_m)
     for data in data_sets:
         data.check_whole()
     described_root = describe_root(root, data_sets)
@@ -101,7 +98,7 @@ def reproduce(
 def describe_root(root: Path, data_sets: Sequence[CrossViewDataset]) -> dict[str, Any]:
     """What a record says of the data: layout, whether it is rendered, counts, and its hash."""
     checked = [verify(root, height=data.height_m) for data in data_sets]
-    files = sorted({path for data in data_sets for path in image_files(data)})
+    files = sorted({path for data in data_sets for path in data.used_files})
     return {
         "layout": data_sets[0].name,
         "rendered": _rendered(root),
@@ -112,12 +109,6 @@ def describe_root(root: Path, data_sets: Sequence[CrossViewDataset]) -> dict[str
         "sha256": hash_files(root, files),
         "hashed": HASHED,
     }
-
-
-def image_files(data: CrossViewDataset) -> list[Path]:
-    """The images of a data set on disk that training and test read."""
-    used = (part for part in data.parts.values() if part.role != "unused")
-    return [path for part in used for files in part.files.values() for path in files]
 
 
 def hash_files(root: Path, files: Sequence[Path]) -> str:

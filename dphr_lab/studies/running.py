@@ -20,6 +20,7 @@ import numpy as np
 from dphr_lab._files import replace_when_done, write_json
 from dphr_lab.results import environment, read_run, run_name
 from dphr_lab.settings import Settings
+from dphr_lab.settings.run import FIRST_EDITION
 from dphr_lab.settings.worlds import WorldSettings
 from dphr_lab.studies import tuning
 from dphr_lab.studies.study import Study, settings_of_world, stored_folder, stored_studies
@@ -53,9 +54,11 @@ def run_study(
         ("worlds", worlds, study.worlds),
     ):
         if unknown := sorted(set(asked or ()) - set(known), key=str):
+            now = FIRST_EDITION.get(unknown[0])
+            hint = f" ({unknown[0]} of the first edition is {now} now)" if now in known else ""
             raise ValueError(
                 f"{name}: {study.folder.name} has no {unknown[0]}; it has "
-                f"{', '.join(map(str, known))}"
+                f"{', '.join(map(str, known))}{hint}"
             )
     todo = [
         (world, arm, seed)

@@ -1,4 +1,4 @@
-"""Faults put into training pairs: as many as asked for, of the kind asked for, nothing else."""
+"""Label noise in training pairs: as much as asked for, of the kind asked for, nothing else."""
 
 import numpy as np
 import pytest
@@ -36,10 +36,10 @@ def shown(pairs):
 
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 1.0])
 def test_the_asked_share_of_pairs_shows_another_place(pairs, share):
-    faulty = with_wrong_pairs(pairs, share, seed=3)
-    drone, satellite = shown(faulty).T
+    mislabelled = with_wrong_pairs(pairs, share, seed=3)
+    drone, satellite = shown(mislabelled).T
     assert (drone != satellite).sum() == round(share * PLACES * DRONES)
-    assert (drone == faulty.pair_places).all()  # the label stays the drone image's
+    assert (drone == mislabelled.pair_places).all()  # the label stays the drone image's
     assert sorted(satellite) == sorted(shown(pairs)[:, 1])  # exchanged, not invented
     assert (shown(pairs)[:, 0] == shown(pairs)[:, 1]).all()  # what was given is unchanged
 
@@ -56,23 +56,25 @@ def test_pairs_that_cannot_be_exchanged_are_an_error():
 
 @pytest.mark.parametrize("share", [0.0, 0.1, 1.0])
 def test_the_asked_share_of_places_has_two_labels(pairs, share):
-    faulty = with_split_places(pairs, share, seed=3)
+    mislabelled = with_split_places(pairs, share, seed=3)
     split = round(share * PLACES)
-    assert len(faulty) == PLACES + split
-    drone, satellite = shown(faulty).T
+    assert len(mislabelled) == PLACES + split
+    drone, satellite = shown(mislabelled).T
     assert (drone == satellite).all()  # every pair is still right; only labels are too many
     labels = {}
-    for place, label in zip(drone, faulty.pair_places, strict=True):
+    for place, label in zip(drone, mislabelled.pair_places, strict=True):
         labels.setdefault(place, []).append(label)
     doubled = [names for names in labels.values() if len(set(names)) == 2]
     assert len(doubled) == split
     assert all(np.unique(names, return_counts=True)[1].tolist() == [2, 2] for names in doubled)
-    assert len(faulty.pairs) == PLACES * DRONES
-    assert sorted(faulty.families) == sorted([*pairs.families, *(f for f in second(faulty))])
+    assert len(mislabelled.pairs) == PLACES * DRONES
+    assert sorted(mislabelled.families) == sorted(
+        [*pairs.families, *(f for f in second(mislabelled))]
+    )
 
 
-def second(faulty):
-    return faulty.families[faulty.place_ids >= PLACES]
+def second(mislabelled):
+    return mislabelled.families[mislabelled.place_ids >= PLACES]
 
 
 def test_places_with_one_drone_image_stay_whole():

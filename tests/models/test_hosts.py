@@ -203,6 +203,7 @@ def test_the_published_sample4geo_has_as_many_parameters_as_counted_by_hand():
     assert count(Sample4Geo, "convnext_base", image_px=384) == expected
 
 
+@pytest.mark.slow
 def test_the_published_maps_and_vectors_have_their_sizes():
     with torch.device("meta"):
         rings = LPN("resnet50", image_px=256, classes=701, last_stride=1)
@@ -241,6 +242,7 @@ def test_a_backbone_without_a_map_is_named(kind):
     assert "\n" not in str(e.value)
 
 
+@pytest.mark.slow
 def test_any_backbone_with_a_map_will_do():
     for name in ("test_maxvit", "test_efficientnet", "tf_efficientnet_lite0"):
         host = MCCG(name, image_px=160, places=PLACES)

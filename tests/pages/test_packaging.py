@@ -87,6 +87,12 @@ def test_the_package_imports_and_its_parts_name_what_they_lack(bare, tmp_path):
     assert done.stderr.splitlines()[-1] == "ModuleNotFoundError: No module named 'torch'"
 
 
+def test_studies_are_listed_without_what_runs_them(bare, tmp_path):
+    done = run([bare.with_name("dphr"), "study", "list"], tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "twins" in done.stdout
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -96,7 +102,7 @@ def test_the_package_imports_and_its_parts_name_what_they_lack(bare, tmp_path):
         ["search", "--run", "x", "--query", "x.jpg", "--gallery", "x"],
         ["scenes", "--out", "new"],
         ["probe", "--run", "x"],
-        ["study", "list"],
+        ["study", "report", "main"],
     ],
     ids=lambda arguments: arguments[0],
 )

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from dphr_lab.probe import ALL_KINDS, StimulusSettings, make_stimuli, photo_stimuli, probe
-from dphr_lab.scenes.photos import EDIT_KINDS, make_photo_world, thumbnails
+from dphr_lab.scenes.photos import EDIT_KINDS, make_photo_world
 from dphr_lab.settings.worlds import PhotoWorldSettings
+from tests.helpers.photos import thumbnails
 
 GSD_M = 0.3
 SETTINGS = StimulusSettings(6, doses_m2=(10, 40, 80), kinds=EDIT_KINDS, image_px=64)

@@ -96,6 +96,7 @@ def test_the_order_of_the_alternatives_and_of_the_images_says_nothing(stimuli):
     assert 0.15 < (true[:, None] > stimuli.pairs).any(1).mean() < 0.85  # its number is the larger
 
 
+@pytest.mark.slow
 def test_stimuli_are_a_function_of_their_settings(stimuli):
     again = make_stimuli(replace(SMALL, places=3), workers=1, progress=False)
     assert np.array_equal(again.drone, stimuli.drone[:3])

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from dphr_lab import results
+from dphr_lab import cli, results
 from dphr_lab.results.run_folder import RUN_FORMAT, stored_run
 from tests.helpers import ROOT
 
@@ -106,3 +106,20 @@ def test_no_stored_result_has_a_name_of_the_first_edition():
         stored = json.loads(path.read_text("utf-8"))
         if "settings" in stored:
             assert stored["format"] == RUN_FORMAT, path
+
+
+def test_an_old_name_in_a_command_is_told_of(capsys, tmp_path):
+    asked = ["train", "--data", str(tmp_path / "none"), "--out", str(tmp_path / "run"), "--loss"]
+    assert cli.main([*asked, "rda"]) != 0
+    said = capsys.readouterr().err
+    assert "dphr: --loss rda is our closest reading of the paper;" in said
+    assert "what the first edition called rda is sharp_rda now" in said
+    assert cli.main([*asked, "triplet"]) != 0
+    assert "first edition" not in capsys.readouterr().err
+
+
+def test_an_old_arm_of_a_stored_study_is_told_of(capsys):
+    assert cli.main(["study", "run", "main", "--arms", "dphr", "--minutes", "0"]) != 0
+    said = capsys.readouterr().err
+    assert "main has no dphr; it has" in said
+    assert "(dphr of the first edition is sharp now)" in said

@@ -40,12 +40,12 @@ from dphr_lab.scenes.photos import (
     read_tile,
     satellite_view,
     screen,
-    thumbnails,
 )
 from dphr_lab.scenes.photos.edits import EDIT_ZONE
 from dphr_lab.scenes.photos.views import PITCH_DEG, view_matrix
 from dphr_lab.settings.worlds import PhotoWorldSettings
 from tests.helpers import case
+from tests.helpers.photos import thumbnails
 
 GSD_M = 0.5
 

@@ -13,7 +13,7 @@ from dphr_lab import scenes
 from dphr_lab._images import resize
 from dphr_lab.cli import main
 from dphr_lab.datasets import SUES200, ArrayImages
-from dphr_lab.datasets.same_ground import FromLower
+from dphr_lab.datasets.same_ground import SameGround
 from dphr_lab.localization import evaluate_dataset, evaluate_images
 from dphr_lab.models import Encoder
 from dphr_lab.retrieval import SELECTED_ON_TEST
@@ -111,7 +111,7 @@ def test_each_model_is_asked_with_images_cut_to_its_own_ground(towns, made):
     for sharp in (True, False):
         found = same_ground(towns, out, HEIGHTS_M, sharp)
         assert {a: set(row) for a, row in found.items()} == {"150": {"300"}, "300": set()}
-        cut = FromLower(query, 300, 150, sharp)
+        cut = SameGround(query, 300, 150, sharp)
         expected = evaluate_images(Encoder.load(out / "150"), cut, gallery).to_dict()
         assert found["150"]["300"] == expected
         assert expected["ap"] != matrix["reports"]["150"]["300"]["D2S"]["ap"]
@@ -142,19 +142,19 @@ def test_from_the_command_line(towns, tmp_path, capsys):
 def test_an_image_is_cut_to_the_ground_of_a_lower_height():
     pixels = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), dtype=np.uint8)
     images = ArrayImages("drone", pixels, [4, 5, 6], [1, 1, 2])
-    cut = FromLower(images, height_m=300, lower_m=150)
+    cut = SameGround(images, height_m=300, lower_m=150)
     middle = torch.from_numpy(pixels[[2, 0], 8:24, 8:24]).permute(0, 3, 1, 2)
     assert torch.equal(cut.read([2, 0], 16), middle)
-    coarse = FromLower(images, 300, 150, sharp=False).read([2], 16)
+    coarse = SameGround(images, 300, 150, sharp=False).read([2], 16)
     few = images.read([2], 16)[..., 4:12, 4:12]
     assert coarse.shape == (1, 3, 16, 16) and torch.equal(coarse, resize(few, 16))
-    assert torch.equal(FromLower(images, 300, 300).read([1], 24), images.read([1], 24))
+    assert torch.equal(SameGround(images, 300, 300).read([1], 24), images.read([1], 24))
     part = cut.subset(np.array([False, True, True]))
     assert part.places.tolist() == [5, 6] and part.families.tolist() == [1, 2]
     assert torch.equal(part.read([1], 16), middle[:1])
     for lower_m in (0, 301):
         with pytest.raises(ValueError, match=f"lower_m is {lower_m}"):
-            FromLower(images, 300, lower_m)
+            SameGround(images, 300, lower_m)
 
 
 def test_the_cut_is_what_a_narrower_lens_sees():

@@ -10,7 +10,7 @@ from dphr_lab import results
 from dphr_lab.datasets import open_dataset
 from dphr_lab.results import real
 from dphr_lab.retrieval import RetrievalReport
-from dphr_lab.studies.reproduction import describe_root, hash_files, image_files
+from dphr_lab.studies.reproduction import describe_root, hash_files
 from tests.helpers import ROOT, run
 
 pytestmark = pytest.mark.slow
@@ -115,7 +115,7 @@ def test_the_hash_is_of_names_sizes_and_contents(towns, tmp_path):
     shutil.copytree(towns / "university1652", copied)
     before = hashed(copied)
     assert before == hashed(towns / "university1652")
-    path = image_files(open_dataset(copied))[0]
+    path = open_dataset(copied).used_files[0]
     content = path.read_bytes()
     path.write_bytes(bytes([content[0] ^ 1]) + content[1:])  # same name, same size
     assert hashed(copied) != before

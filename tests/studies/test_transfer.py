@@ -91,6 +91,7 @@ def test_an_effect_that_vanishes_does_not_transfer():
     assert small.arms == {"a": "undecided"}  # three seeds
 
 
+@pytest.mark.slow
 def test_the_rule_s_errors_on_simulated_studies():
     effects = {
         "nothing": (0, 0, 0),

@@ -23,7 +23,6 @@ from dphr_lab.scenes.photos.tiles import (
     read_tile,
     screen,
     shared_ground,
-    thumbnails,
 )
 from dphr_lab.scenes.photos.views import aim, drone_view, fitted_pose, footprint, satellite_view
 from dphr_lab.settings.worlds import PhotoWorldSettings
@@ -32,5 +31,5 @@ __all__ = [
     "EDITED_M2", "EDIT_KINDS", "Edit", "PhotoPlace", "PhotoWorld", "PhotoWorldSettings",
     "Screening", "aim", "apply_edit", "clusters", "describe", "drone_view", "fitted_pose",
     "footprint", "imagenet", "make_edit", "make_photo_world", "make_twins", "nearest", "read_tile",
-    "satellite_view", "screen", "shared_ground", "thumbnails",
+    "satellite_view", "screen", "shared_ground",
 ]  # fmt: skip

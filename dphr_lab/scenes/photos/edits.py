@@ -33,12 +33,12 @@ class Edit:
     area_m2: float  # ground whose appearance changes, soft borders in part
 
     def to_dict(self) -> dict:
-        """Return the record as JSON-ready values."""
+        """The record as JSON-ready values."""
         return asdict(self)
 
 
 def apply_edit(image: np.ndarray, edit: Edit) -> np.ndarray:
-    """Return a tile's image (side, side, 3) with a recorded edit replayed, uint8.
+    """A tile's image (side, side, 3) with a recorded edit replayed, uint8.
 
     Raises ValueError when a box does not lie inside the image.
     """
@@ -106,11 +106,11 @@ def make_edit(
     above 0.
     """
     if kind not in EDIT_KINDS:
-        raise ValueError(f"kind is {kind!r}; expected one of {', '.join(EDIT_KINDS)}.")
+        raise ValueError(f"kind is {kind!r}; expected one of {', '.join(EDIT_KINDS)}")
     if area_m2 < 0:
-        raise ValueError(f"area_m2 is {area_m2}; it must be zero or positive (square metres).")
+        raise ValueError(f"area_m2 is {area_m2}; it must be zero or positive (square metres)")
     if gsd_m <= 0:
-        raise ValueError(f"gsd_m is {gsd_m}; it must be positive (metres a pixel).")
+        raise ValueError(f"gsd_m is {gsd_m}; it must be positive (metres a pixel)")
     side = image.shape[0]
     if area_m2 == 0:
         box = (side // 2 - 8, side // 2 - 8, 16, 16)
@@ -159,14 +159,14 @@ def _box_anywhere(side: int, shape: tuple[int, int], rng) -> Box | None:
 
 
 def _touch(a: Box, b: Box) -> bool:
-    """Tell whether two boxes meet, borders included."""
+    """Whether two boxes meet, borders included."""
     gap = _border(a) + _border(b)
     return all(abs(2 * a[i] + a[i + 2] - 2 * b[i] - b[i + 2]) < a[i + 2] + b[i + 2] + 2 * gap
                for i in (0, 1))  # fmt: skip
 
 
 def _fit(image: np.ndarray, box: Box, source: Box) -> float:
-    """Tell how well a paste hides: the change inside over the mismatch of the surroundings."""
+    """How well a paste hides: the change inside over the mismatch of the surroundings."""
     change = np.abs(image[_around(image, box)] - image[_around(image, source)]).mean(-1)
     b = _border(box)
     inside = change[b:-b, b:-b]
@@ -217,7 +217,7 @@ _DRAW = dict(zip(EDIT_KINDS, (_copied, _moved, _recoloured), strict=True))
 def make_twins(
     image: np.ndarray, gsd_m: float, seed: int, family: int, family_size: int, strength: float
 ) -> tuple[tuple[Edit, ...], ...]:
-    """Return the edits of each member of a family, to be applied in turn to the tile's image.
+    """The edits of each member of a family, to be applied in turn to the tile's image.
 
     A member has one or two edits, off those of the members before it where there is room, so any
     two members differ in two to four edits. A family of one has none. `strength` scales the edited

@@ -70,7 +70,7 @@ class PhotoPlace:
         }
 
     def satellite_view(self, day: Conditions) -> np.ndarray:
-        """The satellite's view before the camera's own faults, (px, px, 3)."""
+        """The satellite's view before the camera adds noise and blur, uint8 (px, px, 3)."""
         return satellite_view(self.image, self.settings.image_px, day.haze)
 
     def drone_views(self, day: Conditions):
@@ -122,7 +122,7 @@ class PhotoWorld(World):
 def make_photo_world(
     settings: PhotoWorldSettings, encode: Encode = imagenet, progress: bool = True
 ) -> PhotoWorld:
-    """Return the world of some settings; `scenes.render_world` and the writers take it as any.
+    """The world of some settings; `scenes.render_world` and the writers take it as any.
 
     Files that cannot be read and tiles that share ground are left out. Each tile left gives one
     family: its twins are edits of it. Tiles that look alike to `encode`, (N, px, px, 3) uint8 RGB
@@ -138,7 +138,7 @@ def make_photo_world(
     if len(names) < max(2, sum(tiles.values())):
         raise ValueError(
             f"folder {settings.folder}: {screening}; the world asked for needs "
-            f"{sum(tiles.values())} ({_told(tiles)}); ask for fewer places: family_size "
+            f"{sum(tiles.values())} ({_by_split(tiles)}); ask for fewer places: family_size "
             f"{size} allows {len(names) * size} in all"
         )
     rows = describe(settings.folder, names, encode)
@@ -147,7 +147,7 @@ def make_photo_world(
     if chosen is None:
         raise ValueError(
             f"folder {settings.folder}: {screening}, in {cluster.max() + 1} clusters of which the "
-            f"largest has {np.bincount(cluster).max()}; {_told(tiles)} tiles cannot be had "
+            f"largest has {np.bincount(cluster).max()}; {_by_split(tiles)} tiles cannot be had "
             "without splitting a cluster of look-alikes; ask for fewer places, or give more tiles"
         )
     splits, first, family = {}, 1, 0
@@ -167,7 +167,7 @@ def make_photo_world(
 _FIELD = {"train": "train", "test": "test", "distractors": "distractor"}
 
 
-def _told(tiles: dict[str, int]) -> str:
+def _by_split(tiles: dict[str, int]) -> str:
     return ", ".join(f"{count} for {split}" for split, count in tiles.items())
 
 

@@ -44,7 +44,7 @@ class Screening:
 
 
 def read_tile(folder: Path | str, name: str) -> np.ndarray:
-    """Return a tile's central square, uint8 (side, side, 3) RGB.
+    """A tile's central square, uint8 (side, side, 3) RGB.
 
     Raises FileNotFoundError, or ValueError for a file that cannot be decoded or is too small.
     """
@@ -60,7 +60,7 @@ def read_tile(folder: Path | str, name: str) -> np.ndarray:
 
 
 def screen(folder: Path | str, progress: bool = True) -> Screening:
-    """Return the tiles of a folder and its subfolders that share no ground.
+    """The tiles of a folder and its subfolders that share no ground.
 
     Left out are files that cannot be read, and of tiles that are the same or overlap all but the
     first by name. Found are repeats at any size, light and compression, and overlaps by shifting
@@ -69,7 +69,7 @@ def screen(folder: Path | str, progress: bool = True) -> Screening:
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise FileNotFoundError(f"folder {folder} is not there; expected a folder of aerial tiles.")
+        raise FileNotFoundError(f"folder {folder} is not there; expected a folder of aerial tiles")
     files = []
     for above, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
@@ -80,7 +80,7 @@ def screen(folder: Path | str, progress: bool = True) -> Screening:
                 state = path.stat()
             files.append((path.relative_to(folder).as_posix(), state.st_size, state.st_mtime_ns))
     if not files:
-        raise ValueError(f"folder {folder} holds no image file; expected aerial tiles.")
+        raise ValueError(f"folder {folder} holds no image file; expected aerial tiles")
     return _screen(folder, tuple(sorted(files)), progress)
 
 
@@ -111,7 +111,7 @@ def _screen(folder: Path, files: tuple[tuple[str, int, int], ...], progress: boo
 
 
 def shared_ground(greys: np.ndarray, progress: bool = False) -> list[tuple[int, int, str]]:
-    """Return the pairs of images (N, px, px) that show the same ground, sorted.
+    """The pairs of images (N, px, px) that show the same ground, sorted.
 
     Each is (first, second, "repeats" or "overlaps"), first < second. Copies are found by the
     correlation of small images. Overlaps are guessed by phase correlation, whose highest peak
@@ -146,7 +146,7 @@ def _fine_structure(grey: np.ndarray) -> np.ndarray:
 
 
 def _likely_shifts(greys: np.ndarray, progress: bool) -> list[tuple[int, int, tuple[int, int]]]:
-    """Return (first, second, shift in coarse pixels) for each image's likeliest partners."""
+    """(first, second, shift in coarse pixels) for each image's likeliest partners."""
     px = _COARSE_PX
     coarse = [cv2.resize(grey, (px, px), interpolation=cv2.INTER_AREA) for grey in greys]
     coarse = np.stack(coarse).astype(np.float32)
@@ -169,7 +169,7 @@ def _likely_shifts(greys: np.ndarray, progress: bool) -> list[tuple[int, int, tu
 
 
 def _meets(first: np.ndarray, second: np.ndarray, shift: tuple[int, int]) -> bool:
-    """Tell whether `second`, shifted, shows the same fine structure as `first` where they meet.
+    """Whether `second`, shifted, shows the same fine structure as `first` where they meet.
 
     A shift by s pixels cannot be told from one by s - px, so all four are tried.
     """
@@ -194,12 +194,6 @@ def _meets(first: np.ndarray, second: np.ndarray, shift: tuple[int, int]) -> boo
 # ---------------------------------------------------------------- look-alikes
 
 
-def thumbnails(images: np.ndarray) -> np.ndarray:
-    """Describe images (N, px, px, 3) by their colours at 8 x 8 px: needs no encoder; coarse."""
-    small = [cv2.resize(image, (8, 8), interpolation=cv2.INTER_AREA) for image in images]
-    return np.stack(small).reshape(len(images), -1).astype(np.float32)
-
-
 def imagenet(images: np.ndarray) -> np.ndarray:
     """Describe images (N, px, px, 3) by EfficientNet-Lite0 trained on ImageNet (needs torch)."""
     import torch
@@ -218,7 +212,7 @@ def _imagenet_encoder():
 
 
 def describe(folder: Path | str, names: tuple[str, ...], encode: Encode = imagenet) -> np.ndarray:
-    """Return what `encode` makes of the tiles, (N, D), less their mean, rows of length 1.
+    """What `encode` makes of the tiles, (N, D), minus their mean; rows have length 1.
 
     Raises ValueError when it does not give one finite row a tile.
     """
@@ -243,14 +237,14 @@ def _describe(folder: Path, names: tuple[str, ...], states: tuple, encode: Encod
 
 
 def nearest(rows: np.ndarray) -> np.ndarray:
-    """Return the index of each row's most similar other row, (N,): its look-alike."""
+    """The index of each row's most similar other row, (N,): its look-alike."""
     similarity = rows @ rows.T
     np.fill_diagonal(similarity, -np.inf)
     return similarity.argmax(1)
 
 
 def clusters(rows: np.ndarray) -> np.ndarray:
-    """Return a cluster's number for each row, (N,).
+    """A cluster's number for each row, (N,).
 
     A row and its look-alike are in one cluster, so look-alikes are never split.
     """

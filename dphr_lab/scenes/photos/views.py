@@ -18,14 +18,14 @@ _HAZE_M = {"satellite": 500.0, "drone": 250.0}  # of air, as over a Twin Towns p
 
 
 def footprint(pose: Pose) -> np.ndarray:
-    """Return the corners of the ground that a pose sees, (4, 2) metres from where it looks."""
+    """The corners of the ground that a pose sees, (4, 2) metres from where it looks."""
     back = np.linalg.inv(drone_matrix(pose, 2)[:, [0, 1, 3]])
     corners = np.array([[0, 0, 1], [2, 0, 1], [2, 2, 1], [0, 2, 1.0]]) @ back.T
     return corners[:, :2] / corners[:, 2:]
 
 
 def fitted_pose(azimuth_deg: float, pitch_deg: float, width_m: float, share: float = 1.0) -> Pose:
-    """Return the pose at the altitude from which `share` of a tile's width is seen.
+    """The pose at the altitude from which `share` of a tile's width is seen.
 
     1 is the highest flight whose footprint still fits into the tile of `width_m`.
     """
@@ -36,7 +36,7 @@ def fitted_pose(azimuth_deg: float, pitch_deg: float, width_m: float, share: flo
 
 
 def aim(pose: Pose) -> np.ndarray:
-    """Return where on a tile a pose looks, (2,) metres from its centre: its footprint is central.
+    """Where on a tile a pose looks, (2,) metres from its centre: its footprint is central.
 
     A tilted camera sees more behind the point it looks at than before it.
     """
@@ -45,20 +45,20 @@ def aim(pose: Pose) -> np.ndarray:
 
 
 def tile_matrix(side: int, gsd_m: float) -> np.ndarray:
-    """Return the 3 x 3 map from a tile's pixels to (x east, y north, 1) in metres."""
+    """The 3 x 3 map from a tile's pixels to (x east, y north, 1) in metres."""
     half_m = side * gsd_m / 2
     return np.array([[gsd_m, 0, -half_m], [0, -gsd_m, half_m], [0, 0, 1.0]])
 
 
 def view_matrix(pose: Pose, side: int, gsd_m: float, px: int) -> np.ndarray:
-    """Return the 3 x 3 map from a tile's pixels to those of the drone's view of `px` pixels."""
+    """The 3 x 3 map from a tile's pixels to those of the drone's view of `px` pixels."""
     x, y = aim(pose)
     shift = np.array([[1, 0, -x], [0, 1, -y], [0, 0, 1.0]])
     return drone_matrix(pose, px)[:, [0, 1, 3]] @ shift @ tile_matrix(side, gsd_m)
 
 
 def satellite_view(image: np.ndarray, px: int, haze: float) -> np.ndarray:
-    """Return a tile (side, side, 3) at px x px, before the camera's own faults."""
+    """A tile (side, side, 3) at px x px, before the camera adds noise and blur."""
     smaller = px <= image.shape[0]
     method = cv2.INTER_AREA if smaller else cv2.INTER_CUBIC
     view = image if px == image.shape[0] else cv2.resize(image, (px, px), interpolation=method)
@@ -66,7 +66,7 @@ def satellite_view(image: np.ndarray, px: int, haze: float) -> np.ndarray:
 
 
 def drone_view(image: np.ndarray, pose: Pose, gsd_m: float, px: int, haze: float) -> np.ndarray:
-    """Return a tile (side, side, 3) as a pose sees it, px x px, before the camera's own faults.
+    """A tile (side, side, 3) as a pose sees it, px x px, before the camera adds noise and blur.
 
     Raises ValueError when the footprint leaves the tile; `fitted_pose` gives one that does not.
     """

@@ -22,7 +22,7 @@ from dphr_lab.scenes.towns.layouts import changeable, is_bare, make_layout
 
 
 def apply_change(scene: Scene, change: Change) -> Scene:
-    """Return the scene with a recorded change replayed.
+    """The scene with a recorded change replayed.
 
     Raises ValueError when the scene does not hold `change.before`.
     """
@@ -51,9 +51,9 @@ def make_change(
     Raises ValueError for an unknown kind or a negative area.
     """
     if kind not in CHANGE_KINDS:
-        raise ValueError(f"kind is {kind!r}; expected one of {', '.join(CHANGE_KINDS)}.")
+        raise ValueError(f"kind is {kind!r}; expected one of {', '.join(CHANGE_KINDS)}")
     if area_m2 < 0:
-        raise ValueError(f"area_m2 is {area_m2}; it must be zero or positive (square metres).")
+        raise ValueError(f"area_m2 is {area_m2}; it must be zero or positive (square metres)")
     pool = scene.patches if kind == "field swapped" else scene.buildings
     pool = [t for t in pool if is_central(t) and (objects is None or t.name in objects)]
     if kind == "field swapped":
@@ -74,7 +74,7 @@ def make_change(
 
 
 def _is_free(scene: Scene, building: Building, old: Building) -> bool:
-    """Tell whether a building may stand here: off streets, water, trees and other buildings."""
+    """Whether a building may stand here: off streets, water, trees and other buildings."""
     if not is_central(building):
         return False
     box = corners(building, 1.0)
@@ -178,7 +178,7 @@ _CHANGERS = dict(
 def make_twin(
     seed: int, family: int, twin: int, family_size: int, strength: float
 ) -> tuple[Scene, tuple[Change, ...]]:
-    """Return a family member's scene and its changes from the family's layout.
+    """A family member's scene and its changes from the family's layout.
 
     A member has one or two changes, and in families of up to six no two members change the same
     object, so two members differ in two to four changes, whatever the order in which they are

@@ -121,7 +121,7 @@ class Change:
     after: Building | Patch | None  # None: removed
 
     def to_dict(self) -> dict:
-        """Return the record as JSON-ready values."""
+        """The record as JSON-ready values."""
         return {
             "kind": self.kind,
             "object": self.object,
@@ -139,14 +139,14 @@ def rotate(points: np.ndarray, heading_deg: float) -> np.ndarray:
 
 
 def corners(thing: Building | Patch, margin_m: float = 0.0) -> np.ndarray:
-    """Return the corners of a building's or patch's bounding rectangle, (4, 2)."""
+    """The corners of a building's or patch's bounding rectangle, (4, 2)."""
     a, b = thing.length_m / 2 + margin_m, thing.width_m / 2 + margin_m
     local = np.array([[-a, -b], [a, -b], [a, b], [-a, b]])
     return rotate(local, thing.heading_deg) + (thing.x, thing.y)
 
 
 def overlap(first: Building | Patch, second: Building | Patch, gap_m: float = 0.0) -> bool:
-    """Tell whether two rectangles come nearer than about `gap_m` (separating axes)."""
+    """Whether two rectangles come nearer than about `gap_m` (separating axes)."""
     reach = math.hypot(first.length_m, first.width_m) + math.hypot(second.length_m, second.width_m)
     if math.hypot(first.x - second.x, first.y - second.y) > reach / 2 + 1.5 * gap_m:
         return False
@@ -165,5 +165,5 @@ def inside(points: np.ndarray, thing: Building | Patch, margin_m: float) -> np.n
 
 
 def is_central(thing: Building | Patch) -> bool:
-    """Tell whether a thing lies in the central area that every view shows."""
+    """Whether a thing lies in the central area that every view shows."""
     return math.hypot(thing.x, thing.y) <= CHANGE_RADIUS_M

@@ -65,4 +65,5 @@ DISTRICTS = {
 }  # fmt: skip
 FIELDS = ("football", "tennis", "basketball", "bare", "track")
 GROUND_UNDER = ("lawn", "lot", "wood", "yard")  # laid under fields and car parks
+LAID_FIRST = (*GROUND_UNDER, "pavement")  # painted before roads; something may be put on it
 SWAPPABLE = (*FIELDS, "car_park", "plaza", "lawn", "yard", "wood")

@@ -73,11 +73,11 @@ class Flight:
     def for_satellite(
         cls, scene: Scene, conditions: Conditions, px: int, texture: float = 0.0
     ) -> "Flight":
-        """Return the scene as a satellite's pass sees it, just the central square."""
+        """The scene as a satellite's pass sees it, just the central square."""
         return cls(scene, conditions, px, SATELLITE_WIDTH_M, SATELLITE_WIDTH_M / 2 + 10, texture)
 
     def drone(self, pose: Pose) -> np.ndarray:
-        """Return the view from a pose before the camera's own faults, (px, px, 3)."""
+        """The view from a pose before the camera adds noise and blur, (px, px, 3)."""
         size = self.px * self.scale
         eye = camera_position(pose)
         matrix = drone_matrix(pose, size)
@@ -90,7 +90,7 @@ class Flight:
         return self._finish(image, distance)
 
     def satellite(self) -> np.ndarray:
-        """Return the north-up orthographic view before the camera's own faults."""
+        """The north-up orthographic view before the camera adds noise and blur."""
         size = self.px * self.scale
         matrix = satellite_matrix(size)
         image = self._draw(matrix, size, None)
@@ -115,7 +115,7 @@ class Flight:
 def render_satellite(
     scene: Scene, px: int, conditions: Conditions, rng: np.random.Generator
 ) -> np.ndarray:
-    """Return the north-up orthographic view of the central 200 m square, uint8 (px, px, 3) RGB.
+    """The north-up orthographic view of the central 200 m square, uint8 (px, px, 3) RGB.
 
     Raises ValueError when px is below 16. Taught in: book/01.
     """
@@ -126,7 +126,7 @@ def render_satellite(
 def render_drone(
     scene: Scene, pose: Pose, px: int, conditions: Conditions, rng: np.random.Generator
 ) -> np.ndarray:
-    """Return the perspective view from a pose, uint8 (px, px, 3) RGB.
+    """The perspective view from a pose, uint8 (px, px, 3) RGB.
 
     For many views of one scene keep a `Flight`. Raises ValueError when px is below 16.
     Taught in: book/01.
@@ -136,4 +136,4 @@ def render_drone(
 
 def _check_px(px: int):
     if px < 16:
-        raise ValueError(f"px is {px}; an image needs at least 16 pixels a side.")
+        raise ValueError(f"px is {px}; an image needs at least 16 pixels a side")

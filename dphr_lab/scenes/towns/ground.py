@@ -7,12 +7,12 @@ import numpy as np
 
 from dphr_lab.scenes.conditions import Conditions, sun_direction
 from dphr_lab.scenes.towns.description import HALF_EXTENT_M, Patch, Scene, corners, rotate
+from dphr_lab.scenes.towns.districts import LAID_FIRST
 from dphr_lab.scenes.towns.objects import tree_table
 from dphr_lab.scenes.towns.paint import SHIFT, as_tuple, fixed_point, mix
 from dphr_lab.scenes.towns.solids import build
 from dphr_lab.scenes.towns.texture import roughen_ground, street_furniture
 
-LAID_FIRST = ("lawn", "lot", "wood", "pavement", "yard")  # under the roads
 SHADOW_DEPTH = 0.5  # share of the light that a cast shadow takes
 
 GRASS = {
@@ -69,7 +69,7 @@ class Ground:
         return (np.asarray(points, float) * (1, -1) + self.reach_m) / self.gsd_m
 
     def matrix(self) -> np.ndarray:
-        """Return the 3 x 3 map from this raster's pixels to (x, y, 1) in metres."""
+        """The 3 x 3 map from this raster's pixels to (x, y, 1) in metres."""
         g, e = self.gsd_m, self.reach_m
         return np.array([[g, 0, -e], [0, -g, e], [0, 0, 1.0]])
 
@@ -122,7 +122,7 @@ class Ground:
             cv2.fillPoly(self.image, shown[i :: len(CARS)], colour, cv2.LINE_AA, SHIFT)
 
     def _tone(self, patch: Patch) -> np.ndarray:
-        """Return the colour of a patch's ground, a little its own."""
+        """The colour of a patch's ground, a little its own."""
         tone = (patch.detail % 1009) / 504 - 1
         if patch.kind in ("lawn", "lot"):
             return self.grass * (1 + 0.1 * tone) + (6 * tone, 0, 0)
@@ -187,7 +187,7 @@ def _noise() -> np.ndarray:
     return 0.03 * fine
 
 
-def _on(patch: Patch, points) -> np.ndarray:
+def _to_ground(patch: Patch, points) -> np.ndarray:
     """Map a patch's own coordinates, in [-1, 1] along both axes, to the ground."""
     local = np.asarray(points, float) * (patch.length_m / 2, patch.width_m / 2)
     return rotate(local, patch.heading_deg) + (patch.x, patch.y)
@@ -201,39 +201,39 @@ def _football(ground: Ground, patch: Patch, rng):
     edges = np.linspace(-1, 1, stripes + 1)
     for i in range(0, stripes, 2):
         strip = [(edges[i], -1), (edges[i + 1], -1), (edges[i + 1], 1), (edges[i], 1)]
-        ground.fill(_on(patch, strip), ground.grass * (1.02, 1.22, 0.98))
+        ground.fill(_to_ground(patch, strip), ground.grass * (1.02, 1.22, 0.98))
     line, width = GROUND["line"], 0.5
-    ground.line(_on(patch, 0.92 * _BOX), line, width, closed=True)
-    ground.line(_on(patch, [(0, -0.92), (0, 0.92)]), line, width)
+    ground.line(_to_ground(patch, 0.92 * _BOX), line, width, closed=True)
+    ground.line(_to_ground(patch, [(0, -0.92), (0, 0.92)]), line, width)
     angle = np.linspace(0, 2 * np.pi, 24, endpoint=False)
     radius = 0.2 * patch.width_m
     circle = np.stack([np.cos(angle) / patch.length_m, np.sin(angle) / patch.width_m], 1)
-    ground.line(_on(patch, 2 * radius * circle), line, width, closed=True)
+    ground.line(_to_ground(patch, 2 * radius * circle), line, width, closed=True)
     for side in (-1, 1):
         area = [(0.92 * side, -0.45), (0.7 * side, -0.45), (0.7 * side, 0.45), (0.92 * side, 0.45)]
-        ground.line(_on(patch, area), line, width)
+        ground.line(_to_ground(patch, area), line, width)
 
 
 def _track(ground: Ground, patch: Patch, rng):
-    ground.fill(_on(patch, 0.72 * _BOX), ground.grass * (0.95, 1.15, 0.9))
+    ground.fill(_to_ground(patch, 0.72 * _BOX), ground.grass * (0.95, 1.15, 0.9))
     for share in (0.78, 0.86, 0.94):
-        ground.line(_on(patch, share * _BOX), GROUND["line"], 0.3, closed=True)
+        ground.line(_to_ground(patch, share * _BOX), GROUND["line"], 0.3, closed=True)
 
 
 def _court(ground: Ground, patch: Patch, rng):
     line = GROUND["line"]
     if patch.kind == "tennis":
         around = np.array([(74, 122, 84), (150, 84, 66), (60, 108, 146)][int(rng.integers(3))])
-        ground.fill(_on(patch, _BOX), around)
+        ground.fill(_to_ground(patch, _BOX), around)
     courts = max(1, round(patch.length_m / 17))
     for i in range(courts):
         x0, x1 = -1 + 2 * i / courts, -1 + 2 * (i + 1) / courts
         pad = 0.16 * (x1 - x0)
         court = [(x0 + pad, -0.8), (x1 - pad, -0.8), (x1 - pad, 0.8), (x0 + pad, 0.8)]
         if patch.kind == "tennis":
-            ground.fill(_on(patch, court), GROUND["tennis"])
-        ground.line(_on(patch, court), line, 0.4, closed=True)
-        ground.line(_on(patch, [(x0 + pad, 0), (x1 - pad, 0)]), line, 0.4)
+            ground.fill(_to_ground(patch, court), GROUND["tennis"])
+        ground.line(_to_ground(patch, court), line, 0.4, closed=True)
+        ground.line(_to_ground(patch, [(x0 + pad, 0), (x1 - pad, 0)]), line, 0.4)
 
 
 def _car_park(ground: Ground, patch: Patch, rng):
@@ -245,12 +245,12 @@ def _car_park(ground: Ground, patch: Patch, rng):
     for row in range(rows):
         y = -1 + (2 * row + 1) / rows
         half = 2.5 / (patch.width_m / 2)
-        ground.line(_on(patch, [(-0.96, y + half), (0.96, y + half)]), (176, 176, 172), 0.3)
+        ground.line(_to_ground(patch, [(-0.96, y + half), (0.96, y + half)]), (176, 176, 172), 0.3)
         taken = np.flatnonzero(rng.random(bays) < full)
         places += [(-0.95 + 1.9 * (bay + 0.5) / bays, y) for bay in taken]
     if not places:
         return
-    cars = _on(patch, _BOX * size + np.array(places)[:, None])  # (cars, 4, 2)
+    cars = _to_ground(patch, _BOX * size + np.array(places)[:, None])  # (cars, 4, 2)
     colours = rng.integers(0, len(CARS), len(cars))
     for i, colour in enumerate(CARS):
         boxes = list(fixed_point(ground.pixels(cars[colours == i])))
@@ -260,11 +260,11 @@ def _car_park(ground: Ground, patch: Patch, rng):
 def _plaza(ground: Ground, patch: Patch, rng):
     tone = np.array(GROUND["plaza"]) * rng.uniform(0.8, 0.9)
     for t in np.linspace(-0.8, 0.8, 5):
-        ground.line(_on(patch, [(t, -1), (t, 1)]), tone, 0.7)
-        ground.line(_on(patch, [(-1, t), (1, t)]), tone, 0.7)
+        ground.line(_to_ground(patch, [(t, -1), (t, 1)]), tone, 0.7)
+        ground.line(_to_ground(patch, [(-1, t), (1, t)]), tone, 0.7)
     angle = np.linspace(0, 2 * np.pi, 16, endpoint=False)
     middle = np.stack([np.cos(angle) / patch.length_m, np.sin(angle) / patch.width_m], 1)
-    ground.fill(_on(patch, 2 * 3.2 * middle), (120, 150, 160))
+    ground.fill(_to_ground(patch, 2 * 3.2 * middle), (120, 150, 160))
 
 
 _MARKINGS = {

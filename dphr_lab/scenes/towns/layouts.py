@@ -34,7 +34,7 @@ def _choose(rng: np.random.Generator, weights: dict[str, float]) -> str:
 
 
 def _cuts(rng: np.random.Generator, step_m: tuple[float, float]) -> list[float]:
-    """Return positions of parallel streets over the neighbourhood."""
+    """Positions of parallel streets over the neighbourhood."""
     reach = HALF_EXTENT_M * 1.35
     positions = [-reach - rng.uniform(0, step_m[1])]
     while positions[-1] < reach:
@@ -272,7 +272,7 @@ class _Draft:
 
 @lru_cache(maxsize=64)
 def make_layout(seed: int, family: int) -> Scene:
-    """Return the layout that a family's members share: a function of (seed, family) alone."""
+    """The layout that a family's members share: a function of (seed, family) alone."""
     style = list(DISTRICTS)[int(generator(seed, "style", family).integers(len(DISTRICTS)))]
     for attempt in range(200):
         scene = _Draft(generator(seed, "layout", family, attempt), style).scene()
@@ -290,7 +290,7 @@ def changeable(scene: Scene) -> tuple[list[str], list[str]]:
 
 
 def is_bare(scene: Scene, patch: Patch) -> bool:
-    """Tell whether nothing is built on a patch, and no other patch is laid on it."""
+    """Whether nothing is built on a patch, and no other patch is laid on it."""
     spots = [
         (p.x, p.y) for p in scene.patches if p.name != patch.name and p.kind not in GROUND_UNDER
     ]

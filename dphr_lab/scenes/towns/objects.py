@@ -22,7 +22,7 @@ EVERGREEN = ((36, 66, 44), (56, 84, 54))
 
 
 def tree_table(scene: Scene, texture: float) -> np.ndarray:
-    """Return the trees as rows (x, y, radius, height, tone, evergreen)."""
+    """The trees as rows (x, y, radius, height, tone, evergreen)."""
     rows = [(t.x, t.y, t.radius_m, t.height_m, t.tone, t.evergreen) for t in scene.trees]
     table = np.array(rows, float).reshape(-1, 6)
     return vary_crowns(table, texture) if texture else table
@@ -64,7 +64,7 @@ class Objects:
         self._find_neighbours(scene)
 
     def _leaf_colours(self, conditions: Conditions) -> list:
-        """Return (shade, body, light) colours for each tree."""
+        """(shade, body, light) colours for each tree."""
         tone = self.trees[:, 4:5]
         leaf, pine = LEAVES[conditions.season], EVERGREEN
         body = np.where(self.trees[:, 5:6] > 0, mix(pine, tone), mix(leaf, tone))
@@ -101,7 +101,7 @@ class Objects:
         self.sides = np.concatenate([above, below], 1)
 
     def order(self, eye: np.ndarray | None, visible: np.ndarray) -> list[int]:
-        """Return the visible objects so that each comes after all that it may hide.
+        """The visible objects so that each comes after all that it may hide.
 
         Two upright things apart in plan: if the camera stands on the far side of a line between
         them from one, the other hides nothing of the near one. Without such a line near by, the
@@ -182,7 +182,7 @@ class Objects:
                     cv2.circle(image, (u, v), radius, leaf, -1, cv2.LINE_AA, SHIFT)
 
     def _crowns(self, matrix: np.ndarray, scale: np.ndarray, visible: np.ndarray) -> dict:
-        """Return {tree: (u, v, radius) of its dark, middle and sunlit circle}, fixed point."""
+        """{tree: (u, v, radius) of its dark, middle and sunlit circle}, fixed point."""
         shown = np.flatnonzero(visible)
         x, y, radius, height = self.trees[shown, :4].T
         core = np.column_stack([x, y, np.maximum(height - radius, 0.8 * radius)])

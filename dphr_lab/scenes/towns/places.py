@@ -55,7 +55,7 @@ class Place:
         }
 
     def satellite_view(self, day: Conditions) -> np.ndarray:
-        """The satellite's view before the camera's own faults, (px, px, 3)."""
+        """The satellite's view before the camera adds noise and blur, uint8 (px, px, 3)."""
         px, texture = self.settings.image_px, self.settings.texture
         return Flight.for_satellite(self.scene, day, px, texture).satellite()
 
@@ -81,7 +81,7 @@ class Place:
 
 
 def make_world(settings: WorldSettings) -> World:
-    """Return the world of some settings; scenes are described when they are asked for.
+    """The world of some settings; scenes are described when they are asked for.
 
     Places are numbered from 1 and fill families in turn, those without twins last; each split
     starts a new family. Taught in: book/01.
@@ -105,7 +105,7 @@ def make_world(settings: WorldSettings) -> World:
 
 
 def estimate(settings: WorldSettings, workers: int | None = None, flights: int = 1) -> Estimate:
-    """Return the time and size of rendering a world, from a timed sample of two places.
+    """The time and size of rendering a world, from a timed sample of two places.
 
     `flights` is the number of orbits a place: 1 for University-1652, 4 for SUES-200.
     """

@@ -34,7 +34,7 @@ def _lift(points: list, heights) -> np.ndarray:
 
 
 def _block_roof(b: Building, a: float, c: float, rise: float):
-    """Return (roof faces, gable triangles) over the rectangle of half sides a >= c."""
+    """(roof faces, gable triangles) over the rectangle of half sides a >= c."""
     e, top = b.height_m, b.height_m + rise
     inset = c if b.roof == "hipped" else 0.0
     r = max(a - inset, 0.0)
@@ -46,7 +46,7 @@ def _block_roof(b: Building, a: float, c: float, rise: float):
 
 
 def _ell_roof(b: Building, a: float, c: float, w: float, rise: float):
-    """Return (roof faces, gable triangles) of an L whose corner is the south-west one."""
+    """(roof faces, gable triangles) of an L whose corner is the south-west one."""
     e, top = b.height_m, b.height_m + rise
     x0, y0, x1, y1 = -a, -c, a, c
     h = w / 2
@@ -77,7 +77,7 @@ def _inset(outline: np.ndarray, by: float) -> np.ndarray:
 
 
 def _furniture(b: Building, a: float, c: float) -> list[tuple[float, float, float, float, float]]:
-    """Return boxes (x, y, half length, half width, height) that stand on the roof."""
+    """Boxes (x, y, half length, half width, height) that stand on the roof."""
     rng = np.random.default_rng(b.detail)
     boxes = []
     if b.roof == "flat":
@@ -99,7 +99,7 @@ def _furniture(b: Building, a: float, c: float) -> list[tuple[float, float, floa
 
 
 def _windows(wall: np.ndarray, height_m: float) -> list[np.ndarray]:
-    """Return dark quads just outside a wall: ribbons on high buildings, panes on houses."""
+    """Dark quads just outside a wall: ribbons on high buildings, panes on houses."""
     p, q = wall[0, :2], wall[1, :2]
     length = np.linalg.norm(q - p)
     out = 0.06 * np.array([q[1] - p[1], p[0] - q[0]]) / length
@@ -124,7 +124,7 @@ def _windows(wall: np.ndarray, height_m: float) -> list[np.ndarray]:
 
 @lru_cache(maxsize=4096)
 def build(b: Building, windows: bool = False) -> Solid:
-    """Return the faces of a building in world coordinates."""
+    """The faces of a building in world coordinates."""
     a, c, w = b.length_m / 2, b.width_m / 2, b.wing_m
     # A pitched roof's ridge follows the longer side.
     turn = 90.0 if b.shape == "block" and c > a else 0.0
@@ -201,7 +201,7 @@ def build(b: Building, windows: bool = False) -> Solid:
 
 
 def _normals(faces: list[np.ndarray]) -> np.ndarray:
-    """Return the unit normals (faces, 3) by Newell's sum, right for concave outlines too."""
+    """The unit normals (faces, 3) by Newell's sum, right for concave outlines too."""
     points = np.concatenate(faces)
     ends = np.cumsum([len(face) for face in faces])
     starts = np.concatenate([[0], ends[:-1]])

@@ -109,7 +109,7 @@ def _green(image: np.ndarray, least: float) -> np.ndarray:
 
 
 def roughen_ground(image: np.ndarray, gsd_m: float, texture: float, scene: Scene) -> np.ndarray:
-    """Return the ground raster (size, size, 3) with grain on it."""
+    """The ground raster (size, size, 3) with grain on it."""
     size = image.shape[0]
     gain = cv2.cvtColor(_cut("laid", gsd_m, size, texture, scene)[..., 0], cv2.COLOR_GRAY2RGB)
     cv2.copyTo(_cut("grown", gsd_m, size, texture, scene), _green(image, 14), gain)
@@ -119,7 +119,7 @@ def roughen_ground(image: np.ndarray, gsd_m: float, texture: float, scene: Scene
 def roughen_objects(
     image: np.ndarray, before: np.ndarray, matrix: np.ndarray, texture: float, scene: Scene
 ) -> np.ndarray:
-    """Return a view with grain on what was drawn since `before`.
+    """A view with grain on what was drawn since `before`.
 
     `matrix` (3, 4) maps the world to the view's pixels.
     """
@@ -133,7 +133,7 @@ def roughen_objects(
 
 
 def street_furniture(scene: Scene, reach_m: float, day: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return dashes (n, 2, 2) of the centre lines and parked cars (m, 4, 2) on a day, metres."""
+    """Dashes (n, 2, 2) of the centre lines and parked cars (m, 4, 2) on a day, metres."""
     rng = np.random.default_rng([scene.texture, 2, day])
     dashes, cars = [np.zeros((0, 2, 2))], [np.zeros((0, 4, 2))]
     for road in scene.roads:
@@ -169,7 +169,7 @@ def street_furniture(scene: Scene, reach_m: float, day: int) -> tuple[np.ndarray
 
 @lru_cache(maxsize=4096)
 def build_covered(building: Building, windows: bool, texture: float) -> Solid:
-    """Return `geometry.build`'s solid with bands of slightly different tone on its roof."""
+    """`solids.build`'s solid with bands of slightly different tone on its roof."""
     solid = build(building, windows)
     roofs = [i for i in np.flatnonzero(solid.layers == ROOF) if len(solid.faces[i]) == 4]
     tones = np.random.default_rng([building.detail, 3]).normal(0, 1, (len(roofs), _BANDS, 1))
@@ -190,7 +190,7 @@ def build_covered(building: Building, windows: bool, texture: float) -> Solid:
 
 
 def vary_crowns(trees: np.ndarray, texture: float) -> np.ndarray:
-    """Return rows (x, y, radius, height, …) of trees of more varied size, bushes to old trees."""
+    """Rows (x, y, radius, height, …) of trees of more varied size, bushes to old trees."""
     unit = np.sin(12.9898 * trees[:, 0] + 78.233 * trees[:, 1])  # in [-1, 1], as if drawn
     factor = np.exp(0.55 * texture * unit)
     varied = trees.copy()
