@@ -4,7 +4,6 @@ from functools import partial
 from pathlib import Path
 
 from dphr_lab.cli.flags import (
-    PRESET_NAMES,
     WORLD_FLAGS,
     WrongUsage,
     add_world_flags,
@@ -15,6 +14,8 @@ from dphr_lab.cli.flags import (
     positive,
     world_settings,
 )
+from dphr_lab.settings.protocol import SUES200_HEIGHTS_M
+from dphr_lab.settings.worlds import PRESETS
 
 PRESET_OF_LAYOUT = {"university1652": "mini", "sues200": "sues200"}  # what `scenes` starts from
 # fields that a world of photographs takes from the preset, and flags that it does not have
@@ -40,7 +41,7 @@ def add(commands) -> None:
     )
     starts = ", ".join(f"{preset} for {layout}" for layout, preset in PRESET_OF_LAYOUT.items())
     parser.add_argument(
-        "--preset", choices=PRESET_NAMES, help=f"sizes to start from (default: {starts})"
+        "--preset", choices=tuple(PRESETS), help=f"sizes to start from (default: {starts})"
     )
     parser.add_argument(
         "--photos", type=Path, metavar="FOLDER", help="instead: a world of these aerial tiles"
@@ -61,7 +62,6 @@ def run(args) -> int:
 
     check_out("--out", args.out, folder=True)
     from dphr_lab import scenes
-    from dphr_lab.settings.protocol import SUES200_HEIGHTS_M
 
     sues200 = args.layout == "sues200"
     if sues200 and args.distractor_places is None:
@@ -87,7 +87,6 @@ def run(args) -> int:
 def _photo_world(args, preset: str):
     """The world of photographs that the flags ask for."""
     from dphr_lab.scenes import photos
-    from dphr_lab.settings.worlds import PRESETS
 
     given = {name: getattr(args, name) for name in WORLD_FLAGS if getattr(args, name) is not None}
     if useless := [name for name in NOT_OF_PHOTOS if name in given]:

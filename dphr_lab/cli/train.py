@@ -1,11 +1,10 @@
 """`dphr train`: train an encoder."""
 
 import argparse
-import types
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, get_origin, get_type_hints
 
 from dphr_lab.cli.flags import (
     METAVARS,
@@ -18,6 +17,7 @@ from dphr_lab.cli.flags import (
     of_flags,
     open_data,
     pair,
+    plain_type,
     print_reports,
 )
 from dphr_lab.results.run_folder import described, holds_run, stored_run
@@ -74,7 +74,7 @@ def add_settings_flags(parser) -> None:
     for option in fields(Settings):
         if "help" in option.metadata:
             default = "none" if option.default in (None, ()) else option.default
-            kind, optional = _plain_type(hints[option.name])
+            kind, optional = plain_type(hints[option.name])
             text = f"{option.metadata['help']} (default: {default})"
             if kind is bool:
                 value = {"action": argparse.BooleanOptionalAction, "help": option.metadata["help"]}
@@ -189,13 +189,6 @@ def _check(args, given: dict[str, Any]) -> None:
         if given.get("select", "test") != "test":
             raise WrongUsage("--select-on-test and --select exclude one another")
         given["select"] = "test"
-
-
-def _plain_type(hint: Any) -> tuple[type, bool]:
-    """(int, True) for `int | None`, (int, False) for `int`, and so on."""
-    if get_origin(hint) is types.UnionType:
-        return next(t for t in get_args(hint) if t is not types.NoneType), True
-    return hint, False
 
 
 def _or_none(kind: type) -> Callable[[str], Any]:

@@ -6,7 +6,7 @@ Standard library only.
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from dphr_lab.settings.checks import check_types
+from dphr_lab.settings.checks import check_types, option
 
 SPLITS = ("train", "test", "distractors")
 
@@ -16,20 +16,22 @@ class WorldSettings:
     """What a world is a function of, besides the versions of the packages."""
 
     name: str = "world"  # used in titles and result files
-    train_places: int = 1500  # places to train on
-    test_places: int = 300  # places that are queried
-    distractor_places: int = 60  # places in the test gallery only
-    family_size: int = 3  # places that share a layout; 1 = no twins
-    twin_share: float = 1.0  # share of the places that are in such families; the rest is alone
-    twin_share_test: float | None = None  # the same for test and distractors; None: twin_share
-    twin_strength: float = 1.0  # how much twins differ; scales the changed area
-    image_px: int = 64  # side of every image, pixels
-    drone_views: int = 4  # drone images a place (and an altitude)
-    weather: float = 1.0  # how far the days of the two views may differ, 0 (fair) to 1 (any)
-    texture: float = (
-        0.0  # of ground, roofs and crowns: 0 = plain colours, 1 = most like photographs
+    train_places: int = option(1500, "places to train on")
+    test_places: int = option(300, "places that are queried")
+    distractor_places: int = option(60, "places that stand in the test gallery only")
+    family_size: int = option(3, "places that share a layout: one and its twins; 1: no twins")
+    twin_share: float = option(1.0, "share of the places that have twins, 0 to 1")
+    twin_share_test: float | None = option(
+        None, "the same for test and distractors; the same share by default"
     )
-    seed: int = 0  # everything drawn depends on it
+    twin_strength: float = option(1.0, "how much twins differ: scales the changed area")
+    image_px: int = option(64, "side of the images, pixels")
+    drone_views: int = option(4, "drone images of a place (of a height for sues200)")
+    weather: float = option(1.0, "how far the two views' days may differ, 0 (fair) to 1 (any)")
+    texture: float = option(
+        0.0, "grain, cars, markings: 0 (plain colours) to 1 (most like photographs)"
+    )
+    seed: int = option(0, "decides every place, twin and photograph")
 
     def __post_init__(self):
         check_settings(self)
