@@ -32,6 +32,7 @@ from dphr_lab.models import Encoder
 from dphr_lab.plotting import heatmap
 from dphr_lab.results import environment
 from dphr_lab.results.run_folder import RESULT, RUN_FORMAT, holds_run, stored_result
+from dphr_lab.results.tables import markdown_table
 from dphr_lab.retrieval import SELECTED_ON_TEST, RetrievalReport
 from dphr_lab.settings import Settings
 from dphr_lab.settings.protocol import DIRECTIONS
@@ -134,17 +135,17 @@ def tables(matrix: Mapping[str, Any]) -> str:
             f"{report['gallery_mode']!r}, test-time augmentation: {report['tta']}",
             *([SELECTED_ON_TEST] if report["selected_on_test"] else []),
             "",
-            "| trained at | " + " | ".join(f"tested at {h} m" for h in heights) + " |",
-            "|---" * (1 + len(heights)) + "|",
         ]
+        rows = []
         columns = [values(matrix, direction, measure) for measure in MEASURES]
         for row, height_m in enumerate(heights):
             cells = (
                 " / ".join(f"{column[row, cell]:.1f}" for column in columns)
                 for cell in range(len(heights))
             )
-            lines.append(f"| {height_m} m | " + " | ".join(cells) + " |")
-        blocks.append("\n".join(lines))
+            rows.append((f"{height_m} m", *cells))
+        heads = ("trained at", *(f"tested at {h} m" for h in heights))
+        blocks.append("\n".join([*lines, markdown_table(heads, rows)]))
     return "\n\n".join(blocks)
 
 

@@ -17,6 +17,7 @@ from scipy import stats
 
 from dphr_lab import results
 from dphr_lab._files import replace_when_done
+from dphr_lab.results.tables import markdown_table
 from dphr_lab.settings.protocol import DIRECTIONS
 
 Runs = Mapping[tuple[str, str, int], Mapping[str, Any]]  # what results.load gives
@@ -273,12 +274,9 @@ def _levels(runs: Runs, world: str, arms: Sequence[str]) -> list[str]:
         arm: [list(values(runs, world, arm, direction=d).values()) for d in DIRECTIONS]
         for arm in arms
     }
-    lines = [
-        "R@1: mean ± 95 % half-width (Student, over seeds)", "",
-        "| arm | seeds | " + " | ".join(DIRECTIONS.values()) + " |",
-        "|---" * (2 + len(DIRECTIONS)) + "|",
-    ]  # fmt: skip
-    for arm in sorted(of, key=lambda arm: mean(of[arm][0])):
-        cells = " | ".join(str(student_interval(by_seed)) for by_seed in of[arm])
-        lines.append(f"| {arm} | {len(of[arm][0])} | {cells} |")
-    return lines
+    rows = [
+        (arm, len(of[arm][0]), *map(student_interval, of[arm]))
+        for arm in sorted(of, key=lambda arm: mean(of[arm][0]))
+    ]
+    table = markdown_table(("arm", "seeds", *DIRECTIONS.values()), rows)
+    return ["R@1: mean ± 95 % half-width (Student, over seeds)", "", table]

@@ -12,6 +12,8 @@ from itertools import combinations
 import numpy as np
 from scipy import stats
 
+from dphr_lab.results.tables import markdown_table
+
 RULE = """
 A difference between an arm and the reference arm *transfers* when it has the same sign on every
 level of realism and is clear of 0 on each (its 95 % interval over seeds leaves out 0).
@@ -75,16 +77,16 @@ class Verdict:
 
     def __str__(self):
         levels = list(next(iter(self.differences.values())))
-        lines = ["| arm | " + " | ".join(levels) + " | verdict |", "|---" * (len(levels) + 2) + "|"]
+        rows = []
         for arm, by_level in self.differences.items():
             cells = (f"{d.mean:+.1f} [{d.low:+.1f}, {d.high:+.1f}]" for d in by_level.values())
-            lines.append(f"| {arm} | " + " | ".join(cells) + f" | {self.arms[arm]} |")
-        lines.append("")
-        lines.append(
+            rows.append((arm, *cells, self.arms[arm]))
+        table = markdown_table(("arm", *levels, "verdict"), rows)
+        return (
+            f"{table}\n\n"
             f"Order: tau {self.tau:.2f}, at least {self.tau_low:.2f}; "
             f"{self.tau_forced:.2f} is forced by arms far apart: {self.order}"
         )
-        return "\n".join(lines)
 
 
 def transfers(

@@ -29,6 +29,7 @@ from statistics import mean
 from typing import Any
 
 from dphr_lab._files import read_json
+from dphr_lab.results.tables import markdown_table
 from dphr_lab.settings import Settings
 
 TRIALS = "trials.json"
@@ -170,14 +171,11 @@ def search_report(search: Search, stored: Mapping[str, Any]) -> str:
     A choice at the end of a list says that the list may have been too short.
     """
     best = chosen(search, stored)
-    lines = [
-        "| arm | chosen | R@1 held out | worst trial | at the end of a list |",
-        "|---" * 5 + "|",
-    ]
+    rows = []
     for arm, trials in scores(search, stored).items():
         done = [mean(by_seed) for _, by_seed in trials if by_seed]
         if arm not in best:
-            lines.append(f"| {arm} | {len(done)} of {len(trials)} trials made | | | |")
+            rows.append((arm, f"{len(done)} of {len(trials)} trials made", "", "", ""))
             continue
         lists = {name: sorted({one[name] for one, _ in trials}) for name in best[arm]}
         ends = [
@@ -186,7 +184,6 @@ def search_report(search: Search, stored: Mapping[str, Any]) -> str:
             if len(lists[n]) > 1 and v in lists[n][:: len(lists[n]) - 1]
         ]
         values = ", ".join(f"{name} {value:g}" for name, value in best[arm].items())
-        lines.append(
-            f"| {arm} | {values} | {max(done):.1f} | {min(done):.1f} | {', '.join(ends)} |"
-        )
-    return "\n".join(lines)
+        rows.append((arm, values, f"{max(done):.1f}", f"{min(done):.1f}", ", ".join(ends)))
+    heads = ("arm", "chosen", "R@1 held out", "worst trial", "at the end of a list")
+    return markdown_table(heads, rows)

@@ -20,6 +20,7 @@ from torch.autograd.graph import saved_tensors_hooks
 from torch.utils.flop_counter import FlopCounterMode
 
 from dphr_lab.models import Encoder
+from dphr_lab.results.tables import markdown_table
 from dphr_lab.settings import Settings
 from dphr_lab.settings.protocol import PUBLISHED, SUES_200, UNIVERSITY1652
 from dphr_lab.settings.recipes import find_recipe
@@ -166,7 +167,7 @@ def cards_table(stored: dict, tflop_per_s: float = TFLOP_PER_S) -> str:
     heads = ["recipe", "batch", "micro-batch", "precision", "GiB", "TFLOP a step"]
     heads += ["s a step, at least", "min in all, at least", "s a step, measured"]
     heads += [*(f"{card} GB" for card in CARDS_GB), "how"]
-    lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
+    rows = []
     for row in stored["rows"]:
         least_s = row["tflop"] / tflop_per_s
         cells = [row["recipe"], str(row["batch"]), str(row["micro_batch"] or "–")]
@@ -175,8 +176,8 @@ def cards_table(stored: dict, tflop_per_s: float = TFLOP_PER_S) -> str:
         cells.append(_amount(row["step_s"]) if "step_s" in row else "–")
         cells += ["yes" if row["peak_gib"] <= CARD_SHARE * card else "no" for card in CARDS_GB]
         cells.append(row["how"] if row.get("gpu") is None else f"{row['how']} on {row['gpu']}")
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+        rows.append(cells)
+    return markdown_table(heads, rows)
 
 
 def steps_in_all(row: dict) -> int:
