@@ -60,8 +60,7 @@ def main() -> None:
             print(rows[-1], flush=True)
     stored = {
         "about": "memory and arithmetic of one training step, by row; see training.step_cost",
-        "versions": environment.versions(),
-        "hardware": environment.hardware(),
+        **environment.describe(),
         "rows": rows + kept,
     }
     write_json(OUT, stored)

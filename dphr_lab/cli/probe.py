@@ -96,12 +96,11 @@ def run(args) -> int:
     if args.figure:
         from matplotlib.figure import Figure
 
-        from dphr_lab._files import replace_when_done
+        from dphr_lab.plotting import save
 
         figure = Figure(figsize=(7, 4.5), layout="constrained")
         probe.psychometric_curves(figure.subplots(), reports)
-        with replace_when_done(args.figure) as aside:
-            figure.savefig(aside, dpi=150)
+        save(figure, args.figure, dpi=150)
         print(f"\nwrote {args.figure}")
     write_reports(args.out, {name: report.to_dict() for name, report in reports.items()})
     return 0

@@ -29,7 +29,7 @@ from dphr_lab.datasets.layouts import find_sues200_heights
 from dphr_lab.datasets.same_ground import FromLower
 from dphr_lab.localization import evaluate_dataset, evaluate_images
 from dphr_lab.models import Encoder
-from dphr_lab.plotting import heatmap
+from dphr_lab.plotting import heatmap, save
 from dphr_lab.results import environment
 from dphr_lab.results.run_folder import RESULT, RUN_FORMAT, holds_run, stored_result
 from dphr_lab.results.tables import markdown_table
@@ -77,8 +77,7 @@ def altitude_matrix(
         "settings": settings.to_dict(),
         "origin": dict(origin or {}),
         "data": describe_data(next(iter(data.values()))) | {"root": root.name, "height_m": None},
-        "versions": environment.versions(),
-        "hardware": environment.hardware(),
+        **environment.describe(),
         "reports": {str(h): {str(t): reports[h][t] for t in data} for h in data},
     }
     write_json(out / "matrix.json", matrix)
@@ -157,8 +156,7 @@ def draw(matrix: Mapping[str, Any], path: Path | str) -> None:
     if matrix["settings"].get("select") == "test":
         figure.suptitle(SELECTED_ON_TEST, fontsize=9)
     draw_on(figure.subplots(1, len(DIRECTIONS)), matrix)
-    with replace_when_done(path) as aside:
-        figure.savefig(aside, dpi=120)
+    save(figure, path)
 
 
 def draw_on(axes, matrix: Mapping[str, Any], measure: str = "r_at_1") -> None:

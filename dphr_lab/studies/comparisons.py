@@ -16,7 +16,6 @@ from typing import Any
 from scipy import stats
 
 from dphr_lab import results
-from dphr_lab._files import replace_when_done
 from dphr_lab.results.tables import markdown_table
 from dphr_lab.settings.protocol import DIRECTIONS
 
@@ -231,7 +230,7 @@ def draw_levels(study: str | Path, path: Path | str) -> None:
     """
     from matplotlib.figure import Figure
 
-    from dphr_lab.plotting import arms_over_seeds
+    from dphr_lab.plotting import arms_over_seeds, save
 
     runs = results.load(study)
     shown = {
@@ -256,8 +255,7 @@ def draw_levels(study: str | Path, path: Path | str) -> None:
     panels[-1].set_xlabel(
         "R@1, drone → satellite (%): tall lines are seeds, dots means, bars 95 % intervals"
     )
-    with replace_when_done(path) as aside:
-        figure.savefig(aside, dpi=150)
+    save(figure, path, dpi=150)
 
 
 def _worlds(runs: Runs) -> list[str]:

@@ -181,7 +181,7 @@ def search_study(
     for _, trial in _carried_out([group for group in groups if group[1]], jobs, minutes):
         made += 1
         stored["trials"].append(trial)
-        stored |= {"versions": environment.versions(), "hardware": environment.hardware()}
+        stored |= environment.describe()
         write_json(study.folder / tuning.TRIALS, stored)
         say(
             f"{made}/{len(todo)} {trial['arm']} {trial['changes']} seed {trial['seed']}: "

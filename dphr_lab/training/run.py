@@ -392,7 +392,7 @@ class Run:
                 stored,
                 {"format": RUN_FORMAT}
                 | record
-                | {"origin": self.origin, "environment": _environment()},
+                | {"origin": self.origin, "environment": environment.describe()},
             )
 
     def _check_same(self, before: dict[str, Any], now: dict[str, Any]) -> None:
@@ -428,7 +428,7 @@ class Run:
             position = {name: getattr(self, name) for name in POSITION} | {
                 "scaler": None if self._scaler is None else self._scaler.state_dict(),
                 "processes": self.world,
-                "environment": _environment(),
+                "environment": environment.describe(),
             }
             checkpoints.save(folder, self.encoder, self.loss, self.optimizer, further, position)
         self.accelerator.wait_for_everyone()
@@ -441,7 +441,7 @@ class Run:
                 f"resume: {folder} was saved by {position['processes']} processes, found "
                 f"{self.world}; start as many as the run was started with"
             )
-        before, now = position["environment"], json.loads(json.dumps(_environment()))
+        before, now = position["environment"], json.loads(json.dumps(environment.describe()))
         if before != now and self.main:
             warnings.warn(
                 "resume: versions or hardware differ from those of the checkpoint, so the run "
@@ -520,7 +520,7 @@ class Run:
                 "settings": self.settings.to_dict(),
                 **self.origin,
                 "data": data,
-                **_environment(),
+                **environment.describe(),
                 "wall_s": round(self.wall_s, 2),
                 "images_per_s": self._images_per_s(),
                 "selected_step": self.best["step"] if use_best else self.step,
@@ -557,7 +557,3 @@ def _batch_recall(z_drone, z_satellite, places, satellite_places) -> float:
     """
     nearest = (z_drone @ gather_rows(z_satellite).T).argmax(1)
     return gather_rows((gather_rows(satellite_places)[nearest] == places).float()).mean().item()
-
-
-def _environment() -> dict[str, Any]:
-    return {"versions": environment.versions(), "hardware": environment.hardware()}
