@@ -47,6 +47,7 @@ def _is_of(kind: Any, value: object) -> bool:
     return isinstance(value, {int: Integral}.get(kind, get_origin(kind) or kind))
 
 
-def check_value(name: str, found: object, right: bool, expected: str) -> None:
+def check_value(name: str, found: object, right: object, expected: str) -> None:
+    """Raise `ValueError` "`name` is `found`; expected `expected`" unless it is `right`."""
     if not right:
-        raise ValueError(f"{name}: found {found!r}; expected {expected}")
+        raise ValueError(f"{name} is {found!r}; expected {expected}")

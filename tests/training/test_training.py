@@ -528,11 +528,11 @@ def test_two_processes_train_as_one(tmp_path):
 @pytest.mark.parametrize(
     "name, value, message",
     [
-        ("batch", 1, "batch: found 1; expected at least 2"),
-        ("loss", "tripel", "loss: found 'tripel'; expected one of triplet"),
-        ("warmup", 2.0, "warmup: found 2.0; expected a share"),
-        ("mixed_precision", "fp8", "mixed_precision: found 'fp8'; expected one of no"),
-        ("threads", 0, "threads: found 0"),
+        ("batch", 1, "batch is 1; expected at least 2"),
+        ("loss", "tripel", "loss is 'tripel'; expected one of triplet"),
+        ("warmup", 2.0, "warmup is 2.0; expected a share"),
+        ("mixed_precision", "fp8", "mixed_precision is 'fp8'; expected one of no"),
+        ("threads", 0, "threads is 0"),
     ],
 )
 def test_settings_name_the_value_and_the_range(name, value, message):
