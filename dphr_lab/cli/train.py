@@ -31,7 +31,7 @@ def add(commands) -> None:
         "train",
         run,
         "train an encoder and evaluate it",
-        epilog="losses: " + "; ".join(f"{name} = {what}" for name, what in LOSSES.items()),
+        epilog="losses: " + "; ".join(f"{name} = {loss.what}" for name, loss in LOSSES.items()),
     )
     add_data_flags(parser)
     where = parser.add_mutually_exclusive_group()

@@ -6,24 +6,77 @@ from typing import Any
 
 from dphr_lab.settings.checks import check_types, check_value, option
 
-# name -> what it is; `training.make_loss` builds each
+
+@dataclass(frozen=True)
+class NamedLoss:
+    """A loss that `Settings.loss` names; `training.make_loss` builds it from this line."""
+
+    what: str  # its meaning, as `dphr train --help` has it
+    kind: str | None  # its class in `losses`, or a classmethod of one; None: no pair loss
+    options: Mapping[str, Any] = field(default_factory=dict)  # keywords that the name implies
+    base: str | None = None  # class in `losses` of the loss that it is added to
+    of_metric_learning: bool = False  # `kind` is a class of pytorch-metric-learning instead
+
+
 LOSSES = {
-    "triplet": "L_tri: every negative of the batch, soft margin",
-    "rda": "L_tri + the interval-weighted term at a constant lambda (sample level only)",
-    "palw": "L_tri scaled by the loss signal's lambda, weights of one (batch level only)",
-    "dphr": "DPHR, our closest reading of the paper: both levels",
-    "dphr_infonce": "symmetric InfoNCE + DPHR, both with their defaults",
-    "sharp": "sharp DPHR (ours): exponential map of sharpness 16, recall as the signal",
-    "sharp_rda": "L_tri + the sharp weighted term at a constant lambda",
-    "sharp_palw": "L_tri scaled by recall's progress, weights of one",
-    "sharp_infonce": "symmetric InfoNCE + sharp DPHR, both with their defaults",
-    "infonce": "symmetric InfoNCE, label smoothing 0.1, learned temperature",
-    "hcl": "symmetric InfoNCE whose hard negatives count more (HCL)",
-    "hardest": "hinge triplets with the hardest negative of the batch",
-    "semi_hard": "hinge triplets with the semi-hard negative of the batch",
-    "multi_similarity": "multi-similarity loss (of pytorch-metric-learning)",
-    "circle": "circle loss (of pytorch-metric-learning)",
-    "none": "no pair loss: the host's own loss alone",
+    "triplet": NamedLoss("L_tri: every negative of the batch, soft margin", "TripletLoss"),
+    "rda": NamedLoss(
+        "L_tri + the interval-weighted term at a constant lambda (sample level only)",
+        "DPHRLoss",
+        {"signal": "constant"},
+    ),
+    "palw": NamedLoss(
+        "L_tri scaled by the loss signal's lambda, weights of one (batch level only)",
+        "DPHRLoss",
+        {"weight_map": None},
+    ),
+    "dphr": NamedLoss("DPHR, our closest reading of the paper: both levels", "DPHRLoss"),
+    "dphr_infonce": NamedLoss(
+        "symmetric InfoNCE + DPHR, both with their defaults", "DPHRLoss", base="SymmetricInfoNCE"
+    ),
+    "sharp": NamedLoss(
+        "sharp DPHR (ours): exponential map of sharpness 16, recall as the signal", "DPHRLoss.sharp"
+    ),
+    "sharp_rda": NamedLoss(
+        "L_tri + the sharp weighted term at a constant lambda",
+        "DPHRLoss.sharp",
+        {"signal": "constant"},
+    ),
+    "sharp_palw": NamedLoss(
+        "L_tri scaled by recall's progress, weights of one", "DPHRLoss.sharp", {"weight_map": None}
+    ),
+    "sharp_infonce": NamedLoss(
+        "symmetric InfoNCE + sharp DPHR, both with their defaults",
+        "DPHRLoss.sharp",
+        base="SymmetricInfoNCE",
+    ),
+    "infonce": NamedLoss(
+        "symmetric InfoNCE, label smoothing 0.1, learned temperature", "SymmetricInfoNCE"
+    ),
+    "hcl": NamedLoss(
+        "symmetric InfoNCE whose hard negatives count more (HCL)",
+        "WeightedInfoNCE",
+        {"weighting": "hcl"},
+    ),
+    "hardest": NamedLoss(
+        "hinge triplets with the hardest negative of the batch",
+        "MinedTripletLoss",
+        {"mining": "hardest"},
+    ),
+    "semi_hard": NamedLoss(
+        "hinge triplets with the semi-hard negative of the batch",
+        "MinedTripletLoss",
+        {"mining": "semi_hard"},
+    ),
+    "multi_similarity": NamedLoss(
+        "multi-similarity loss (of pytorch-metric-learning)",
+        "MultiSimilarityLoss",
+        of_metric_learning=True,
+    ),
+    "circle": NamedLoss(
+        "circle loss (of pytorch-metric-learning)", "CircleLoss", of_metric_learning=True
+    ),
+    "none": NamedLoss("no pair loss: the host's own loss alone", None),
 }
 # Names of losses in the first edition -> now. There "DPHR" meant our own sharper variant.
 FIRST_EDITION = {

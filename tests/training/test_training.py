@@ -62,26 +62,30 @@ def test_learning_rate_rises_then_falls_to_nothing():
     assert training.learning_rate(0, settings(steps=4, warmup=0.0, learning_rate=2.0)) == 2.0
 
 
-@pytest.mark.parametrize(
-    "name, kind",
-    {
-        "triplet": TripletLoss,
-        "rda": DPHRLoss,
-        "palw": DPHRLoss,
-        "dphr": DPHRLoss,
-        "dphr_infonce": DPHRLoss,
-        "sharp_rda": DPHRLoss,
-        "sharp_palw": DPHRLoss,
-        "sharp": DPHRLoss,
-        "sharp_infonce": DPHRLoss,
-        "infonce": SymmetricInfoNCE,
-        "hcl": WeightedInfoNCE,
-        "hardest": MinedTripletLoss,
-        "semi_hard": MinedTripletLoss,
-        "multi_similarity": MetricLearningLoss,
-        "circle": MetricLearningLoss,
-    }.items(),
-)
+KIND_OF = {
+    "triplet": TripletLoss,
+    "rda": DPHRLoss,
+    "palw": DPHRLoss,
+    "dphr": DPHRLoss,
+    "dphr_infonce": DPHRLoss,
+    "sharp_rda": DPHRLoss,
+    "sharp_palw": DPHRLoss,
+    "sharp": DPHRLoss,
+    "sharp_infonce": DPHRLoss,
+    "infonce": SymmetricInfoNCE,
+    "hcl": WeightedInfoNCE,
+    "hardest": MinedTripletLoss,
+    "semi_hard": MinedTripletLoss,
+    "multi_similarity": MetricLearningLoss,
+    "circle": MetricLearningLoss,
+}
+
+
+def test_the_kind_of_every_loss_is_tested():
+    assert set(KIND_OF) | {"none"} == set(LOSSES)
+
+
+@pytest.mark.parametrize("name, kind", KIND_OF.items())
 def test_make_loss_builds_what_the_name_says(name, kind):
     if kind is MetricLearningLoss:
         pytest.importorskip("pytorch_metric_learning")
