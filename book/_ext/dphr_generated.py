@@ -13,11 +13,11 @@ from collections import defaultdict
 from pathlib import Path
 
 import dphr_reference
+from cards import cards_table
 
 from dphr_lab.cli import COMMANDS, build_parser
 from dphr_lab.results.tables import markdown_table
 from dphr_lab.settings.recipes import RECIPES
-from dphr_lab.training.step_cost import cards_table
 
 BOOK = Path(__file__).resolve().parents[1]
 ROOT = BOOK.parent
