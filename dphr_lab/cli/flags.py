@@ -198,10 +198,10 @@ def world_settings(args, prefix: str, preset: str):
     """The preset's `scenes.WorldSettings` with the changes that the flags ask for."""
     given = {name: getattr(args, prefix + name) for name in WORLD_FLAGS}
     changed = {name: value for name, value in given.items() if value is not None}
-    return of_flags(partial(replace, PRESETS[preset]), changed)
+    return or_wrong_usage(partial(replace, PRESETS[preset]), changed)
 
 
-def of_flags(make: Callable, values: dict[str, Any]):
+def or_wrong_usage(make: Callable, values: dict[str, Any]):
     """`make(**values)`; a value out of its range is wrong usage."""
     try:
         return make(**values)

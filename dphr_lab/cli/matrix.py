@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from dphr_lab.cli.flags import check_out, command, of_flags
+from dphr_lab.cli.flags import check_out, command, or_wrong_usage
 from dphr_lab.cli.train import add_settings_flags, check_keywords, given_settings, recipe_settings
 from dphr_lab.settings import Settings
 from dphr_lab.settings.protocol import SUES200_HEIGHTS_M
@@ -38,7 +38,7 @@ def run(args) -> int:
     if args.recipe:
         settings, origin = recipe_settings(args.recipe, given, height=SUES200_HEIGHTS_M[0])
     else:
-        settings = of_flags(Settings, given)
+        settings = or_wrong_usage(Settings, given)
     check_out("--out", args.out, folder=True)
     check_keywords(settings)
 

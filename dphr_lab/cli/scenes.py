@@ -10,7 +10,7 @@ from dphr_lab.cli.flags import (
     check_out,
     command,
     flag,
-    of_flags,
+    or_wrong_usage,
     positive,
     world_settings,
 )
@@ -93,4 +93,4 @@ def _photo_world(args, preset: str):
         raise WrongUsage(f"{flag(useless[0])} does not go with --photos")
     sizes = {name: getattr(PRESETS[preset], name) for name in SIZES}
     make = partial(photos.PhotoWorldSettings, str(args.photos), args.gsd_m)
-    return photos.make_photo_world(of_flags(make, sizes | given))
+    return photos.make_photo_world(or_wrong_usage(make, sizes | given))

@@ -14,8 +14,8 @@ from dphr_lab.cli.flags import (
     check_out,
     command,
     flag,
-    of_flags,
     open_data,
+    or_wrong_usage,
     pair,
     plain_type,
     print_reports,
@@ -115,15 +115,15 @@ def check_keywords(settings: Settings) -> None:
     from dphr_lab.training import check_host_options, make_augmentation, make_loss
 
     for make in (check_host_options, make_loss, make_augmentation):  # before data is waited for
-        of_flags(make, {"settings": settings})
+        or_wrong_usage(make, {"settings": settings})
 
 
 def recipe_settings(name: str, given: dict[str, Any], height: int | None) -> tuple[Settings, dict]:
     """The recipe with what was given over it, and the origin to store; prints it in full."""
-    recipe = of_flags(find_recipe, {"name": name})
+    recipe = or_wrong_usage(find_recipe, {"name": name})
     if recipe.needs_height and height is None:
         raise WrongUsage(f"--recipe {name} is one model a height: --height is needed")
-    settings = of_flags(recipe.settings, given)
+    settings = or_wrong_usage(recipe.settings, given)
     print(recipe.describe(settings))
     return settings, {"recipe": {"name": name, "overridden": recipe.overridden(settings)}}
 
@@ -139,7 +139,7 @@ def run(args) -> int:
         except ValueError as error:
             raise ValueError(f"{(args.resume or args.refit) / 'settings.json'}: {error}") from None
     elif not args.recipe:
-        settings = of_flags(Settings, given)
+        settings = or_wrong_usage(Settings, given)
     check_out("--out", args.out, folder=True)
     if args.out and holds_run(args.out):  # said by `fit`, too, after the data is there
         raise FileExistsError(

@@ -54,12 +54,12 @@ class Threshold:
 
     def __str__(self) -> str:
         if self.value_m2 is None:
-            bound = f"; its interval begins at {self._say(self.low_m2)} m²" if self.low_m2 else ""
+            bound = f"; its interval begins at {self._show(self.low_m2)} m²" if self.low_m2 else ""
             return f"not reached up to {self.largest_m2:.0f} m²{bound}"
-        value, low, high = map(self._say, (self.value_m2, self.low_m2, self.high_m2))
+        value, low, high = map(self._show, (self.value_m2, self.low_m2, self.high_m2))
         return f"{value} m² ({low} to {high})"
 
-    def _say(self, dose_m2: float | None) -> str:
+    def _show(self, dose_m2: float | None) -> str:
         if dose_m2 is None:
             return f"above {self.largest_m2:.0f}"
         return f"{dose_m2:.0f}" if dose_m2 else f"below {self.smallest_m2:.0f}"
@@ -89,7 +89,7 @@ def fit_curve(dose_m2, correct, trials) -> Fit:
 def threshold_m2(fit: Fit, smallest_m2: float, largest_m2: float) -> float | None:
     """The dose where a curve passes 75 %: 0.0 if below the smallest, None if above the largest."""
     row = np.array([[np.log2(fit.midpoint_m2), fit.width_octaves, fit.lapse]])
-    return _said(_thresholds(row, smallest_m2, largest_m2)[0])
+    return _finite_or_none(_thresholds(row, smallest_m2, largest_m2)[0])
 
 
 def bootstrap_thresholds(dose_m2, correct, trials) -> np.ndarray:
@@ -110,7 +110,7 @@ def threshold(dose_m2, correct, trials, correct_resampled, trials_resampled) -> 
     spread = np.sort(bootstrap_thresholds(dose_m2, correct_resampled, trials_resampled))
     # taken from the sorted values, not between them: some are infinite
     low, high = (spread[round(q * (len(spread) - 1))] for q in (0.025, 0.975))
-    return Threshold(value, _said(low), _said(high), smallest, largest)
+    return Threshold(value, _finite_or_none(low), _finite_or_none(high), smallest, largest)
 
 
 def _share(log2_dose, midpoint, width, lapse):
@@ -141,7 +141,7 @@ def _thresholds(curves: np.ndarray, smallest_m2: float, largest_m2: float) -> np
     return np.where(x > np.log2(largest_m2), np.inf, dose)
 
 
-def _said(dose_m2: float) -> float | None:
+def _finite_or_none(dose_m2: float) -> float | None:
     return None if np.isinf(dose_m2) else round(float(dose_m2), 2)
 
 

@@ -34,7 +34,7 @@ VERDICTS = ("transfers", "does not transfer", "undecided")
 
 
 @dataclass(frozen=True)
-class Difference:
+class LevelDifference:
     """An arm less the reference on one level of realism, in points."""
 
     mean: float
@@ -65,7 +65,7 @@ class Verdict:
     """What the rule says; `str` is a table with a line an arm."""
 
     arms: dict[str, str]  # arm -> one of VERDICTS
-    differences: dict[str, dict[str, Difference]]  # arm -> realism -> difference
+    differences: dict[str, dict[str, LevelDifference]]  # arm -> realism -> difference
     tau: float  # smallest over the pairs of levels, of all seeds
     tau_low: float  # its lower bound by the bootstrap
     tau_forced: float  # what pairs of arms clearly apart on every level force, all others reversed
@@ -153,14 +153,14 @@ def transfers(
     )
 
 
-def _difference(values: np.ndarray) -> Difference:
+def _difference(values: np.ndarray) -> LevelDifference:
     mean, error, free = values.mean(), stats.sem(values), len(values) - 1
     reach, reach_90 = (float(stats.t.ppf(level, free) * error) for level in (0.975, 0.95))
     low, high, sd = mean - reach, mean + reach, values.std(ddof=1)
-    return Difference(float(mean), float(low), float(high), len(values), reach_90, float(sd))
+    return LevelDifference(float(mean), float(low), float(high), len(values), reach_90, float(sd))
 
 
-def _judge(levels: Sequence[Difference], enough: bool) -> str:
+def _judge(levels: Sequence[LevelDifference], enough: bool) -> str:
     if not enough:
         return "undecided"
     clear = [level for level in levels if level.clear]
@@ -173,7 +173,7 @@ def _judge(levels: Sequence[Difference], enough: bool) -> str:
     return "does not transfer" if turns or vanishes else "undecided"
 
 
-def _differ(a: Difference, b: Difference) -> bool:
+def _differ(a: LevelDifference, b: LevelDifference) -> bool:
     """Whether two levels' means differ, by Welch's t test at 5 %."""
     found = stats.ttest_ind_from_stats(
         a.mean, a.sd, a.seeds, b.mean, b.sd, b.seeds, equal_var=False

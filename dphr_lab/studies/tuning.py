@@ -40,7 +40,7 @@ _TRIAL = {"arm": str, "changes": dict, "seed": int, "val_r_at_1": (int, float)} 
 
 
 @dataclass(frozen=True)
-class Search:
+class Tuning:
     """What a study's [search] and its arms' `search` ask for."""
 
     world: str
@@ -64,7 +64,7 @@ def read_search(
     arms: Mapping[str, Mapping[str, Any]],
     worlds: Sequence[str],
     seeds: Sequence[int],
-) -> Search | None:
+) -> Tuning | None:
     """The search of a study.toml's tables; `arms` maps arms to their `search`.
 
     Raises ValueError for a search that gives arms unequal budgets or uses the study's own seeds.
@@ -102,7 +102,7 @@ def read_search(
                 f"{table['trials']}"
             )
     settings = table.get("settings", {})
-    return Search(table["world"], tuple(table["seeds"]), settings, candidates)
+    return Tuning(table["world"], tuple(table["seeds"]), settings, candidates)
 
 
 def changed(settings: Settings, values: Mapping[str, Any]) -> Settings:
@@ -135,7 +135,7 @@ def read_trials(folder: Path) -> dict[str, Any]:
     return stored
 
 
-def scores(search: Search, stored: Mapping[str, Any]) -> dict[str, list[tuple[dict, list[float]]]]:
+def scores(search: Tuning, stored: Mapping[str, Any]) -> dict[str, list[tuple[dict, list[float]]]]:
     """arm -> [(candidate, its R@1 by seed)], in the order of the candidates; trials made so far.
 
     A stored trial that the search does not ask for (any more) is left out.
@@ -153,7 +153,7 @@ def scores(search: Search, stored: Mapping[str, Any]) -> dict[str, list[tuple[di
     return found
 
 
-def chosen(search: Search, stored: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+def chosen(search: Tuning, stored: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """arm -> the candidate of the highest mean, of the arms whose trials are all made.
 
     Of equals, the first.
@@ -165,7 +165,7 @@ def chosen(search: Search, stored: Mapping[str, Any]) -> dict[str, dict[str, Any
     }
 
 
-def search_report(search: Search, stored: Mapping[str, Any]) -> str:
+def search_report(search: Tuning, stored: Mapping[str, Any]) -> str:
     """Markdown: each arm's best and worst trial, what it chose, and whether at a list's end.
 
     A choice at the end of a list says that the list may have been too short.

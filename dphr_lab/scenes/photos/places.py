@@ -138,7 +138,7 @@ def make_photo_world(
     if len(names) < max(2, sum(tiles.values())):
         raise ValueError(
             f"folder {settings.folder}: {screening}; the world asked for needs "
-            f"{sum(tiles.values())} ({_told(tiles)}); ask for fewer places: family_size "
+            f"{sum(tiles.values())} ({_list_counts(tiles)}); ask for fewer places: family_size "
             f"{size} allows {len(names) * size} in all"
         )
     rows = describe(settings.folder, names, encode)
@@ -147,7 +147,7 @@ def make_photo_world(
     if chosen is None:
         raise ValueError(
             f"folder {settings.folder}: {screening}, in {cluster.max() + 1} clusters of which the "
-            f"largest has {np.bincount(cluster).max()}; {_told(tiles)} tiles cannot be had "
+            f"largest has {np.bincount(cluster).max()}; {_list_counts(tiles)} tiles cannot be had "
             "without splitting a cluster of look-alikes; ask for fewer places, or give more tiles"
         )
     splits, first, family = {}, 1, 0
@@ -167,7 +167,7 @@ def make_photo_world(
 _FIELD = {"train": "train", "test": "test", "distractors": "distractor"}
 
 
-def _told(tiles: dict[str, int]) -> str:
+def _list_counts(tiles: dict[str, int]) -> str:
     return ", ".join(f"{count} for {split}" for split, count in tiles.items())
 
 
