@@ -43,13 +43,14 @@ _TITLE_IN = 0.22  # height of a title above a picture, inches
 _GRID = {"color": "0.9", "linewidth": 0.6}
 
 
-def save(figure, path: Path | str, dpi: int = 120) -> None:
+def save(figure, path: Path | str, dpi: int = 120, **options) -> None:
     """Write a matplotlib figure; the suffix of `path` is the format, such as .png or .svg.
 
-    The file appears whole or not at all, and its folder is made when missing.
+    The file appears whole or not at all, and its folder is made when missing. `options` are
+    further keywords of `savefig`.
     """
     with replace_when_done(path) as aside:
-        figure.savefig(aside, dpi=dpi)
+        figure.savefig(aside, dpi=dpi, **options)
 
 
 def retrieval_strips(figure, queries, results, scores, right=None, twins=None, titles=None):

@@ -75,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with _stoppable():
             return _carry_out(build_parser().parse_args(arguments))
     except KeyboardInterrupt as stopped:
-        return _say(str(stopped) or "stopped", 130)
+        return _print_error(str(stopped) or "stopped", 130)
 
 
 def _carry_out(args: argparse.Namespace) -> int:
@@ -83,7 +83,7 @@ def _carry_out(args: argparse.Namespace) -> int:
         return args.run(args) or 0
     except WrongUsage as error:
         message = str(error).rstrip(".")
-        return _say(f"{args.command}: {message}; see dphr {args.command} --help", 2)
+        return _print_error(f"{args.command}: {message}; see dphr {args.command} --help", 2)
     except BrokenPipeError:  # what reads the output went away, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
@@ -94,7 +94,7 @@ def _carry_out(args: argparse.Namespace) -> int:
         missing = isinstance(error, ModuleNotFoundError) and error.name
         extra = "map" if args.command in OF_EXTRA_MAP else "train"
         hint = f"; install it with pip install 'dphr-lab[{extra}]'" if missing else ""
-        return _say(f"{_message(error)}{hint}", 1)
+        return _print_error(f"{_message(error)}{hint}", 1)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -169,6 +169,6 @@ def _message(error: Exception) -> str:
     return text
 
 
-def _say(message: str, code: int) -> int:
+def _print_error(message: str, code: int) -> int:
     print(f"dphr: {message}", file=sys.stderr)
     return code

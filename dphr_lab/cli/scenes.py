@@ -4,17 +4,18 @@ from functools import partial
 from pathlib import Path
 
 from dphr_lab.cli.flags import (
-    PRESET_NAMES,
     WORLD_FLAGS,
     WrongUsage,
     add_world_flags,
     check_out,
     command,
     flag,
-    of_flags,
+    or_wrong_usage,
     positive,
     world_settings,
 )
+from dphr_lab.settings.protocol import SUES200_HEIGHTS_M
+from dphr_lab.settings.worlds import PRESETS
 
 PRESET_OF_LAYOUT = {"university1652": "mini", "sues200": "sues200"}  # what `scenes` starts from
 # fields that a world of photographs takes from the preset, and flags that it does not have
@@ -42,7 +43,7 @@ def add(commands) -> None:
     )
     starts = ", ".join(f"{preset} for {layout}" for layout, preset in PRESET_OF_LAYOUT.items())
     parser.add_argument(
-        "--preset", choices=PRESET_NAMES, help=f"sizes to start from (default: {starts})"
+        "--preset", choices=tuple(PRESETS), help=f"sizes to start from (default: {starts})"
     )
     parser.add_argument(
         "--photos", type=Path, metavar="FOLDER", help="instead: a world of these aerial tiles"
@@ -78,7 +79,6 @@ def run(args) -> int:
 
     check_out("--out", args.out, folder=True)
     from dphr_lab import scenes
-    from dphr_lab.settings.protocol import SUES200_HEIGHTS_M
 
     sues200 = args.layout == "sues200"
     if sues200 and args.distractor_places is None:
@@ -115,7 +115,7 @@ def _town(args) -> int:
         for name, field in names.items()
         if getattr(args, name) is not None
     }
-    settings = of_flags(TownSettings, given)
+    settings = or_wrong_usage(TownSettings, given)
     check_out("--town", args.town, folder=True)
     from dphr_lab.scenes.continuous import write_town
 
@@ -129,11 +129,10 @@ def _town(args) -> int:
 def _photo_world(args, preset: str):
     """The world of photographs that the flags ask for."""
     from dphr_lab.scenes import photos
-    from dphr_lab.settings.worlds import PRESETS
 
     given = {name: getattr(args, name) for name in WORLD_FLAGS if getattr(args, name) is not None}
     if useless := [name for name in NOT_OF_PHOTOS if name in given]:
         raise WrongUsage(f"{flag(useless[0])} does not go with --photos")
     sizes = {name: getattr(PRESETS[preset], name) for name in SIZES}
     make = partial(photos.PhotoWorldSettings, str(args.photos), args.gsd_m)
-    return photos.make_photo_world(of_flags(make, sizes | given))
+    return photos.make_photo_world(or_wrong_usage(make, sizes | given))

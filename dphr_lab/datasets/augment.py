@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from dphr_lab.datasets.seeds import generator
+from dphr_lab.settings.checks import check_value
 
 if TYPE_CHECKING:
     import torch
@@ -67,9 +68,8 @@ class Augmentation:
             self._check(name, least <= low <= high <= most, f"(low, high) within {least} to {most}")
             object.__setattr__(self, name, (low, high))  # a list, as JSON gives, becomes a tuple
 
-    def _check(self, name: str, good: bool, expected: str) -> None:
-        if not good:
-            raise ValueError(f"{name} is {getattr(self, name)!r}; expected {expected}")
+    def _check(self, name: str, right: bool, expected: str) -> None:
+        check_value(name, getattr(self, name), right, expected)
 
 
 NO_AUGMENTATION = Augmentation(flip=0, quarter_turns=0, jitter=0, jpeg=0, blur=0, erase=0)

@@ -7,7 +7,7 @@ import numpy as np
 
 from dphr_lab.probe.psychometric import Fit, Threshold, fit_curve, threshold
 from dphr_lab.probe.stimuli import Stimuli
-from dphr_lab.results.environment import hardware, versions
+from dphr_lab.results.environment import describe
 from dphr_lab.retrieval import SELECTED_ON_TEST
 
 TIE = 1e-6  # cosine similarities nearer than this are equal: float32, and other batches, move less
@@ -168,8 +168,7 @@ def probe_embeddings(
         bootstrap_seed=bootstrap_seed,
         outcomes=_outcomes(right, stimuli),
         stimuli=_plain(stimuli),
-        versions=versions(),
-        hardware=hardware(),
+        **describe(),
     )
 
 

@@ -35,6 +35,7 @@ from dphr_lab.scenes.photos import EDIT_KINDS, Edit
 from dphr_lab.scenes.processes import mapped
 from dphr_lab.scenes.towns.description import is_central, rotate
 from dphr_lab.scenes.towns.districts import DISTRICTS, LAID_FIRST
+from dphr_lab.settings.checks import check_value
 
 DOSES_M2 = (5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 320.0)
 FIRST_FAMILY = 1_000_000  # worlds number their families from 0: none of theirs is met here
@@ -57,26 +58,23 @@ class StimulusSettings:
     def __post_init__(self):
         object.__setattr__(self, "doses_m2", tuple(float(dose) for dose in self.doses_m2))
         object.__setattr__(self, "kinds", tuple(self.kinds))
-        _check("places", self.places, self.places >= 1, "1 or more")
-        _check("seed", self.seed, self.seed >= 0, "0 or more")
-        _check("image_px", self.image_px, self.image_px >= 16, "16 or more pixels")
-        _check("weather", self.weather, 0 <= self.weather <= 1, "0 (fair) to 1 (any day)")
+        check_value("places", self.places, self.places >= 1, "1 or more")
+        check_value("seed", self.seed, self.seed >= 0, "0 or more")
+        check_value("image_px", self.image_px, self.image_px >= 16, "16 or more pixels")
+        check_value("weather", self.weather, 0 <= self.weather <= 1, "0 (fair) to 1 (any day)")
         rising = all(a < b for a, b in zip((0.0, *self.doses_m2), self.doses_m2, strict=False))
-        _check("doses_m2", self.doses_m2, self.doses_m2 and rising, "square metres above 0, rising")
+        check_value(
+            "doses_m2", self.doses_m2, self.doses_m2 and rising, "square metres above 0, rising"
+        )
         known = any(set(self.kinds) <= set(kinds) for kinds in (CHANGE_KINDS, EDIT_KINDS))
         known = known and len(set(self.kinds)) == len(self.kinds)
         expected = f"some of {', '.join(CHANGE_KINDS)}, or, of photographs, {', '.join(EDIT_KINDS)}"
-        _check("kinds", self.kinds, self.kinds and known, expected)
+        check_value("kinds", self.kinds, self.kinds and known, expected)
 
     @classmethod
     def from_dict(cls, values: dict) -> "StimulusSettings":
         """The settings that `dataclasses.asdict` wrote, tuples given as lists."""
         return cls(**values)
-
-
-def _check(name: str, found: object, right: object, expected: str) -> None:
-    if not right:
-        raise ValueError(f"{name} is {found!r}; expected {expected}")
 
 
 @dataclass(frozen=True, eq=False)

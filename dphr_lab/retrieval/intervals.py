@@ -14,6 +14,8 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from dphr_lab.settings.checks import check_value
+
 DRAWS = 10_000
 LEVEL = 0.95
 _AT_A_TIME = 2_000_000  # numbers drawn at once: 16 MB
@@ -132,7 +134,5 @@ def _per_group(values, groups, counts) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _check(draws: int, level: float) -> None:
-    if draws < 1:
-        raise ValueError(f"draws is {draws}; expected at least 1")
-    if not 0 < level < 1:
-        raise ValueError(f"level is {level}; expected a share between 0 and 1, such as 0.95")
+    check_value("draws", draws, draws >= 1, "at least 1")
+    check_value("level", level, 0 < level < 1, "a share between 0 and 1, such as 0.95")

@@ -28,9 +28,10 @@ from dphr_lab.datasets.layouts import open_all
 from dphr_lab.datasets.same_ground import SameGround
 from dphr_lab.localization import evaluate_dataset, evaluate_images
 from dphr_lab.models import Encoder, default_device
-from dphr_lab.plotting import heatmap
+from dphr_lab.plotting import heatmap, save
 from dphr_lab.results import environment
 from dphr_lab.results.run_folder import RESULT, RUN_FORMAT, holds_run, stored_result
+from dphr_lab.results.tables import markdown_table
 from dphr_lab.retrieval import SELECTED_ON_TEST, RetrievalReport
 from dphr_lab.settings import Settings
 from dphr_lab.settings.protocol import DIRECTIONS
@@ -75,8 +76,7 @@ def altitude_matrix(
         "settings": settings.to_dict(),
         "origin": dict(origin or {}),
         "data": describe_data(next(iter(data.values()))) | {"root": root.name, "height_m": None},
-        "versions": environment.versions(),
-        "hardware": environment.hardware(),
+        **environment.describe(),
         "reports": {str(h): {str(t): reports[h][t] for t in data} for h in data},
     }
     write_json(out / "matrix.json", matrix)
@@ -133,17 +133,17 @@ def tables(matrix: Mapping[str, Any]) -> str:
             f"{report['gallery_mode']!r}, test-time augmentation: {report['tta']}",
             *([SELECTED_ON_TEST] if report["selected_on_test"] else []),
             "",
-            "| trained at | " + " | ".join(f"tested at {h} m" for h in heights) + " |",
-            "|---" * (1 + len(heights)) + "|",
         ]
+        rows = []
         columns = [values(matrix, direction, measure) for measure in MEASURES]
         for row, height_m in enumerate(heights):
             cells = (
                 " / ".join(f"{column[row, cell]:.1f}" for column in columns)
                 for cell in range(len(heights))
             )
-            lines.append(f"| {height_m} m | " + " | ".join(cells) + " |")
-        blocks.append("\n".join(lines))
+            rows.append((f"{height_m} m", *cells))
+        heads = ("trained at", *(f"tested at {h} m" for h in heights))
+        blocks.append("\n".join([*lines, markdown_table(heads, rows)]))
     return "\n\n".join(blocks)
 
 
@@ -155,8 +155,7 @@ def draw(matrix: Mapping[str, Any], path: Path | str) -> None:
     if matrix["settings"].get("select") == "test":
         figure.suptitle(SELECTED_ON_TEST, fontsize=9)
     draw_on(figure.subplots(1, len(DIRECTIONS)), matrix)
-    with replace_when_done(path) as aside:
-        figure.savefig(aside, dpi=120)
+    save(figure, path)
 
 
 def draw_on(axes, matrix: Mapping[str, Any], measure: str = "r_at_1") -> None:

@@ -16,7 +16,7 @@ from typing import Any
 from scipy import stats
 
 from dphr_lab import results
-from dphr_lab._files import replace_when_done
+from dphr_lab.results.tables import markdown_table
 from dphr_lab.settings.protocol import DIRECTIONS
 
 Runs = Mapping[tuple[str, str, int], Mapping[str, Any]]  # what results.load gives
@@ -230,7 +230,7 @@ def draw_levels(study: str | Path, path: Path | str) -> None:
     """
     from matplotlib.figure import Figure
 
-    from dphr_lab.plotting import arms_over_seeds
+    from dphr_lab.plotting import arms_over_seeds, save
 
     runs = results.load(study)
     shown = {
@@ -255,8 +255,7 @@ def draw_levels(study: str | Path, path: Path | str) -> None:
     panels[-1].set_xlabel(
         "R@1, drone → satellite (%): tall lines are seeds, dots means, bars 95 % intervals"
     )
-    with replace_when_done(path) as aside:
-        figure.savefig(aside, dpi=150)
+    save(figure, path, dpi=150)
 
 
 def _worlds(runs: Runs) -> list[str]:
@@ -273,12 +272,9 @@ def _levels(runs: Runs, world: str, arms: Sequence[str]) -> list[str]:
         arm: [list(values(runs, world, arm, direction=d).values()) for d in DIRECTIONS]
         for arm in arms
     }
-    lines = [
-        "R@1: mean ± 95 % half-width (Student, over seeds)", "",
-        "| arm | seeds | " + " | ".join(DIRECTIONS.values()) + " |",
-        "|---" * (2 + len(DIRECTIONS)) + "|",
-    ]  # fmt: skip
-    for arm in sorted(of, key=lambda arm: mean(of[arm][0])):
-        cells = " | ".join(str(student_interval(by_seed)) for by_seed in of[arm])
-        lines.append(f"| {arm} | {len(of[arm][0])} | {cells} |")
-    return lines
+    rows = [
+        (arm, len(of[arm][0]), *map(student_interval, of[arm]))
+        for arm in sorted(of, key=lambda arm: mean(of[arm][0]))
+    ]
+    table = markdown_table(("arm", "seeds", *DIRECTIONS.values()), rows)
+    return ["R@1: mean ± 95 % half-width (Student, over seeds)", "", table]

@@ -4,10 +4,8 @@ import math
 import time
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 
-from dphr_lab.datasets import ArrayImages, PairSet
 from dphr_lab.settings import Settings
 from dphr_lab.training.peak_memory import Peak, peak_memory
 from dphr_lab.training.run import Run
@@ -120,39 +118,3 @@ def dry_run(settings: Settings, data) -> DryRun:
         step_s=step_s,
         loss=line["loss"],
     )
-
-
-class NoiseImages:
-    """Places of random pixels, to measure a step where no data is; nothing can be learnt."""
-
-    name, root, height_m, has_test = "noise", None, None, False
-
-    def __init__(self, places: int, image_px: int):
-        rng, labels = np.random.default_rng(0), np.arange(places)
-        shape = (places, image_px, image_px, 3)
-        self.train = PairSet(
-            *(
-                ArrayImages(view, rng.integers(0, 256, shape, dtype=np.uint8), labels)
-                for view in ("drone", "satellite")
-            )
-        )
-
-
-def measure_steps(settings: Settings, steps: int = 3) -> tuple[Peak, float]:
-    """(peak memory, seconds of the quickest step) of real steps on images of noise.
-
-    The first step, which also makes the optimiser's moments, is not timed. The pretrained weights
-    are not fetched: their values change neither. Writes nothing.
-    """
-    settings = settings.changed(
-        pretrained=None, val_places=0, augmentation=None, steps=steps + 1, epochs=None
-    )
-    run = Run(settings, NoiseImages(settings.batch, settings.image_px))
-    run.begin_epoch(0)
-    batch, seconds = run.reader[0, run.plan[0]], []
-    with peak_memory(run.processes.device) as peak:
-        for _ in range(steps + 1):
-            began = time.perf_counter()
-            run.take_step(batch)  # reads the loss, so that it waits for the GPU
-            seconds.append(time.perf_counter() - began)
-    return peak, min(seconds[1:])

@@ -2,41 +2,18 @@
 
 import inspect
 from collections.abc import Mapping, Sequence
+from operator import attrgetter
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from dphr_lab import losses
 from dphr_lab.datasets import NO_AUGMENTATION, Augmentation
-from dphr_lab.losses import (
-    DPHRLoss,
-    MetricLearningLoss,
-    MinedTripletLoss,
-    SymmetricInfoNCE,
-    TripletLoss,
-    WeightedInfoNCE,
-)
+from dphr_lab.losses import MetricLearningLoss
 from dphr_lab.losses.parts import MeanOverParts
 from dphr_lab.models import HOSTS, MCCG, Encoder
-from dphr_lab.settings import OF_PARTS, Settings
-
-# name in `settings.LOSSES` -> class and what its name implies; `loss_options` go over it
-_LOSS_CLASSES = {
-    "triplet": (TripletLoss, {}),
-    "rda": (DPHRLoss, {"signal": "constant"}),
-    "palw": (DPHRLoss, {"weight_map": None}),
-    "dphr": (DPHRLoss, {}),
-    "dphr_infonce": (DPHRLoss, {"base": SymmetricInfoNCE}),
-    "sharp_rda": (DPHRLoss.sharp, {"signal": "constant"}),
-    "sharp_palw": (DPHRLoss.sharp, {"weight_map": None}),
-    "sharp": (DPHRLoss.sharp, {}),
-    "sharp_infonce": (DPHRLoss.sharp, {"base": SymmetricInfoNCE}),
-    "infonce": (SymmetricInfoNCE, {}),
-    "hcl": (WeightedInfoNCE, {"weighting": "hcl"}),
-    "hardest": (MinedTripletLoss, {"mining": "hardest"}),
-    "semi_hard": (MinedTripletLoss, {"mining": "semi_hard"}),
-}
-_OF_METRIC_LEARNING = {"multi_similarity": "MultiSimilarityLoss", "circle": "CircleLoss"}
+from dphr_lab.settings import LOSSES, OF_PARTS, Settings
 
 
 def make_encoder(settings: Settings, places: Sequence[int] | None = None) -> Encoder:
@@ -83,14 +60,15 @@ def make_loss(settings: Settings, parts: int = 1) -> nn.Module:
 
 
 def _pair_loss(settings: Settings) -> nn.Module:
-    options = dict(settings.loss_options)
-    if settings.loss in _OF_METRIC_LEARNING:
-        from pytorch_metric_learning import losses
+    named, options = LOSSES[settings.loss], dict(settings.loss_options)
+    if named.of_metric_learning:
+        from pytorch_metric_learning import losses as of_metric_learning
 
-        kind = getattr(losses, _OF_METRIC_LEARNING[settings.loss])
+        kind = getattr(of_metric_learning, named.kind)
         return MetricLearningLoss(with_keywords(kind, options, "loss_options"))
-    kind, implied = _LOSS_CLASSES[settings.loss]
-    options = {name: v() if isinstance(v, type) else v for name, v in implied.items()} | options
+    kind = attrgetter(named.kind)(losses)
+    base = {"base": getattr(losses, named.base)()} if named.base else {}
+    options = base | dict(named.options) | options
     if options.get("signal") == "step":
         options = {"total_steps": settings.steps} | options
     made = getattr(kind, "__self__", kind)

@@ -27,7 +27,7 @@ from dphr_lab._files import write_json
 from dphr_lab._images import read_image
 from dphr_lab.datasets import Augmentation, FileImages, apply, draw
 from dphr_lab.datasets.preparation import prepare
-from dphr_lab.results.environment import hardware, versions
+from dphr_lab.results.environment import describe
 from dphr_lab.settings.protocol import VIEWS
 
 SOURCE_PX = 512  # University-1652's own
@@ -83,7 +83,7 @@ def report(name, rows, tmp_path):
         cells = (f"{k} {v:.2f}" if isinstance(v, float) else f"{k} {v}" for k, v in row.items())
         print("  ".join(cells))
     out = Path(os.environ.get("DPHR_BENCHMARK_OUT", tmp_path)) / f"decoding-{name}.json"
-    record = {"name": f"decoding-{name}", "hardware": hardware(), "versions": versions()}
+    record = {"name": f"decoding-{name}", **describe()}
     write_json(out, record | {"rows": rows})
 
 

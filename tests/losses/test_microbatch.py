@@ -302,7 +302,7 @@ def test_a_non_finite_loss_leaves_the_state_before_the_step(data, tmp_path, monk
 
 
 def test_settings_refuse_a_micro_batch_of_nothing():
-    with pytest.raises(ValueError, match="micro_batch: found 0; expected above 0"):
+    with pytest.raises(ValueError, match="micro_batch is 0; expected above 0"):
         settings(micro_batch=0)
 
 

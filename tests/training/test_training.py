@@ -64,26 +64,30 @@ def test_learning_rate_rises_then_falls_to_nothing():
     assert training.learning_rate(0, settings(steps=4, warmup=0.0, learning_rate=2.0)) == 2.0
 
 
-@pytest.mark.parametrize(
-    "name, kind",
-    {
-        "triplet": TripletLoss,
-        "rda": DPHRLoss,
-        "palw": DPHRLoss,
-        "dphr": DPHRLoss,
-        "dphr_infonce": DPHRLoss,
-        "sharp_rda": DPHRLoss,
-        "sharp_palw": DPHRLoss,
-        "sharp": DPHRLoss,
-        "sharp_infonce": DPHRLoss,
-        "infonce": SymmetricInfoNCE,
-        "hcl": WeightedInfoNCE,
-        "hardest": MinedTripletLoss,
-        "semi_hard": MinedTripletLoss,
-        "multi_similarity": MetricLearningLoss,
-        "circle": MetricLearningLoss,
-    }.items(),
-)
+KIND_OF = {
+    "triplet": TripletLoss,
+    "rda": DPHRLoss,
+    "palw": DPHRLoss,
+    "dphr": DPHRLoss,
+    "dphr_infonce": DPHRLoss,
+    "sharp_rda": DPHRLoss,
+    "sharp_palw": DPHRLoss,
+    "sharp": DPHRLoss,
+    "sharp_infonce": DPHRLoss,
+    "infonce": SymmetricInfoNCE,
+    "hcl": WeightedInfoNCE,
+    "hardest": MinedTripletLoss,
+    "semi_hard": MinedTripletLoss,
+    "multi_similarity": MetricLearningLoss,
+    "circle": MetricLearningLoss,
+}
+
+
+def test_the_kind_of_every_loss_is_tested():
+    assert set(KIND_OF) | {"none"} == set(LOSSES)
+
+
+@pytest.mark.parametrize("name, kind", KIND_OF.items())
 def test_make_loss_builds_what_the_name_says(name, kind):
     if kind is MetricLearningLoss:
         pytest.importorskip("pytorch_metric_learning")
@@ -537,11 +541,11 @@ def test_two_processes_train_as_one(tmp_path):
 @pytest.mark.parametrize(
     "name, value, message",
     [
-        ("batch", 1, "batch: found 1; expected at least 2"),
-        ("loss", "tripel", "loss: found 'tripel'; expected one of triplet"),
-        ("warmup", 2.0, "warmup: found 2.0; expected a share"),
-        ("mixed_precision", "fp8", "mixed_precision: found 'fp8'; expected one of no"),
-        ("threads", 0, "threads: found 0"),
+        ("batch", 1, "batch is 1; expected at least 2"),
+        ("loss", "tripel", "loss is 'tripel'; expected one of triplet"),
+        ("warmup", 2.0, "warmup is 2.0; expected a share"),
+        ("mixed_precision", "fp8", "mixed_precision is 'fp8'; expected one of no"),
+        ("threads", 0, "threads is 0"),
     ],
 )
 def test_settings_name_the_value_and_the_range(name, value, message):
