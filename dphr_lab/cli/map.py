@@ -131,7 +131,7 @@ def add_near_flags(parser) -> None:
 
 def locate_options(args):
     """The `LocateOptions` of the flags; wrong ones are wrong usage."""
-    from dphr_lab.cli.flags import of_flags
+    from dphr_lab.cli.flags import or_wrong_usage
     from dphr_lab.localization.locate import LocateOptions
 
     near = None
@@ -142,7 +142,7 @@ def locate_options(args):
             near = ()
         if len(near) != 2 or not (abs(near[0]) <= 90 and abs(near[1]) <= 180):
             raise WrongUsage(f"--near {args.near}: expected LAT,LON such as 48.137,11.575")
-    return of_flags(LocateOptions, dict(
+    return or_wrong_usage(LocateOptions, dict(
         headings=args.headings, use_heading=not args.no_heading, near=near,
         within_m=getattr(args, "within", None), refine=getattr(args, "refine", False),
         height_m=args.height_m, pitch_deg=args.pitch_deg, yaw_deg=args.yaw_deg,
