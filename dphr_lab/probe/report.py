@@ -181,7 +181,7 @@ def compare(
     resamples: int = 2000,
     bootstrap_seed: int = 0,
 ) -> tuple[float, float, float]:
-    """Share correct of `first` less that of `second` on the same trials, and its 95 % interval.
+    """Share correct of `first` minus that of `second` on the same trials, and its 95 % interval.
 
     In points of percent, by a paired bootstrap over places: both answer the resampled places.
     `doses_m2`: over these doses; None: all above 0. Raises ValueError for reports of other stimuli,
