@@ -22,7 +22,9 @@ SPREADS = (0.4, 0.7, 1.0, 1.5)  # of the truth around its tile, in strides
 RING = np.array([(r * np.cos(a), r * np.sin(a)) for r in (0.0, 0.9, 1.8)
                  for a in np.linspace(0, 2 * np.pi, 6, endpoint=False)])  # fmt: skip
 RING_WEIGHTS = np.repeat([0.35, 0.45, 0.2], 6) / 6  # a Gaussian's mass, by rings
-MIN_OFF = 20  # photographs that must be there to fit anything
+MIN_PHOTOS = 20  # that must be there to fit anything
+HIDDEN_M = 250.0
+FALSE_ALARMS = 0.05  # photographs on the map that are called off it
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,9 @@ class Calibration:
     spread_m: float = 25.0  # standard deviation of the truth around its tile
     scales: dict[str, float] = field(default_factory=lambda: {"0.5": 1.0, "0.9": 1.0})
     off_map_below: float | None = None  # a best score below it: not on this map
+    off_map_found: float | None = None  # share of off-map photographs that score below it
     refined_m: dict[str, float] | None = None  # radii of a position refined by local features
+    unrefined_scales: dict[str, float] | None = None  # of radii, where local features gave up
     track: dict | None = None  # of `dphr track`: tempering and scales
     photographs: int = 0  # that it was fitted on; 0: not fitted
     flights: int = 0
@@ -138,9 +142,9 @@ def fit_calibration(
     `east`, `north` (N,): tile centres in the map's local frame; `area_m2`: of the map.
     Raises ValueError for fewer than 20 photographs.
     """
-    if len(seen) < MIN_OFF:
+    if len(seen) < MIN_PHOTOS:
         raise ValueError(
-            f"{len(seen)} photographs with a known position on this map; at least {MIN_OFF} of "
+            f"{len(seen)} photographs with a known position on this map; at least {MIN_PHOTOS} of "
             "held-out flights are needed to fit what its scores mean"
         )
     best = (-np.inf, None)
@@ -170,9 +174,11 @@ def fit_calibration(
         promised.append(within)
     ratios = np.array(errors)[:, None] / np.array(promised)
     scales = {str(level): float(conformal(ratios[:, i], level)) for i, level in enumerate(COVERED)}
+    below, found = off_map_score(seen, east, north)
     return Calibration(
         temperature, share, spread_m, scales,
-        off_map_below=off_map_score(seen, east, north),
+        off_map_below=below,
+        off_map_found=found,
         photographs=len(seen),
         flights=len({s.flight for s in seen}),
         headings=seen[0].scores.shape[0],
@@ -202,20 +208,18 @@ def conformal(ratios: np.ndarray, level: float) -> float:
     return float(np.sort(ratios)[rank - 1])
 
 
-def off_map_score(seen: Sequence[Seen], east: np.ndarray, north: np.ndarray) -> float | None:
-    """The best score below which a photograph is likelier off the map than on it.
+def off_map_score(seen: Sequence[Seen], east: np.ndarray, north: np.ndarray):
+    """(best score below which a photograph is called off the map, share of such that it finds).
 
-    What off-map photographs score is seen by hiding the tiles around each truth: the threshold is
-    the one with the fewest errors on both sides. None where hiding leaves nothing.
+    One photograph in twenty that is on the map scores below it. What off-map photographs score is
+    seen by hiding the tiles around each truth. (None, None) where hiding leaves nothing.
     """
     on, off = [], []
     for s in seen:
-        hidden = np.hypot(east - s.truth[0], north - s.truth[1]) > 250
+        hidden = np.hypot(east - s.truth[0], north - s.truth[1]) > HIDDEN_M
         if not hidden.any():
-            return None
+            return None, None
         on.append(s.scores.max())
         off.append(s.scores[:, hidden].max())
-    both = np.sort(np.concatenate([on, off]))
-    cuts = np.concatenate([[both[0] - 1e-3], (both[1:] + both[:-1]) / 2])
-    wrong = [(np.mean(np.array(on) < c) + np.mean(np.array(off) >= c)) / 2 for c in cuts]
-    return float(cuts[int(np.argmin(wrong))])
+    below = float(np.quantile(on, FALSE_ALARMS))
+    return below, float(np.mean(np.array(off) < below))
