@@ -1,5 +1,5 @@
 """The `dphr` command: scenes, verify, prepare, recipes, train, matrix, reproduce,
-evaluate, search, probe, study.
+evaluate, search, probe, study, map, locate, track.
 
 Only the standard library is imported here, so that `--help` answers at once; each command
 imports what it needs. Exit codes: 0 done, 1 a fault in data or files, 2 wrong usage, 130 stopped
@@ -19,6 +19,8 @@ from types import FrameType
 from dphr_lab import __version__
 from dphr_lab.cli import (
     evaluate,
+    locate,
+    map,
     matrix,
     prepare,
     probe,
@@ -27,6 +29,7 @@ from dphr_lab.cli import (
     scenes,
     search,
     study,
+    track,
     train,
     verify,
 )
@@ -44,6 +47,9 @@ COMMANDS = (
     search,
     probe,
     study,
+    map,
+    locate,
+    track,
 )
 # Faults of data, files and machine, which get one message; all else is a bug and shows where.
 FORESEEN = (ValueError, OSError, ModuleNotFoundError, MemoryError)
@@ -53,6 +59,8 @@ TO_DO = dict.fromkeys(
 ) | dict.fromkeys(
     (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", None)), "make room, or give another folder"
 )
+
+OF_EXTRA_MAP = ("map", "locate", "track")  # commands that need more than the extra `train`
 
 CAN_ASK_AGAIN = hasattr(signal, "setitimer")  # not on Windows
 
@@ -82,7 +90,8 @@ def _carry_out(args: argparse.Namespace) -> int:
         if args.traceback or not foreseen:
             raise
         missing = isinstance(error, ModuleNotFoundError) and error.name
-        hint = "; install it with pip install 'dphr-lab[train]'" if missing else ""
+        extra = "map" if args.command in OF_EXTRA_MAP else "train"
+        hint = f"; install it with pip install 'dphr-lab[{extra}]'" if missing else ""
         return _say(f"{_message(error)}{hint}", 1)
 
 

@@ -20,7 +20,7 @@ class TownSettings:
     changed: float = 0.12  # share of the buildings built, gone or recoloured between the two dates
     weather: float = 0.5  # how far the days may differ, 0 (fair) to 1 (any)
     texture: float = 0.5  # grain, cars, markings: 0 (plain) to 1
-    drift: float = 0.03  # of the odometry: standard deviation of its scale, and of a turn's share
+    drift: float = 0.06  # of the odometry: standard deviation of its scale, and of a turn's share
     lat: float = 48.14  # of the middle, degrees
     lon: float = 11.52
     map_year: int = 2022

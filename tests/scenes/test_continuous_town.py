@@ -95,7 +95,7 @@ def test_routes_stay_inside_and_odometry_drifts():
         off = np.hypot(*(said - spots).T)
         assert off[0] == 0
         ends.append(off[-1])
-    assert 20 < np.median(ends) < 200  # of 1,500 m
+    assert 40 < np.median(ends) < 300  # of 1,500 m
 
 
 @pytest.fixture(scope="module")
