@@ -189,14 +189,14 @@ def test_a_host_goes_on_bit_exactly(host, values, towns, tmp_path, monkeypatch):
     options = settings(host, steps=7, **values)
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     training.fit(options, towns, whole, progress=False)
-    step = Run._one_step
+    step = Run.take_step
 
     def stop_at_5(run, batch):
         if run.step == 4:
             raise KeyboardInterrupt
         return step(run, batch)
 
-    monkeypatch.setattr(Run, "_one_step", stop_at_5)
+    monkeypatch.setattr(Run, "take_step", stop_at_5)
     with pytest.raises(KeyboardInterrupt):
         training.fit(options, towns, cut, progress=False)
     monkeypatch.undo()
