@@ -29,7 +29,7 @@ NOT_COMPARED = "nbval-ignore-output"
 
 
 def with_generated_parts(page: str) -> str:
-    """`page` with every such line replaced by its text. Raises KeyError for an unknown name."""
+    """`page` with each `<!-- generated: NAME -->` line replaced; KeyError for an unknown name."""
     line = r"^<!-- generated: ([\w-]+) -->$"
     return re.sub(line, lambda found: PARTS[found[1]](), page, flags=re.MULTILINE)
 
@@ -102,7 +102,7 @@ def studies() -> str:
 
 
 def measurements() -> str:
-    """A row for what else is stored: probes, calibration, timings."""
+    """A row for every other stored measurement: probes, calibration, timings."""
     rows = []
     folders = [path for path in RESULTS.iterdir() if path.is_dir()]
     for folder in sorted(path for path in folders if not (path / "study.toml").exists()):

@@ -76,7 +76,7 @@ def add_world_flags(group, prefix: str) -> None:
 
 
 def check_data_flags(args, stored: dict[str, Any] | None) -> None:
-    """Raise `WrongUsage` for data flags that do not go together, before anything slow."""
+    """Raise `WrongUsage` for data flags that exclude one another. Nothing slow comes before."""
     changed = [n for n in WORLD_FLAGS if getattr(args, f"world_{n}") is not None]
     if changed and not args.world:
         raise WrongUsage(f"{flag('world_' + changed[0])} goes with --world")
@@ -124,7 +124,7 @@ def _world_of(record: dict[str, Any]):
 
 
 def _render(settings):
-    """A world in memory, with a line on its size before the wait."""
+    """A world in memory; prints its size first, since rendering takes a while."""
     from dphr_lab.datasets import PhotoTowns, TwinTowns
 
     places = settings.train_places + settings.test_places + settings.distractor_places
@@ -169,7 +169,7 @@ def check_encoder_flags(args) -> None:
 
 
 def open_encoder(args):
-    """The encoder that the flags ask for, on its device."""
+    """The encoder that the flags ask for, moved to its device."""
     import torch
 
     from dphr_lab.models import Encoder, default_device
@@ -205,7 +205,7 @@ def world_settings(args, prefix: str, preset: str):
 
 
 def or_wrong_usage(make: Callable, values: dict[str, Any]):
-    """`make(**values)`; a value out of its range is wrong usage."""
+    """`make(**values)`; raises `WrongUsage` where that raises `ValueError`."""
     try:
         return make(**values)
     except ValueError as error:
@@ -238,7 +238,7 @@ def pair(text: str) -> tuple[str, Any]:
 
 
 def check_out(name: str, path: Path | None, folder: bool = False) -> None:
-    """Raise `OSError`, before hours are spent, where a result could not be written to `path`.
+    """Raise `OSError` unless a result can be written to `path`; call it before the work.
 
     `name` is the flag that asked for it; `folder` says that a folder is to be written.
     """

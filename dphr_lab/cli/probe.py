@@ -145,6 +145,6 @@ def _open_encoders(args) -> tuple[dict[str, Any], int]:
 
 
 def _names(run_folders: list[Path]) -> list[str]:
-    """What each run is called: its folder's name, or all of the path where names are equal."""
+    """The name of each run: its folder's, or its whole path where two names are equal."""
     names = [folder.resolve().name for folder in run_folders]
     return names if len(set(names)) == len(names) else list(map(str, run_folders))

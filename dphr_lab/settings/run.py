@@ -115,7 +115,7 @@ POOLS = ("avg", "gem")  # of models.Encoder
 
 @dataclass(frozen=True)
 class Settings:
-    """All that decides a training run, beside the data.
+    """All that decides a training run, except the data.
 
     Raises `ValueError` when a value is outside its range.
     """
@@ -126,7 +126,8 @@ class Settings:
     embed_dim: int | None = option(None, "width of the embedding; none: the backbone's own")
     pool: str = option("avg", "'avg' or 'gem'")
     freeze_bn: bool = option(
-        False, "batch norm by stored statistics, which stay: for pretrained encoders"
+        False,
+        "batch norm uses its stored statistics and does not update them; for pretrained encoders",
     )
     image_px: int = option(64, "side of the square that every image is resized to, pixels")
     host: str = option("plain", f"one of {', '.join(HOSTS)}: what is on the backbone, and its loss")
@@ -135,7 +136,7 @@ class Settings:
     # the loss
     loss: str = option("dphr", f"one of {', '.join(LOSSES)}")
     loss_options: Mapping[str, Any] = field(default_factory=dict)  # keywords of the loss's class
-    pair_weight: float = option(1.0, "mu: the loss's weight beside that of the host's own loss")
+    pair_weight: float = option(1.0, "mu: the weight of this loss; the host's own loss weighs 1")
     pair_on: str = option(
         "whole", "what the loss sees of lpn and mccg: the 'whole' vector, or each of its 'parts'"
     )
@@ -171,7 +172,7 @@ class Settings:
         1.0, "the backbone's learning rate as a share of that of all else in the encoder"
     )
     rate_drops: tuple[float, ...] = option(
-        (), "shares of the steps after each of which the rate is a tenth; none: a cosine to 0"
+        (), "after each of these shares of the steps the rate falls to a tenth; none: a cosine to 0"
     )
     weight_decay: float = option(0.01, "of the encoder; the loss's own parameters have none")
     warmup: float = option(0.1, "share of the steps with a rising rate")
@@ -232,7 +233,7 @@ class Settings:
             check_value(name, value, value is None or value > 0, "above 0")
 
     def _check_host(self) -> None:
-        """Raise `ValueError` for a host, and for what goes with another one."""
+        """Raise `ValueError` for an unknown host, and for settings that need another host."""
         check_value("host", self.host, self.host in HOSTS, f"one of {', '.join(HOSTS)}")
         of_parts, alone = self.host in OF_PARTS, self.loss == "none"
         check_value(

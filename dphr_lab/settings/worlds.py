@@ -13,7 +13,7 @@ SPLITS = ("train", "test", "distractors")
 
 @dataclass(frozen=True)
 class WorldSettings:
-    """What a world is a function of, besides the versions of the packages."""
+    """All that decides a world, except the versions of the packages."""
 
     name: str = "world"  # used in titles and result files
     train_places: int = option(1500, "places to train on")
@@ -41,7 +41,7 @@ class WorldSettings:
         check_value("texture", self.texture, 0 <= self.texture <= 1, "0 (plain) to 1")
 
     def to_dict(self) -> dict:
-        """Return the settings as stored beside images and results."""
+        """The settings, as they are stored with images and results."""
         return asdict(self)
 
 
@@ -79,7 +79,7 @@ PRESETS = {
 
 
 def preset(name: str) -> WorldSettings:
-    """Return a preset's settings; ValueError naming the presets for an unknown name."""
+    """A preset's settings; raises ValueError, which names the presets, for an unknown name."""
     if name not in PRESETS:
         raise ValueError(f"preset {name!r} is unknown; expected one of {', '.join(PRESETS)}")
     return PRESETS[name]
@@ -87,7 +87,7 @@ def preset(name: str) -> WorldSettings:
 
 @dataclass(frozen=True)
 class PhotoWorldSettings:
-    """What a world of photographs is a function of, besides the tiles and the packages."""
+    """All that decides a world of photographs, except the tiles and the packages."""
 
     folder: str | Path  # of aerial tiles, in subfolders or not
     gsd_m: float  # ground sampling distance of the tiles, metres a pixel
@@ -107,5 +107,5 @@ class PhotoWorldSettings:
         check_value("gsd_m", self.gsd_m, self.gsd_m > 0, "metres a pixel, above 0")
 
     def to_dict(self) -> dict:
-        """Return the settings as stored beside images and results: of the folder its name only."""
+        """The settings, as they are stored with images and results; of the folder only its name."""
         return asdict(self) | {"folder": Path(self.folder).resolve().name}

@@ -189,7 +189,7 @@ def study_report(
 ) -> str:
     """Markdown of a stored study or a folder of runs.
 
-    Each world's levels, R@1 with intervals, and in each direction every arm's R@1 less that of
+    Each world's levels, R@1 with intervals, and in each direction every arm's R@1 minus that of
     `reference`, paired by seed; levels only for arms that share fewer than two seeds with it. With
     a `margin` also whether they are equivalent within it. `only` names the arms to compare; none:
     all of them.

@@ -44,7 +44,7 @@ def run_study(
 
     `jobs` runs at a time, each in a process with `Settings.threads` (1 where a study does not say
     and there are several); none begins after `minutes`. Run folders lie in `work` (default:
-    runs/studies/<name>) until their result is stored, so a run that was cut goes on from its
+    runs/studies/<name>) until their result is stored, so an interrupted run goes on from its
     checkpoint; rendered worlds are kept in the user's cache. Raises ValueError for names that the
     study does not have, and for arms whose settings are still to be searched.
     """

@@ -35,7 +35,7 @@ VERDICTS = ("transfers", "does not transfer", "undecided")
 
 @dataclass(frozen=True)
 class LevelDifference:
-    """An arm less the reference on one level of realism, in points."""
+    """An arm minus the reference on one level of realism, in points."""
 
     mean: float
     low: float  # 95 % interval of the mean over seeds (Student's t)
@@ -72,7 +72,7 @@ class Verdict:
     order: str  # one of VERDICTS
 
     def to_dict(self) -> dict:
-        """Return the verdict as JSON-ready values."""
+        """The verdict as values that JSON can hold."""
         return asdict(self)
 
     def __str__(self):
@@ -101,7 +101,7 @@ def transfers(
     reference is not among the arms; in the order of the arms it stands at 0. `collapsed` arms get
     a verdict and take no part in the order: `collapsed_arms` finds them. Raises ValueError for
     fewer than two levels, other arms on one of them, differences that are not finite, or fewer
-    than two seeds, of which no interval can be had.
+    than two seeds, which give no interval.
     """
     levels = list(differences_by_realism)
     if len(levels) < 2:
@@ -253,9 +253,9 @@ def differences(
     direction: str = "D2S",
     measure: str = "r_at_1",
 ) -> dict[str, dict[str, list[float]]]:
-    """Return what `transfers` takes from the runs of `results.load`: worlds are the realisms.
+    """What `transfers` takes, from the runs of `results.load`: each world is a level of realism.
 
-    An arm less `reference`, seed by seed; seeds that not all arms of a world have are left out.
+    An arm minus `reference`, seed by seed. A seed is left out unless all arms of a world have it.
     Raises ValueError when the reference is missing in a world.
     """
     result: dict[str, dict[str, list[float]]] = {}

@@ -138,7 +138,7 @@ def read_trials(folder: Path) -> dict[str, Any]:
 def scores(search: Tuning, stored: Mapping[str, Any]) -> dict[str, list[tuple[dict, list[float]]]]:
     """arm -> [(candidate, its R@1 by seed)], in the order of the candidates; trials made so far.
 
-    A stored trial that the search does not ask for (any more) is left out.
+    Stored trials that the search no longer asks for are left out.
     """
     by_trial = {
         (t["arm"], json.dumps(t["changes"], sort_keys=True), t["seed"]): t["val_r_at_1"]
@@ -156,7 +156,7 @@ def scores(search: Tuning, stored: Mapping[str, Any]) -> dict[str, list[tuple[di
 def chosen(search: Tuning, stored: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """arm -> the candidate of the highest mean, of the arms whose trials are all made.
 
-    Of equals, the first.
+    The first of them where several have it.
     """
     return {
         arm: max(trials, key=lambda trial: mean(trial[1]))[0]
