@@ -32,7 +32,7 @@ def add(commands) -> None:
 def add_output_flags(parser) -> None:
     """Add the files that answers can be written to."""
     group = parser.add_argument_group("output, besides a line a photograph")
-    group.add_argument("--geojson", type=Path, metavar="FILE", help="points and 90 % circles")
+    group.add_argument("--geojson", type=Path, metavar="FILE", help="points and 90 %% circles")
     group.add_argument("--csv", type=Path, metavar="FILE", help="a line a photograph")
     group.add_argument("--picture", type=Path, metavar="FILE", help="over the map")
     group.add_argument("--html", type=Path, metavar="FILE", help="one offline page")

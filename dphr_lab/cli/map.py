@@ -62,7 +62,13 @@ def _add_build(steps) -> None:
         "--min-known", type=float, default=0.5, metavar="X",
         help="share of a tile that must not be nodata (default: 0.5)",
     )  # fmt: skip
-    parser.add_argument("--index", choices=INDEX_KINDS, default="auto", help="(default: auto)")
+    parser.add_argument(
+        "--index", default="auto", metavar="KIND",
+        help="auto, exact, ivfpq, or milvus://HOST:PORT or milvus://FILE.db (default: auto)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--engine", choices=("threads", "ray"), default="threads", help="(default: threads)"
+    )
     add_encoder_flags(parser)
 
 
@@ -71,6 +77,9 @@ def _build(args) -> int:
     check_out("--out", args.out, folder=True)
     if not (args.side_m > 0 and args.stride_m > 0 and 0 < args.min_known <= 1):
         raise WrongUsage("--side-m and --stride-m must be above 0, --min-known above 0, at most 1")
+    if args.index not in INDEX_KINDS and not args.index.startswith("milvus://"):
+        kinds = ", ".join(INDEX_KINDS)
+        raise WrongUsage(f"--index {args.index}: expected {kinds} or milvus://…")
     geomap = _open_map(args)
     print(geomap)
     encoder = open_encoder(args)
@@ -84,7 +93,7 @@ def _build(args) -> int:
     gallery = build_gallery(
         geomap, encoder, args.out, source=str(args.map), crs=args.crs, tms=args.tms,
         side_m=args.side_m, stride_m=args.stride_m, image_px=args.image_px,
-        min_known=args.min_known, index=args.index, progress=True,
+        min_known=args.min_known, index=args.index, engine=args.engine, progress=True,
     )  # fmt: skip
     index = gallery.record["index"]
     recall = "" if index["kind"] == "exact" else f", recall@10 {100 * index['recall_at_10']:.1f} %"
@@ -131,7 +140,7 @@ def add_near_flags(parser) -> None:
 
 def locate_options(args):
     """The `LocateOptions` of the flags; wrong ones are wrong usage."""
-    from dphr_lab.cli.flags import of_flags
+    from dphr_lab.cli.flags import or_wrong_usage
     from dphr_lab.localization.locate import LocateOptions
 
     near = None
@@ -142,7 +151,7 @@ def locate_options(args):
             near = ()
         if len(near) != 2 or not (abs(near[0]) <= 90 and abs(near[1]) <= 180):
             raise WrongUsage(f"--near {args.near}: expected LAT,LON such as 48.137,11.575")
-    return of_flags(LocateOptions, dict(
+    return or_wrong_usage(LocateOptions, dict(
         headings=args.headings, use_heading=not args.no_heading, near=near,
         within_m=getattr(args, "within", None), refine=getattr(args, "refine", False),
         height_m=args.height_m, pitch_deg=args.pitch_deg, yaw_deg=args.yaw_deg,

@@ -7,8 +7,8 @@ from dphr_lab.cli.flags import (
     add_encoder_flags,
     check_encoder_flags,
     command,
-    of_flags,
     open_encoder,
+    or_wrong_usage,
 )
 from dphr_lab.cli.locate import add_output_flags, check_outputs, write_outputs
 from dphr_lab.cli.map import add_near_flags, add_pose_flags, locate_options
@@ -54,7 +54,7 @@ def run(args) -> int:
         if not args.odometry.is_file():
             raise FileNotFoundError(f"--odometry: no such file {args.odometry}")
         odometry = read_odometry(args.odometry)
-    options = of_flags(TrackOptions, dict(
+    options = or_wrong_usage(TrackOptions, dict(
         odometry=odometry, speed_m_s=args.speed_m_s, interval_s=args.interval_s,
         smooth=not args.live,
     ))  # fmt: skip

@@ -41,6 +41,8 @@ MAP_FILE, TILES_FILE, EMBEDDINGS_FILE, INDEX_FILE = (
 BUILDING_FILE, BLOCKS = "building.json", "blocks"
 CALIBRATION_FILE = "calibration.json"
 PARQUET_ROWS = 65_536
+ENGINES = ("threads", "ray")
+MILVUS = "milvus://"
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,14 @@ def block_size(image_px: int) -> int:
 def embed_tiles(geomap: GeoMap, encoder, tiles: Tiles, image_px: int, min_known: float):
     """(embeddings (n, D) float16 of the tiles that the map knows, which those are (N,) bool)."""
     images, kept = read_tiles(geomap, tiles, image_px, min_known)
-    return _embedded(encoder, images, image_px), kept
+    z = list(embedded_parts(encoder, images, image_px))
+    return (np.concatenate(z) if z else np.zeros((0, 0), np.float16)), kept
+
+
+def embedded_parts(encoder, images: np.ndarray, image_px: int) -> Iterator[np.ndarray]:
+    """Embeddings of a block's images, 256 at a time: the same cuts give the same bytes."""
+    for first in range(0, len(images), 256):
+        yield _embedded(encoder, images[first : first + 256], image_px)
 
 
 def _embedded(encoder, images: np.ndarray, image_px: int) -> np.ndarray:
@@ -140,18 +149,24 @@ def build_gallery(
     image_px: int | None = None,
     min_known: float = 0.5,
     index: str = "auto",
+    engine: str = "threads",
     threads: int = READ_THREADS,
     progress: bool = False,
 ) -> Gallery:
     """Embed a map's tiles and index them in `folder`; a build that was stopped goes on.
 
     `source`, `crs`, `tms` say how the map was opened, so that `Gallery.geomap` can open it again.
+    `engine` "ray" embeds by Ray Data, on a cluster where there is one: the same bytes. `index`
+    "milvus://URI" writes the embeddings to Milvus, too, and searches there.
     `image_px` None: the encoder's own. Tiles of which less than `min_known` is known are left out.
     Raises FileExistsError when a finished map stands there, ValueError when a build of other
     settings was begun there, or when the map holds no tile.
     """
     folder = Path(folder)
     px = image_px or encoder.image_px
+    in_milvus = index.startswith(MILVUS)
+    if engine not in ENGINES:
+        raise ValueError(f"engine is {engine!r}: expected one of {ENGINES}")
     if (folder / MAP_FILE).exists():
         raise FileExistsError(f"{folder}: holds a finished map; give another --out, or remove it")
     tiles = TileGrid(geomap.bounds, side_m, stride_m).tiles()
@@ -161,14 +176,23 @@ def build_gallery(
     asked = {"format": FORMAT, "settings": asdict(settings), "encoder": fingerprint(encoder),
              "candidates": len(tiles), "block": block_size(px)}  # fmt: skip
     _begin(folder, asked)
-    _embed_blocks(geomap, encoder, tiles, folder, px, min_known, threads, progress)
+    if engine == "ray":
+        _embed_by_ray(encoder, tiles, folder, settings, geomap, progress)
+    else:
+        _embed_blocks(geomap, encoder, tiles, folder, px, min_known, threads, progress)
     kept = _merge(folder, tiles, asked["block"])
     embeddings = np.load(folder / EMBEDDINGS_FILE, mmap_mode="r")
-    record = build_index(embeddings, folder / INDEX_FILE, index)
     write_table(tiles[kept], folder / TILES_FILE)
+    record = build_index(embeddings, folder / INDEX_FILE, "auto" if in_milvus else index).to_dict()
+    if in_milvus:
+        from dphr_lab.retrieval.milvus_index import write_milvus
+
+        collection = collection_name(asked)
+        write_milvus(index, collection, embeddings, tiles.lat[kept], tiles.lon[kept], progress)
+        record |= {"milvus": index, "collection": collection}
     bounds = geomap.bounds
     write_json(folder / MAP_FILE, asked | {
-        "tiles": len(embeddings), "dim": embeddings.shape[1], "index": record.to_dict(),
+        "tiles": len(embeddings), "dim": embeddings.shape[1], "index": record,
         "bounds": [bounds.west, bounds.south, bounds.east, bounds.north],
         "map": geomap.name, "gsd_m": geomap.gsd_m,
     })  # fmt: skip
@@ -213,17 +237,35 @@ def _embed_blocks(geomap, encoder, tiles, folder, px, min_known, threads, progre
     pieces = (tiles[s : s + size] for s in missing)
     read = read_ahead(geomap, pieces, px, min_known, threads)
     for start, (images, kept) in zip(missing, read, strict=True):
-        step = max(1, min(256, len(images)))
         z = []
-        for first in range(0, len(images), step):
-            z.append(_embedded(encoder, images[first : first + step], px))
+        for part in embedded_parts(encoder, images, px):
+            z.append(part)
             if bar:
-                bar.update(len(z[-1]))
+                bar.update(len(part))
         save_block(folder, start // size, np.concatenate(z) if z else np.zeros((0, 0)), kept)
         if bar:
             bar.update(len(kept) - len(images))
     if bar:
         bar.close()
+
+
+def _embed_by_ray(encoder, tiles, folder, settings, geomap, progress) -> None:
+    from dphr_lab.localization.cluster import embed_blocks
+
+    if not settings.source:
+        raise ValueError("engine 'ray' opens the map on each machine: give its path as source")
+    size = block_size(settings.image_px)
+    missing = [n for n in range(-(-len(tiles) // size)) if not _block(folder, n).exists()]
+    path = str((folder / settings.source).resolve())
+    jobs = [(n, tiles[n * size : (n + 1) * size]) for n in missing]
+    for number, z, kept in embed_blocks(encoder, path, settings, jobs, progress):
+        save_block(folder, number, z, kept)
+
+
+def collection_name(asked: dict) -> str:
+    """What a map is called in Milvus: by its encoder and settings."""
+    text = json.dumps([asked["encoder"], asked["settings"]], sort_keys=True)
+    return "dphr_" + hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _block(folder: Path, number: int) -> Path:
@@ -361,7 +403,18 @@ class Gallery:
     @cached_property
     def index(self) -> FaissIndex:
         """The index over all rows."""
-        return FaissIndex(self.folder / INDEX_FILE, IndexRecord(**self.record["index"]))
+        known = {k: v for k, v in self.record["index"].items() if k not in ("milvus", "collection")}
+        return FaissIndex(self.folder / INDEX_FILE, IndexRecord(**known))
+
+    @cached_property
+    def milvus(self):
+        """The map's collection in Milvus, or None where it has none."""
+        if "milvus" not in self.record["index"]:
+            return None
+        from dphr_lab.retrieval.milvus_index import MilvusIndex
+
+        index = self.record["index"]
+        return MilvusIndex(index["milvus"], index["collection"], len(self))
 
     @cached_property
     def geomap(self) -> GeoMap:
@@ -398,6 +451,8 @@ class Gallery:
 
     def search(self, z: np.ndarray, k: int, rows: np.ndarray | None = None):
         """(scores, rows), both (Q, k), best first; `rows` restricts the search to those tiles."""
+        if rows is None and self.milvus is not None:
+            return self.milvus.search(z, k)
         if rows is None:
             return self.index.search(z, k, self.embeddings)
         scores = self.scores(z, rows)
