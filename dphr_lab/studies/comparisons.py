@@ -13,6 +13,7 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
+import numpy as np
 from scipy import stats
 
 from dphr_lab import results
@@ -100,6 +101,22 @@ def values(
         known = sorted({f"{w}-{a}" for w, a, _ in runs})
         raise ValueError(f"no stored run of {world}-{arm}; there are {', '.join(known)}")
     return found
+
+
+def over_seeds(
+    runs: Runs,
+    world: str,
+    arm: str,
+    measure: str = "r_at_1",
+    direction: str = "D2S",
+    seeds: Sequence[int] | None = None,
+) -> np.ndarray:
+    """A measure of an arm's reports, (seeds,), in the order of `seeds`; None: all, rising.
+
+    Raises as `values`, and KeyError for a seed without a run.
+    """
+    by_seed = values(runs, world, arm, measure, direction)
+    return np.array([by_seed[seed] for seed in (sorted(by_seed) if seeds is None else seeds)])
 
 
 def paired(
