@@ -452,7 +452,7 @@ for name, r in {"before": full, "centred": report}.items():
 now = query_outcomes(centred[0], places[0], centred[1], places[1]).top1.numpy()
 hits = [100 * (gallery.families[top] == queries.families) for top in (now, first)]
 gain = paired_bootstrap(*hits, queries.families)
-print(f"family R@1, centred minus before: {gain}, {gain.above_0:.0%} of draws above 0")
+print(f"family R@1, centred minus before: {gain}, {gain.share_above_0:.0%} of draws above 0")
 assert np.isclose(gain.estimate, report.family_r_at_1 - full.family_r_at_1)
 assert gain.low < 0 < gain.high and abs(report.twin_choice - 50) < 12
 # If one moves, it is finding the family: but over 20 families the interval of that holds zero. The

@@ -51,7 +51,7 @@ from dphr_lab.models import Encoder
 from dphr_lab.plotting import PALETTE
 from dphr_lab.settings.protocol import PUBLISHED
 from dphr_lab.settings.recipes import RECIPES
-from dphr_lab.studies.altitudes import altitude_matrix, draw_on, same_ground, stored, values
+from dphr_lab.studies.altitudes import altitude_matrix, draw_matrix_on, same_ground, stored, values
 from dphr_lab.teaching import compare_guess, public_data
 from dphr_lab.training import fit
 
@@ -203,7 +203,7 @@ compare_guess(guess, d2s[0, -1], " %")
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Two four by four tables of shades with a number in each cell, drone to satellite and satellite to drone; rows are heights trained at, columns heights tested at. Cells far from the framed diagonal are lighter, the column of 200 metres is dark in all rows and that of 300 metres light."}}
 figure, axes = plt.subplots(2, 1, figsize=(4.6, 8))
-draw_on(axes, matrix)
+draw_matrix_on(axes, matrix)
 
 # %% [markdown]
 # What to see, on Twin Towns: the framed diagonal does not stand out as the convention would have it. Read down the columns. At 200 m *every* model is at its best, drone → satellite, the one trained at 300 m included; 300 m is the hardest on average, and hard for the model trained there. What a model is asked matters more than what it was trained on: 200 m is the height whose images show about the ground of the satellite image. Where rows do differ is the right-hand column: the 150 m model falls the furthest.
