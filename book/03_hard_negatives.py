@@ -675,7 +675,7 @@ noisy = of_arm("beta_100_noise", "r_at_1").mean()
 Markdown(f"""
 * You **derived** the weights that losses have without being asked: L_tri went from {effective["L_tri", 0]:.0f} effective negatives of 59 to {effective["L_tri", 200]:.0f} within 200 steps, RDA's term from {effective["RDA term", 0]:.0f} to {effective["RDA term", 200]:.0f}; nearest negatives were twins for {is_twin[0]:.0%} of the queries at first and {is_twin[200]:.0%} at last.
 * You **predicted** collapse from the sign of a pull on the scale, and it came: hardest mining fell into one point within {collapsed} steps, and so did its smooth form without a hinge; beside L_tri equally sharp weights gave R@1 {sharp:.0f} % where L_tri alone gave {plain:.0f} %.
-* You **measured** a signal-to-noise ratio at step 0 of {snr[0]["L_tri"]:.1f} for L_tri, {snr[0]["L_tri + RDA"]:.1f} with static RDA and {snr[0]["hardest"]:.1f} for the hardest; and a tenth of wrong pairs took the sharp weights from {sharp:.0f} % to {noisy:.0f} %, while a training set in which twins are rare cost static RDA nothing that three seeds could show ({-lost["rda", "r_at_1"].mean():+.1f} points).
+* You **measured** a signal-to-noise ratio at step 0 of {snr[0]["L_tri"]:.1f} for L_tri, {snr[0]["L_tri + RDA"]:.1f} with static RDA and {snr[0]["hardest"]:.1f} for the hardest; and a tenth of wrong pairs took the sharp weights from {sharp:.0f} % to {noisy:.0f} %, while a training set in which twins are rare cost static RDA nothing that three seeds could show ({-lost["sharp_rda", "r_at_1"].mean():+.1f} points).
 """)
 
 # %% [markdown]

@@ -188,7 +188,28 @@ def _where(*records: dict) -> str:
     return "; or ".join(dict.fromkeys(found))
 
 
+def weights() -> str:
+    """By how much weights differ within a batch: a row a map, a group of columns an encoder."""
+    records = _stored(RESULTS / "weights")
+    looks = list(records[0]["looks"])
+    heads = ("map", *(f"{look}: 95th to 5th; effective; cosine" for look in looks))
+    rows = []
+    for name in records[0]["looks"][looks[0]]["maps"]:
+        cells = []
+        for look in looks:
+            found = [record["looks"][look]["maps"][name] for record in records]
+            ratio, share, cosine = (
+                sum(each[measure] for each in found) / len(found)
+                for measure in ("p95_to_p5", "effective_share", "cosine")
+            )
+            cells.append(f"{ratio:.2f}; {100 * share:.0f} %; {cosine:.3f}")
+        rows.append((name, *cells))
+    seeds = len(records)
+    return f"{markdown_table(heads, rows)}\n\n{seeds} seed(s); {_where(*records)}."
+
+
 PARTS = {
+    "weights": weights,
     "command-line": command_line,
     "chapters": chapters,
     "studies": studies,

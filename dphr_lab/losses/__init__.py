@@ -4,6 +4,7 @@ Every loss takes B aligned rows of unit embeddings and shows its pieces by `loss
 Needs torch alone.
 """
 
+from dphr_lab.losses.calls import AsMetricLearning
 from dphr_lab.losses.distances import pairwise_distance
 from dphr_lab.losses.dphr import DPHRLoss
 from dphr_lab.losses.infonce import SymmetricInfoNCE
@@ -21,6 +22,7 @@ from dphr_lab.losses.sharpness import (
 from dphr_lab.losses.triplet import TripletLoss
 
 __all__ = [
+    "AsMetricLearning",
     "DPHRLoss",
     "HERLikeLoss",
     "MeanOverParts",

@@ -1,45 +1,51 @@
-"""How losses are called: by rows, for their terms, and as pytorch-metric-learning calls its own."""
+"""How losses are called: by rows, for their terms, or as pytorch-metric-learning calls its own."""
 
 from __future__ import annotations
-
-import functools
-from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 
 
-def accepts_metric_learning_call(forward: Callable) -> Callable:
-    """Let `forward(self, z_query, z_gallery, places)` be called `(emb, labels, ref_emb=...)` too.
+class AsMetricLearning(nn.Module):
+    """A loss of this package, called as pytorch-metric-learning calls its own.
 
-    In that call `ref_labels` must hold the same labels as `labels`, each as often; their rows are
-    brought into the same order (rows of one label keep theirs). Raises ValueError otherwise, and
-    for mined tuples as the third argument: which negatives count is this package's loss's own.
+    `AsMetricLearning(loss)(emb, labels, ref_emb=..., ref_labels=...)`: `emb` and `ref_emb` are the
+    two views, (B, D) unit rows. `ref_labels` must hold the same labels as `labels`, each as often;
+    their rows are brought into the same order (rows of one label keep theirs). Raises ValueError
+    otherwise, and for mined tuples: which negatives count is the loss's own. `MetricLearningLoss`
+    adapts the other way round.
     """
 
-    @functools.wraps(forward)
-    def call(self, z_query, z_gallery=None, places=None, *, ref_emb=None, ref_labels=None):
-        if ref_emb is None:
-            if z_gallery is None:
-                raise ValueError("z_gallery is None; expected loss(z_query, z_gallery, places)")
-            return forward(self, z_query, z_gallery, places)
-        if ref_labels is None or z_gallery is None:
-            raise ValueError("ref_emb was given; expected loss(emb, labels, ref_emb=, ref_labels=)")
-        if places is not None:
-            raise ValueError(
-                "a third argument was given beside ref_emb; mined tuples are not taken, so "
-                "expected loss(emb, labels, ref_emb=, ref_labels=)"
-            )
-        z_gallery, labels = _aligned(z_gallery, ref_emb, ref_labels)
-        return forward(self, z_query, z_gallery, labels)
+    def __init__(self, loss: nn.Module):
+        super().__init__()
+        self.loss = loss
 
-    return call
+    def forward(
+        self,
+        embeddings: Tensor,
+        labels: Tensor,
+        indices_tuple: tuple[Tensor, ...] | None = None,
+        ref_emb: Tensor | None = None,
+        ref_labels: Tensor | None = None,
+    ) -> Tensor:
+        """Scalar loss of B rows of each view."""
+        if ref_emb is None or ref_labels is None:
+            raise ValueError(
+                f"ref_{'emb' if ref_emb is None else 'labels'} is None; expected the other view "
+                "too: loss(emb, labels, ref_emb=, ref_labels=)"
+            )
+        if indices_tuple is not None:
+            raise ValueError(
+                "indices_tuple was given; mined tuples are not taken, so expected "
+                "loss(emb, labels, ref_emb=, ref_labels=)"
+            )
+        z_gallery, places = _aligned(labels, ref_emb, ref_labels)
+        return self.loss(embeddings, z_gallery, places)
 
 
 class LossOfTerms(nn.Module):
     """A loss whose value is one of its named terms, computed by the subclass's `_terms`."""
 
-    @accepts_metric_learning_call
     def forward(self, z_query: Tensor, z_gallery: Tensor, places: Tensor | None = None) -> Tensor:
         """Scalar loss of B aligned rows, (B, D) each; places (B,) masks rows of the same place."""
         return self._terms(z_query, z_gallery, places)["loss"]

@@ -84,7 +84,7 @@ class _Again:
     several: bool  # processes
 
     def gradients(self, z_query: Tensor, z_gallery: Tensor) -> tuple[Tensor, Tensor]:
-        """The gradients by their formula, weights among it, as a graph that can be followed on."""
+        """The gradients by their formula, weights included, as a graph of their own."""
         if self.several:
             raise RuntimeError(
                 "the gradient of the gradient was asked for with across_processes=True; it is "
@@ -108,7 +108,8 @@ class _Again:
             of_distance = of_distance / (1 + lam)
         at_floor = distance * distance <= SQUARED_DISTANCE_FLOOR
         of_similarity = -torch.where(at_floor, 0.0, of_distance / distance)
-        return of_similarity @ z_gallery, of_similarity.T @ z_query
+        with torch.autocast(z_query.device.type, enabled=False):
+            return of_similarity @ z_gallery, of_similarity.T @ z_query
 
 
 class _ClosedForm(torch.autograd.Function):

@@ -51,7 +51,7 @@ def pairwise_distance(a: Tensor, b: Tensor) -> Tensor:
 class Pairs:
     """A checked batch: B aligned rows, row i of both views showing the same place.
 
-    Of a batch that is spread over processes, embeddings are here of the own rows only, (b, D).
+    Where a batch is spread over processes, embeddings are those of this process's rows, (b, D).
     """
 
     z_query: Tensor  # (B, D) unit rows, float32 or float64

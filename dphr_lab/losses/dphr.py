@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from dphr_lab.losses.calls import accepts_metric_learning_call
 from dphr_lab.losses.closed_form import check_chunk_size, closed_form_loss
 from dphr_lab.losses.distances import Pairs, check_pairs, mean_over_negatives, pairwise_distance
 from dphr_lab.losses.margins import check_form
@@ -63,8 +62,7 @@ class DPHRLoss(nn.Module):
         form: str = "soft_margin",  # or "hinge"
         margin: float = 0.3,  # of the hinge, a distance
         # RDA, the sample level: weights of the hardness h
-        weight_map: str
-        | None = "interval",  # [S]; or "exp", "power", "linear" [O]; None: omega = 1
+        weight_map: str | None = "interval",  # [S]; "exp", "power", "linear" [O]; None: omega = 1
         w_min: float = 0.5,  # of the interval [O]
         w_max: float = 1.5,  # of the interval [O]
         scale: str = "none",  # "minmax": h is first scaled to its range among a query's negatives
@@ -98,7 +96,8 @@ class DPHRLoss(nn.Module):
         if ratio not in RATIOS:
             raise ValueError(f"ratio is {ratio!r}; expected one of {RATIOS}")
         check_chunk_size(chunk_size)
-        if not (detach or weight_map is None) and (chunk_size is not None or across_processes):
+        self.weights_are_constant = detach or weight_map is None
+        if not self.weights_are_constant and (chunk_size is not None or across_processes):
             raise ValueError(
                 "chunk_size and across_processes need detach=True: attached weights have no form "
                 "that is cut by rows"
@@ -126,11 +125,20 @@ class DPHRLoss(nn.Module):
         """Sharp DPHR (ours): `SHARP` over the defaults, and `changes` over both. Grade: [O]."""
         return cls(**SHARP | changes)
 
-    @accepts_metric_learning_call
+    def plain_form(self, pairs: Pairs) -> Tensor:
+        """L_tri + lambda^t L_wtri by its formula: what `forward` gives, without `base`."""
+        distance = pairwise_distance(pairs.z_query, pairs.z_gallery)
+        plain, weighted, _ = both_terms(distance, pairs.negatives, self.settings, self.detach)
+        lam = self.progressive(distance.detach(), pairs.negatives, plain.detach())
+        return joined(plain, weighted, lam, self.settings.rescale)
+
     def forward(self, z_query: Tensor, z_gallery: Tensor, places: Tensor | None = None) -> Tensor:
-        """Scalar loss of B aligned rows, (B, D) each; places (B,) masks rows of the same place."""
+        """L_tri + lambda^t L_wtri of B aligned rows, (B, D) each; with `base`, beside that loss.
+
+        A scalar. places (B,) masks rows of the same place.
+        """
         pairs = check_pairs(z_query, z_gallery, places, self.across_processes)
-        if self.detach or self.settings.weight_map is None:
+        if self.weights_are_constant:  # the numbers of the plain form, faster
             loss = closed_form_loss(pairs, self.settings, self.progressive, self.chunk_size)
         else:
             loss = self.plain_form(pairs)
@@ -140,13 +148,6 @@ class DPHRLoss(nn.Module):
                 batch = (None if rows is None else gather_rows(rows) for rows in batch)
             loss = self.base(*batch) + self.mu * loss
         return loss
-
-    def plain_form(self, pairs: Pairs) -> Tensor:
-        """L_tri + lambda^t L_wtri by its formula: what `forward` gives, without `base`."""
-        distance = pairwise_distance(pairs.z_query, pairs.z_gallery)
-        plain, weighted, _ = both_terms(distance, pairs.negatives, self.settings, self.detach)
-        lam = self.progressive(distance.detach(), pairs.negatives, plain.detach())
-        return joined(plain, weighted, lam, self.settings.rescale)
 
     @torch.no_grad()
     def terms(

@@ -139,8 +139,8 @@ class ProgressiveWeight(nn.Module):
         over them by row count, so that every rank has the same lambda; with `rows` None it is taken
         for read off the rows of all of them.
         """
-        self.steps.add_(1)
         if not self.reads_batch:
+            self.steps.add_(1)
             return
         read = torch.as_tensor(read, dtype=torch.float32)
         if read.device != self.average.device:
@@ -150,6 +150,9 @@ class ProgressiveWeight(nn.Module):
             total = torch.stack([read * rows, torch.full_like(read, rows)])
             dist.all_reduce(total)
             read = total[0] / total[1]
+        if self.signal == "loss":  # one that is not finite counts as the mean before it
+            read = torch.where(read < torch.inf, read, self.loss_average())
+        self.steps.add_(1)
         progress = self._progress_of_losses(read) if self.signal == "loss" else read
         if self.smooth == "coefficient" and self.gamma != 1:
             progress = progress**self.gamma
@@ -163,17 +166,24 @@ class ProgressiveWeight(nn.Module):
         self.average.clamp_(0, 1)
 
     def _progress_of_losses(self, loss: Tensor) -> Tensor:
-        """The progress after one more L_tri; a loss that is not finite is left out."""
-        loss = torch.where(loss.isfinite(), loss, self.losses.mean()).to(self.losses.dtype)
-        self.losses.scatter_(0, ((self.steps - 1) % self.window)[None], loss[None])
-        mean = self.losses.sum() / self.steps.clamp(max=self.window)
+        """The progress after one more L_tri, finite, with which `steps` are done."""
+        place = (self.steps - 1) % self.window
+        self.losses.scatter_(0, place[None], loss.to(self.losses.dtype)[None])
+        mean = self.loss_average()
         if self.progress_map == "exp":
             return torch.exp(-mean)
         if self.progress_map == "reciprocal":
             return 1 / (1 + mean)
         self.first_mean.copy_(torch.where(self.steps <= self.window, mean, self.first_mean))
         tiny = torch.finfo(mean.dtype).tiny  # a loss of zero from the start is no progress
-        return (1 - mean / self.first_mean.clamp_min(tiny)).clamp(0, 1)
+        return ((self.first_mean - mean) / self.first_mean.clamp_min(tiny)).clamp_min(0)
+
+    def loss_average(self) -> Tensor:
+        """m_t of the signal "loss": mean of the last `window` values of L_tri, 0 before the first.
+
+        Changes nothing.
+        """
+        return self.losses.sum() / self.steps.clamp(1, self.window)
 
     def progress(self) -> Tensor:
         """The progress behind the present lambda, scalar in [0, 1]; changes nothing.

@@ -200,9 +200,9 @@ class MetricLearningLoss(LossOfTerms):
             "gallery_to_query": back,
         }
 
-    def _one_way(self, z_asking: Tensor, z_asked: Tensor, labels: Tensor) -> Tensor:
+    def _one_way(self, anchors: Tensor, others: Tensor, labels: Tensor) -> Tensor:
         # a copy: for one and the same label object the library takes both views for one set and
         # drops the diagonal, which here holds the positives
-        reference = dict(ref_emb=z_asked, ref_labels=labels.clone())
-        mined = None if self.miner is None else self.miner(z_asking, labels, **reference)
-        return self.loss(z_asking, labels, mined, **reference)
+        reference = dict(ref_emb=others, ref_labels=labels.clone())
+        mined = None if self.miner is None else self.miner(anchors, labels, **reference)
+        return self.loss(anchors, labels, mined, **reference)

@@ -74,7 +74,7 @@ class Spread:
         return values
 
     def min_(self, values: Tensor) -> Tensor:
-        """`values`, in place, the least of all processes; NaN counts as -inf, lest it be lost."""
+        """`values`, in place, the least of all processes. NaN becomes -inf, so that it is kept."""
         if self.several:
             values.nan_to_num_(nan=-torch.inf, posinf=torch.inf, neginf=-torch.inf)
             dist.all_reduce(values, dist.ReduceOp.MIN)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from dphr_lab.losses.margins import as_column
-from dphr_lab.losses.rda import rda_hardness
+from dphr_lab.losses.rda import check_weights, map_hardness, rda_hardness
 
 
 def soft_margin_sharpness(d_pos: Tensor, d_neg: Tensor, alpha: float = 10.0) -> Tensor:
@@ -21,13 +21,35 @@ def soft_margin_sharpness(d_pos: Tensor, d_neg: Tensor, alpha: float = 10.0) -> 
     return alpha * torch.sigmoid(alpha * (d_neg - as_column(d_pos, d_neg)))
 
 
-def rda_sharpness(d_pos: Tensor, d_neg: Tensor, beta: float = 16.0) -> Tensor:
-    """beta h (1 - h) / d_neg, of the weight exp(beta (h - 1/2)); (B, K), per unit distance.
+def rda_sharpness(
+    d_pos: Tensor,
+    d_neg: Tensor,
+    beta: float = 16.0,
+    weight_map: str = "exp",
+    bounds: tuple[float, float] = (0.5, 1.5),
+    scale: str = "none",
+) -> Tensor:
+    """(d log omega / d h) h (1 - h) / d_neg, of RDA's weights; (B, K), per unit distance.
 
-    It multiplies the soft margin's weight in L_wtri, so their sharpnesses add. Taught in: book/04.
+    d log omega / d h is `beta` for "exp", beta / h for "power", 1 / h for "linear", and
+    (w_max - w_min) / omega for "interval" with `bounds` (w_min, w_max). With `scale` "minmax" h is
+    scaled to its range in each row first, and that range counts as constant. Normalising changes
+    none of it, as the mean is shared. It multiplies the soft margin's weight in L_wtri, so their
+    sharpnesses add. Raises ValueError as `rda_weights` does. Taught in: book/04.
     """
+    check_weights(weight_map, beta, "none", bounds, scale)
     h = rda_hardness(d_pos, d_neg)
-    return beta * h * (1 - h) / d_neg
+    per_h, mapped = 1.0, h
+    if scale == "minmax":
+        span = h.amax(1, keepdim=True) - h.amin(1, keepdim=True)
+        per_h = torch.where(span > 0, 1 / span, 0.0)  # equal hardness: equal weights
+        mapped = torch.where(span > 0, (h - h.amin(1, keepdim=True)) * per_h, 0.5)
+    if weight_map == "interval":
+        w_min, w_max = bounds
+        slope = (w_max - w_min) / map_hardness(mapped, "interval", bounds=bounds)
+    else:
+        slope = {"exp": beta, "power": beta / mapped, "linear": 1 / mapped}[weight_map]
+    return slope * per_h * h * (1 - h) / d_neg
 
 
 def info_nce_sharpness(d_neg: Tensor, temperature: float = 0.07) -> Tensor:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from dphr_lab.losses.calls import accepts_metric_learning_call
 from dphr_lab.losses.closed_form import check_chunk_size, closed_form_loss
 from dphr_lab.losses.distances import check_pairs, pairwise_distance
 from dphr_lab.losses.margins import check_form
@@ -38,11 +37,10 @@ class TripletLoss(nn.Module):
         self.chunk_size, self.across_processes = chunk_size, across_processes
         self._settings = TermSettings(alpha, form, margin)
 
-    @accepts_metric_learning_call
     def forward(self, z_query: Tensor, z_gallery: Tensor, places: Tensor | None = None) -> Tensor:
         """Scalar loss of B aligned rows, (B, D) each; places (B,) masks rows of the same place."""
         pairs = check_pairs(z_query, z_gallery, places, self.across_processes)
-        # the same number as `terms` gives, without B x B arrays for autograd
+        # L_tri as `plain_form.both_terms` and `terms` write it; the same number, faster:
         return closed_form_loss(pairs, self._settings, chunk_size=self.chunk_size)
 
     @torch.no_grad()

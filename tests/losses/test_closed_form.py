@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-import torch.nn.functional as F
 
 from dphr_lab.losses import (
     DPHRLoss,
@@ -14,23 +13,17 @@ from dphr_lab.losses import (
     rda_weights,
     soft_margin_triplet,
 )
+from tests.helpers import losses
+from tests.helpers.losses import value_and_gradient
 
 
-def batch(rows, dim=16, dtype=torch.float64, seed=0):
-    draw = torch.Generator().manual_seed(seed)
-    z_query = F.normalize(torch.randn(rows, dim, generator=draw, dtype=torch.float64), dim=1)
-    noise = torch.randn(rows, dim, generator=draw, dtype=torch.float64) / dim**0.5
-    return z_query.to(dtype), F.normalize(z_query + noise, dim=1).to(dtype)
+def batch(rows, dim=16, dtype=torch.float64):
+    """As far from its positive as wide embeddings are: noise of the query's own length."""
+    return losses.batch(rows, dim, dtype=dtype, noise=dim**-0.5)
 
 
 def labels(rows):
     return torch.arange(rows) * 7 % (rows // 2 + 1)  # most places once or twice, unsorted
-
-
-def value_and_gradient(function, *z, **places):
-    leaves = [each.detach().clone().requires_grad_() for each in z]
-    value = function(*leaves, **places)
-    return value.detach(), *torch.autograd.grad(value, leaves)
 
 
 def plain_dphr(z_query, z_gallery, negatives, lam, normalise="query"):
@@ -130,7 +123,9 @@ def test_inputs_are_left_alone():
 
 
 LOSSES = {
-    "dphr": lambda: DPHRLoss.sharp(),
+    "closest": lambda: DPHRLoss(progress_map="reciprocal", momentum=0.5),
+    "closest, the range of h": lambda: DPHRLoss(scale="minmax", window=1, momentum=0.5),
+    "sharp": lambda: DPHRLoss.sharp(),
     "triplet": lambda: TripletLoss(),
     "infonce": lambda: SymmetricInfoNCE(),
 }

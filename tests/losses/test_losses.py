@@ -1,5 +1,6 @@
 """The losses against slow loops in float64, closed forms, and their stated invariances."""
 
+import itertools
 import math
 import subprocess
 import sys
@@ -23,38 +24,14 @@ from dphr_lab.losses import (
     rda_weights,
     soft_margin_triplet,
 )
-
-PLACES = [3, 7, 3, 1, 9, 7]  # two places twice, two once
-
-
-def unit(rows, dim=4, seed=0, dtype=torch.float64, near=None):
-    """Unit rows by a seed; `near` another batch, so that positives are closer than negatives."""
-    z = torch.randn(rows, dim, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-    if near is not None:
-        z = near.double() + 0.5 * z
-    return F.normalize(z, dim=1).to(dtype)
-
-
-def batch(rows=6, dim=4, seed=0, dtype=torch.float64):
-    z_query = unit(rows, dim, seed, dtype)
-    return z_query, unit(rows, dim, seed + 1000, dtype, near=z_query)
+from dphr_lab.losses.rda import NORMALISATIONS, SCALES, WEIGHT_MAPS
+from tests.helpers import case
+from tests.helpers.losses import PLACES, assert_same, batch, value_and_gradient
 
 
 def by_angle(*degrees):
     angle = torch.tensor(degrees, dtype=torch.float64).deg2rad()
     return torch.stack([angle.cos(), angle.sin()], 1)
-
-
-def value_and_gradient(function, *z):
-    leaves = [each.detach().clone().requires_grad_() for each in z]
-    value = function(*leaves)
-    return value.detach(), torch.autograd.grad(value, leaves)
-
-
-def assert_same(one, other, tolerance=1e-11):
-    torch.testing.assert_close(one[0], other[0], rtol=tolerance, atol=tolerance)
-    for a, b in zip(one[1], other[1], strict=True):
-        torch.testing.assert_close(a, b, rtol=tolerance, atol=tolerance)
 
 
 # ---- the oracle: one triplet at a time ------------------------------------------------------
@@ -63,7 +40,8 @@ def assert_same(one, other, tolerance=1e-11):
 def slow_dphr(z_query, z_gallery, places=None, lam=1.0, **settings):
     """L_tri + lam L_wtri by a double loop; reads like method: no matrix, no shared work."""
     s = dict(alpha=10.0, form="soft_margin", margin=0.3, weight_map="exp", beta=16.0)
-    s |= dict(normalise="query", detach=True, ratio="own") | settings
+    s |= dict(w_min=0.5, w_max=1.5, scale="none", normalise="query", detach=True, ratio="own")
+    s |= settings
     rows = len(z_query)
     places = list(range(rows)) if places is None else places
 
@@ -74,7 +52,7 @@ def slow_dphr(z_query, z_gallery, places=None, lam=1.0, **settings):
     for anchors, others in ((z_query, z_gallery), (z_gallery, z_query)):
         d_pos = [d(anchors[i], others[i]) for i in range(rows)]
         compared = d_pos if s["ratio"] == "own" else [sum(d_pos) / rows] * rows
-        plain, weight = {}, {}
+        plain, hardness, weight = {}, {}, {}
         for i in range(rows):
             for k in range(rows):
                 if places[i] == places[k]:
@@ -85,13 +63,19 @@ def slow_dphr(z_query, z_gallery, places=None, lam=1.0, **settings):
                 else:
                     plain[i, k] = (s["margin"] + d_pos[i] - d_neg).clamp_min(0)
                 h = compared[i] / (compared[i] + d_neg)
-                h = h.detach() if s["detach"] else h
-                weight[i, k] = {
-                    "exp": torch.exp(s["beta"] * (h - 0.5)),
-                    "power": (2 * h) ** s["beta"],
-                    "linear": h,
-                    None: torch.ones_like(h),
-                }[s["weight_map"]]
+                hardness[i, k] = h.detach() if s["detach"] else h
+        for i, k in hardness:
+            h = hardness[i, k]
+            if s["scale"] == "minmax":
+                own = [hardness[j] for j in hardness if j[0] == i]
+                h = (h - min(own)) / (max(own) - min(own))
+            weight[i, k] = {
+                "interval": s["w_min"] + (s["w_max"] - s["w_min"]) * h,
+                "exp": torch.exp(s["beta"] * (h - 0.5)),
+                "power": (2 * h) ** s["beta"],
+                "linear": h,
+                None: torch.ones_like(h),
+            }[s["weight_map"]]
         queries = sorted({i for i, _ in plain})
         mean = {i: [weight[j] for j in weight if j[0] == i] for i in queries}
         mean = {i: sum(w) / len(w) for i, w in mean.items()}
@@ -106,6 +90,7 @@ def slow_dphr(z_query, z_gallery, places=None, lam=1.0, **settings):
     return total / 2
 
 
+CLOSEST = dict(weight_map="interval", normalise="none")
 VARIANTS = [
     dict(),
     dict(weight_map=None),
@@ -122,6 +107,14 @@ VARIANTS = [
     dict(detach=False),
     dict(detach=False, normalise="batch", weight_map="power", beta=2.0),
     dict(detach=False, ratio="batch_mean"),
+    CLOSEST,
+    dict(weight_map="interval", w_min=0.0, w_max=2.0),
+    CLOSEST | dict(scale="minmax"),
+    CLOSEST | dict(scale="minmax", form="hinge"),
+    CLOSEST | dict(scale="minmax", w_min=1.0, w_max=4.0, normalise="batch", ratio="batch_mean"),
+    dict(scale="minmax", beta=8.0),
+    CLOSEST | dict(detach=False),
+    CLOSEST | dict(detach=False, scale="minmax"),
 ]
 
 
@@ -201,16 +194,16 @@ def frozen_form(weights, lam):
     return loss
 
 
-def test_detached_gradient_is_the_frozen_forms_and_that_passes_gradcheck():
+@pytest.mark.parametrize("options", [dict(), CLOSEST, CLOSEST | dict(scale="minmax")], ids=str)
+def test_detached_gradient_is_the_frozen_forms_and_that_passes_gradcheck(options):
     z = batch()
-    loss = DPHRLoss.sharp(signal="constant", lambda_max=0.625)
+    options = dict(signal="constant", lambda_max=0.625) | options
+    loss = DPHRLoss.sharp(**options)
     frozen = frozen_form(loss.terms(*z)["weights"], 0.625)
     assert_same(value_and_gradient(loss, *z), value_and_gradient(frozen, *z))
     assert gradcheck(frozen, [each.requires_grad_() for each in z])
-    attached = value_and_gradient(
-        DPHRLoss.sharp(signal="constant", lambda_max=0.625, detach=False), *z
-    )
-    assert (attached[1][0] - value_and_gradient(loss, *z)[1][0]).abs().max() > 1e-3
+    attached = value_and_gradient(DPHRLoss.sharp(**options | dict(detach=False)), *z)
+    assert (attached[1] - value_and_gradient(loss, *z)[1]).abs().max() > 1e-3
 
 
 # ---- distances, hardness, weights -----------------------------------------------------------
@@ -249,22 +242,24 @@ def test_hardness_is_logistic_in_the_log_ratio_and_free_of_scale(d_pos, d_neg, s
     torch.testing.assert_close(h, rda_hardness(scale * d_pos, scale * d_neg), rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("weight_map", ["exp", "power", "linear"])
-@pytest.mark.parametrize("normalise", ["query", "batch", "none"])
-def test_weights_grow_with_hardness_and_have_the_stated_mean(weight_map, normalise):
+def test_weights_grow_with_hardness_and_have_the_stated_mean():
     h = torch.rand(6, 6, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     labels = torch.tensor(PLACES)
     negatives = labels[:, None] != labels
-    w = rda_weights(h, negatives, weight_map, 4.0, normalise)
-    assert (w[~negatives] == 0).all() and (w[negatives] > 0).all()
-    row_means = w.sum(1) / negatives.sum(1)
-    if normalise == "query":
-        torch.testing.assert_close(row_means, torch.ones_like(row_means))
-    elif normalise == "batch":
-        assert row_means.mean().item() == pytest.approx(1)
-    for row, weights, mask in zip(h, w, negatives, strict=True):
-        order = row[mask].argsort()
-        assert (weights[mask][order].diff() > 0).all()
+    for weight_map, normalise, scale in itertools.product(WEIGHT_MAPS, NORMALISATIONS, SCALES):
+        with case(weight_map, normalise, scale):
+            w = rda_weights(h, negatives, weight_map, 4.0, normalise, scale=scale)
+            assert (w[~negatives] == 0).all() and (w[negatives] >= 0).all()
+            # scaled to its range, the least h is 0, and so may its weight be
+            assert scale == "minmax" or (w[negatives] > 0).all()
+            row_means = w.sum(1) / negatives.sum(1)
+            if normalise == "query":
+                torch.testing.assert_close(row_means, torch.ones_like(row_means))
+            elif normalise == "batch":
+                assert row_means.mean().item() == pytest.approx(1)
+            for row, weights, mask in zip(h, w, negatives, strict=True):
+                order = row[mask].argsort()
+                assert (weights[mask][order].diff() > 0).all()
 
 
 def test_equal_hardness_gives_equal_weights_whatever_it_is():
@@ -278,13 +273,14 @@ def test_equal_hardness_gives_equal_weights_whatever_it_is():
 # ---- algebra of the loss --------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("weight_map", ["exp", "power", None])
-@pytest.mark.parametrize("normalise", ["query", "batch", "none"])
-def test_beta_zero_with_lambda_one_is_twice_the_triplet_term(weight_map, normalise):
+def test_beta_zero_with_lambda_one_is_twice_the_triplet_term():
     z = batch()
-    loss = DPHRLoss.sharp(weight_map=weight_map, beta=0.0, normalise=normalise, signal="constant")
     twice = value_and_gradient(lambda *z: 2 * TripletLoss()(*z), *z)
-    assert_same(value_and_gradient(loss, *z), twice)
+    for weight_map, normalise in itertools.product(("exp", "power", None), NORMALISATIONS):
+        with case(weight_map, normalise):
+            options = dict(weight_map=weight_map, normalise=normalise)
+            loss = DPHRLoss.sharp(beta=0.0, signal="constant", **options)
+            assert_same(value_and_gradient(loss, *z), twice)
 
 
 @settings(max_examples=30, deadline=None)
@@ -301,7 +297,7 @@ def test_order_of_places_and_rotation_do_not_matter(loss):
     z_query, z_gallery = batch()
     labels = torch.tensor(PLACES)
     order = torch.tensor([4, 0, 5, 1, 3, 2])
-    turn = torch.linalg.qr(unit(4, seed=5))[0]
+    turn = torch.linalg.qr(batch(4, seed=5)[0])[0]
     value = loss(z_query, z_gallery, labels)
     for other in (
         loss(z_query[order], z_gallery[order], labels[order]),
@@ -520,9 +516,15 @@ LOSSES = {
     ),
     "dphr attached": lambda: DPHRLoss.sharp(signal="constant", detach=False),
     "dphr rescaled": lambda: DPHRLoss.sharp(rescale=True),
+    "closest": lambda: DPHRLoss(progress_map="exp"),
+    "closest minmax": lambda: DPHRLoss(scale="minmax", signal="constant"),
+    "closest hinge": lambda: DPHRLoss(form="hinge", progress_map="exp", momentum=0.0),
+    "closest attached": lambda: DPHRLoss(signal="constant", detach=False),
+    "minmax attached": lambda: DPHRLoss(scale="minmax", signal="constant", detach=False),
     "dphr base": lambda: DPHRLoss.sharp(signal="triplet", base=SymmetricInfoNCE()),
     "infonce": lambda: SymmetricInfoNCE(),
 }
+HALF = (torch.float16, torch.bfloat16)
 DEGENERATE = {
     "all identical": lambda: (by_angle(0, 0, 0), by_angle(0, 0, 0)),
     "B = 2": lambda: (by_angle(0, 90), by_angle(10, 80)),
@@ -532,28 +534,29 @@ DEGENERATE = {
 }
 
 
-@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16, torch.bfloat16])
-@pytest.mark.parametrize("case", DEGENERATE)
 @pytest.mark.parametrize("name", LOSSES)
-def test_degenerate_batches_stay_finite(name, case, dtype):
-    z = [each.to(dtype) for each in DEGENERATE[case]()]
-    value, gradients = value_and_gradient(LOSSES[name](), *z)
-    assert value.isfinite() and value.dtype != torch.float16 and value.dtype != torch.bfloat16
-    assert all(g.isfinite().all() and g.dtype == dtype for g in gradients)
+def test_degenerate_batches_stay_finite(name):
+    for kind, dtype in itertools.product(DEGENERATE, (*HALF, torch.float32, torch.float64)):
+        with case(kind, dtype):
+            z = [each.to(dtype) for each in DEGENERATE[kind]()]
+            value, *gradients = value_and_gradient(LOSSES[name](), *z)
+            assert value.isfinite() and value.dtype not in HALF
+            assert all(g.isfinite().all() and g.dtype == dtype for g in gradients)
 
 
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 @pytest.mark.parametrize("name", LOSSES)
-def test_half_precision_and_autocast_agree_with_float32_on_the_same_vectors(name, dtype):
-    half = [each.to(dtype) for each in batch(16, 8)]
-    exact = [F.normalize(each.float(), dim=1) for each in half]
-    expected = LOSSES[name]()(*exact)
-    torch.testing.assert_close(LOSSES[name]()(*half), expected)
-    expected = value_and_gradient(LOSSES[name](), *exact)
-    leaves = [each.clone().requires_grad_() for each in exact]
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        value = LOSSES[name]()(*leaves)  # backward is for outside of autocast, says torch
-    assert_same((value.detach(), torch.autograd.grad(value, leaves)), expected, 1e-6)
+def test_half_precision_and_autocast_agree_with_float32_on_the_same_vectors(name):
+    for dtype in HALF:
+        with case(dtype):
+            half = [each.to(dtype) for each in batch(16, 8)]
+            exact = [F.normalize(each.float(), dim=1) for each in half]
+            expected = LOSSES[name]()(*exact)
+            torch.testing.assert_close(LOSSES[name]()(*half), expected)
+            expected = value_and_gradient(LOSSES[name](), *exact)
+            leaves = [each.clone().requires_grad_() for each in exact]
+            with torch.autocast("cpu", dtype=torch.bfloat16):
+                value = LOSSES[name]()(*leaves)  # backward is for outside of autocast, says torch
+            assert_same((value.detach(), *torch.autograd.grad(value, leaves)), expected, 1e-6)
 
 
 @settings(max_examples=25, deadline=None)
@@ -567,7 +570,7 @@ def test_half_precision_and_autocast_agree_with_float32_on_the_same_vectors(name
 def test_any_batch_is_finite(name, rows, dim, seed, labelled):
     z = batch(rows, dim, seed, torch.float32)
     places = torch.arange(rows) // 2 if labelled and rows > 2 else None
-    value, gradients = value_and_gradient(lambda *z: LOSSES[name]()(*z, places), *z)
+    value, *gradients = value_and_gradient(LOSSES[name](), *z, places=places)
     assert value.isfinite() and all(g.isfinite().all() for g in gradients)
 
 

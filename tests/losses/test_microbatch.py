@@ -100,6 +100,18 @@ def test_gradients_are_those_of_the_plain_step(convnext, images, micro_batch):
     assert difference(gradients(convnext), expected) < 1e-5
 
 
+def test_the_state_of_the_loss_moves_once_a_step(convnext, images):
+    """Whatever the micro-batches: the loss is taken once, of all rows."""
+    (plain, whole), (cut, loss) = (pair_loss(progress_map="exp", window=3) for _ in range(2))
+    whole(convnext(images)).backward()
+    expected = gradients(convnext)
+    backward(convnext, images, 4, loss)
+    assert cut.progressive.steps == 1 and cut.progressive.value() > 0
+    for name, value in plain.state_dict().items():
+        torch.testing.assert_close(cut.state_dict()[name], value)
+    assert difference(gradients(convnext), expected) < 1e-5
+
+
 def test_gradients_add_up_and_reach_the_losses_own_parameters(convnext, images):
     module, loss = pair_loss(SymmetricInfoNCE)
     loss(convnext(images)).backward()

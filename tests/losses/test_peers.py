@@ -1,5 +1,6 @@
 """The losses DPHR is compared with: slow loops, closed forms, pytorch-metric-learning."""
 
+import itertools
 import math
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from torch.autograd import gradcheck
 
 from dphr_lab.losses import (
+    AsMetricLearning,
     DPHRLoss,
     HERLikeLoss,
     MetricLearningLoss,
@@ -21,30 +23,13 @@ from dphr_lab.losses import (
     info_nce_sharpness,
     rda_hardness,
     rda_sharpness,
+    rda_weights,
     soft_margin_sharpness,
     soft_margin_triplet,
 )
-
-PLACES = [3, 7, 3, 1, 9, 7]
-
-
-def batch(rows=6, dim=4, seed=0, dtype=torch.float64):
-    draw = torch.Generator().manual_seed(seed)
-    z_query = F.normalize(torch.randn(rows, dim, generator=draw, dtype=torch.float64), dim=1)
-    noise = 0.5 * torch.randn(rows, dim, generator=draw, dtype=torch.float64)
-    return z_query.to(dtype), F.normalize(z_query + noise, dim=1).to(dtype)
-
-
-def value_and_gradient(function, *z, **keywords):
-    leaves = [each.detach().clone().requires_grad_() for each in z]
-    value = function(*leaves, **keywords)
-    return value.detach(), *torch.autograd.grad(value, leaves)
-
-
-def assert_same(one, other, tolerance=1e-11):
-    for a, b in zip(one, other, strict=True):
-        torch.testing.assert_close(a, b, rtol=tolerance, atol=tolerance)
-
+from dphr_lab.losses.rda import SCALES, WEIGHT_MAPS
+from tests.helpers import case
+from tests.helpers.losses import PLACES, assert_same, batch, value_and_gradient
 
 # ---- slow loops -----------------------------------------------------------------------------
 
@@ -157,15 +142,16 @@ def test_any_batch_is_finite_and_order_and_rotation_do_not_matter(name, rows, di
     torch.testing.assert_close(loss(*(x[order] @ turn for x in z)), value)
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
 @pytest.mark.parametrize("name", CASES)
-def test_degenerate_batches_stay_finite(name, dtype):
-    same = F.normalize(torch.ones(3, 2), dim=1).to(dtype)
-    for z in ((same, same), (same, -same), (same[:2], same[:2])):
-        value, *gradients = value_and_gradient(CASES[name][0](), *z)
-        assert value.isfinite() and all(g.isfinite().all() for g in gradients)
-    with pytest.raises(ValueError, match="same place"):
-        CASES[name][0]()(same, same, torch.zeros(3))
+def test_degenerate_batches_stay_finite(name):
+    for dtype in (torch.float32, torch.float16, torch.bfloat16):
+        with case(dtype):
+            same = F.normalize(torch.ones(3, 2), dim=1).to(dtype)
+            for z in ((same, same), (same, -same), (same[:2], same[:2])):
+                value, *gradients = value_and_gradient(CASES[name][0](), *z)
+                assert value.isfinite() and all(g.isfinite().all() for g in gradients)
+            with pytest.raises(ValueError, match="same place"):
+                CASES[name][0]()(same, same, torch.zeros(3))
 
 
 # ---- algebra --------------------------------------------------------------------------------
@@ -227,6 +213,28 @@ def test_sharpness_is_the_log_derivative_of_the_weight(d_pos, d_neg, steepness):
     torch.testing.assert_close(rda_sharpness(d_pos, d_neg, steepness), fall(log_rda), **near)
     log_info_nce = (1 - d_neg**2 / 2) / (1 / steepness)
     torch.testing.assert_close(info_nce_sharpness(d_neg, 1 / steepness), fall(log_info_nce), **near)
+
+
+def test_sharpness_of_every_map_is_the_log_derivative_of_its_weight():
+    """Of one negative among five that stay; finite differences of `rda_weights`."""
+    draw = torch.Generator().manual_seed(0)
+    d_pos = torch.rand(4, generator=draw, dtype=torch.float64) + 0.2
+    d_neg = torch.rand(4, 6, generator=draw, dtype=torch.float64) + 0.4
+    inner = d_neg.argsort(1)[:, 2:3]  # neither the nearest nor the farthest: the range stays
+    step = torch.zeros_like(d_neg).scatter_(1, inner, 1e-6)
+    for weight_map, scale in itertools.product(WEIGHT_MAPS, SCALES):
+        with case(weight_map, scale):
+            options = dict(bounds=(0.25, 2.0), scale=scale)
+            ahead, behind = (
+                rda_weights(rda_hardness(d_pos, d), None, weight_map, 3.0, **options).log()
+                for d in (d_neg + step, d_neg - step)
+            )
+            expected = ((behind - ahead) / 2e-6).gather(1, inner)
+            got = rda_sharpness(d_pos, d_neg, 3.0, weight_map, **options).gather(1, inner)
+            torch.testing.assert_close(got, expected, rtol=1e-6, atol=1e-8)
+            assert (got > 0).all()
+    equal = rda_sharpness(d_pos, torch.ones(4, 3).double(), 3.0, "interval", scale="minmax")
+    assert (equal == 0).all()
 
 
 def test_effective_number_of_negatives():
@@ -295,18 +303,21 @@ ALL = {
 def test_pytorch_metric_learnings_call(name):
     z_query, z_gallery = batch()
     loss = ALL[name]()
+    called = AsMetricLearning(loss)
     labels = torch.tensor([30, 7, 12, 1, 9, 8])
     expected = loss(z_query, z_gallery, labels)
-    assert torch.equal(loss(z_query, labels, ref_emb=z_gallery, ref_labels=labels), expected)
+    assert torch.equal(called(z_query, labels, ref_emb=z_gallery, ref_labels=labels), expected)
     order = torch.tensor([5, 2, 0, 1, 4, 3])
-    shuffled = loss(z_query, labels, ref_emb=z_gallery[order], ref_labels=labels[order])
+    shuffled = called(z_query, labels, ref_emb=z_gallery[order], ref_labels=labels[order])
     torch.testing.assert_close(shuffled, expected)
     with pytest.raises(ValueError, match=r"labels .* differ"):
-        loss(z_query, labels, ref_emb=z_gallery, ref_labels=labels + 1)
-    with pytest.raises(ValueError, match="ref_labels"):
-        loss(z_query, labels, ref_emb=z_gallery)
+        called(z_query, labels, ref_emb=z_gallery, ref_labels=labels + 1)
+    with pytest.raises(ValueError, match="ref_labels is None"):
+        called(z_query, labels, ref_emb=z_gallery)
+    with pytest.raises(ValueError, match="ref_emb is None"):
+        called(z_query, labels)
     with pytest.raises(ValueError, match="mined tuples are not taken"):
-        loss(z_query, labels, (labels,) * 3, ref_emb=z_gallery, ref_labels=labels)
+        called(z_query, labels, (labels,) * 3, ref_emb=z_gallery, ref_labels=labels)
 
 
 def test_the_broken_ratio_compares_with_the_batch_mean():

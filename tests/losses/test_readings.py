@@ -224,6 +224,23 @@ def test_a_loss_that_is_not_finite_does_not_enter_the_window():
     assert weight.losses.isfinite().all()
 
 
+def test_a_loss_that_is_not_finite_counts_as_the_mean_before_it():
+    """Also while the window is filling."""
+    weight = ProgressiveWeight(window=100, momentum=0.0, progress_map="exp")
+    for loss, mean in ((3.0, 3.0), (1.0, 2.0), (math.nan, 2.0), (math.inf, 2.0), (7.0, 3.0)):
+        weight.update(loss, rows=None)
+        assert weight.loss_average().item() == pytest.approx(mean)
+        assert weight.value().item() == pytest.approx(math.exp(-mean))
+
+
+def test_a_loss_of_zero_from_the_start_is_no_progress():
+    for losses in ((0.0, 0.0, 0.0, 0.0), (math.nan, math.nan, 1.0, 2.0)):
+        weight = ProgressiveWeight(window=2, momentum=0.0)
+        for loss in losses:
+            weight.update(loss, rows=None)
+            assert weight.value() == 0
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
 @pytest.mark.parametrize("scale", ["none", "minmax"])
 def test_no_nan_where_distances_are_equal(dtype, scale):

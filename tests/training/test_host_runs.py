@@ -22,7 +22,7 @@ from dphr_lab.training.objectives import make_encoder, make_loss
 from dphr_lab.training.optimiser import parameter_groups
 from dphr_lab.training.run import Run
 from tests.helpers import ROOT
-from tests.helpers.training import assert_same_run, begun, trained
+from tests.helpers.training import after_step, assert_same_run, begun, trained
 
 pytestmark = pytest.mark.slow
 
@@ -185,21 +185,16 @@ CUT = [
 
 
 @pytest.mark.parametrize(("host", "values"), CUT)
-def test_a_host_goes_on_bit_exactly(host, values, towns, tmp_path, monkeypatch):
+def test_a_host_goes_on_bit_exactly(host, values, towns, tmp_path):
     options = settings(host, steps=7, **values)
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     training.fit(options, towns, whole, progress=False)
-    step = Run._one_step
 
-    def stop_at_5(run, batch):
-        if run.step == 4:
-            raise KeyboardInterrupt
-        return step(run, batch)
+    def break_off():
+        raise KeyboardInterrupt("in a step that no checkpoint holds yet")
 
-    monkeypatch.setattr(Run, "_one_step", stop_at_5)
-    with pytest.raises(KeyboardInterrupt):
+    with after_step(5, break_off), pytest.raises(KeyboardInterrupt):
         training.fit(options, towns, cut, progress=False)
-    monkeypatch.undo()
     training.fit(options, towns, cut, resume=True, progress=False)
     assert_same_run(whole, cut)
     stored = json.loads((cut / "encoder.json").read_text())
