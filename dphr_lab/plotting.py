@@ -63,7 +63,7 @@ def save(figure, path: Path | str, dpi: int = 120, **options) -> None:
 
 
 def run_styles(names: Iterable[str]) -> dict[str, tuple]:
-    """Name -> (colour, line style, marker) of some runs: a loss has its own of `RUN_STYLES`.
+    """Name -> (colour, line style, marker) of runs, in their order: a loss has its own.
 
     A loss is known by its arm's name or by what texts call it, such as "infonce" or "InfoNCE".
     Names that begin with "untrained" are grey. Raises ValueError for more names than styles.
@@ -80,7 +80,8 @@ def run_styles(names: Iterable[str]) -> dict[str, tuple]:
         )
     styles = {name: RUN_STYLES[arm] for name, arm in known.items()}
     styles |= dict(zip(others, left, strict=False))
-    return styles | dict(zip(untrained, cycle(UNTRAINED_STYLES), strict=False))
+    styles |= dict(zip(untrained, cycle(UNTRAINED_STYLES), strict=False))
+    return {name: styles[name] for name in names}
 
 
 def _arm(name: str) -> str:

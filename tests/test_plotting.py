@@ -108,7 +108,9 @@ def test_curves_skip_what_was_not_measured(figure):
 
 
 def test_a_loss_looks_the_same_in_every_figure():
-    shown = run_styles(["untrained", "mine", "$L_{tri}$", "sharp DPHR", "InfoNCE"])
+    names = ["untrained", "mine", "$L_{tri}$", "sharp DPHR", "InfoNCE"]
+    shown = run_styles(names)
+    assert list(shown) == names
     for name, arm in (("$L_{tri}$", "triplet"), ("sharp DPHR", "sharp"), ("InfoNCE", "infonce")):
         assert shown[name] == run_styles([arm])[arm] == RUN_STYLES[arm]
     assert len(set(map(str, shown.values()))) == len(shown)  # no run takes a loss's own style

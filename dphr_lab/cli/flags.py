@@ -226,7 +226,7 @@ def flag(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
-def pair(text: str) -> tuple[str, Any]:
+def name_and_value(text: str) -> tuple[str, Any]:
     """NAME=VALUE, the value as JSON where it is JSON, else as text."""
     name, equals, value = text.partition("=")
     if not equals or not name:

@@ -96,4 +96,4 @@ def _summary(found) -> None:
         return
     radii = {0.5: [a.radius_50_m for a in known], 0.9: [a.radius_90_m for a in known]}
     flights = [a.path.parent.name for a in known]
-    print(position_report([a.error_m for a in known], flights, radii, draws=2000))
+    print(position_report([a.error_m for a in known], flights, radii, resamples=2000))

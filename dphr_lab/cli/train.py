@@ -15,9 +15,9 @@ from dphr_lab.cli.flags import (
     check_out,
     command,
     flag,
+    name_and_value,
     open_data,
     or_wrong_usage,
-    pair,
     plain_type,
     print_reports,
 )
@@ -86,7 +86,12 @@ def add_settings_flags(parser) -> None:
                 read = _or_none(kind) if optional else kind
                 value = {"type": read, "metavar": METAVARS[kind], "help": text}
             group.add_argument(flag(option.name), default=argparse.SUPPRESS, **value)
-    named = {"nargs": "+", "type": pair, "metavar": "NAME=VALUE", "default": argparse.SUPPRESS}
+    named = {
+        "nargs": "+",
+        "type": name_and_value,
+        "metavar": "NAME=VALUE",
+        "default": argparse.SUPPRESS,
+    }
     group.add_argument("--host-options", help="keywords of the host's class", **named)
     group.add_argument("--loss-options", help="keywords of the loss's class", **named)
     which = group.add_mutually_exclusive_group()

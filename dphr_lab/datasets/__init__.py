@@ -4,11 +4,11 @@ from dphr_lab._images import read_image
 from dphr_lab.datasets.augment import (
     NO_AUGMENTATION,
     Augmentation,
-    Draws,
-    ViewDraws,
+    SampledAugmentation,
+    SampledView,
     adjust_colour,
     apply,
-    draw,
+    sample_augmentation,
 )
 from dphr_lab.datasets.batches import Batch, BatchReader, PairBatches, plan_batches
 from dphr_lab.datasets.dataset import CrossViewDataset
@@ -33,7 +33,7 @@ __all__ = [
     "Batch",
     "BatchReader",
     "CrossViewDataset",
-    "Draws",
+    "SampledAugmentation",
     "FileImages",
     "FolderPairs",
     "ImageSet",
@@ -46,10 +46,10 @@ __all__ = [
     "University1652",
     "UnlabelledImages",
     "VerifyReport",
-    "ViewDraws",
+    "SampledView",
     "adjust_colour",
     "apply",
-    "draw",
+    "sample_augmentation",
     "find_layout",
     "open_dataset",
     "plan_batches",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from dphr_lab.datasets.augment import Augmentation, apply, draw
+from dphr_lab.datasets.augment import Augmentation, apply, sample_augmentation
 from dphr_lab.datasets.pairs import PairSet
 from dphr_lab.datasets.seeds import generator
 
@@ -251,10 +251,10 @@ class BatchReader:
         pairs, px = self.pairs, self.image_px
         drone = pairs.drone.read(pairs.pairs[of_drone, 0], px)
         satellite = pairs.satellite.read(pairs.pairs[of_satellite, 1], px)
-        drone_draws = draw(self.augmentation, self.seed, epoch, of_drone)
+        drone_draws = sample_augmentation(self.augmentation, self.seed, epoch, of_drone)
         satellite_draws = drone_draws
         if rows.ndim == 2:
-            satellite_draws = draw(self.augmentation, self.seed, epoch, of_satellite)
+            satellite_draws = sample_augmentation(self.augmentation, self.seed, epoch, of_satellite)
         return Batch(
             apply(drone, drone_draws.drone),
             apply(satellite, satellite_draws.satellite),

@@ -9,6 +9,7 @@ from dphr_lab.probe.psychometric import Fit, Threshold, fit_curve, threshold
 from dphr_lab.probe.stimuli import Stimuli
 from dphr_lab.results.environment import describe
 from dphr_lab.retrieval import SELECTED_ON_TEST
+from dphr_lab.retrieval.intervals import resampled_counts, share_intervals
 
 TIE = 1e-6  # cosine similarities nearer than this are equal: float32, and other batches, move less
 ALL_KINDS = "all kinds"
@@ -144,7 +145,7 @@ def probe_embeddings(
     right = choices(z_drone, z_satellite, stimuli)
     blind = _blind(z_drone, z_satellite, stimuli)
     places, doses = len(stimuli.drone), stimuli.settings.doses_m2
-    weights = _resampled(places, resamples, bootstrap_seed)
+    drawn = resampled_counts(places, resamples, bootstrap_seed)
     counted = {}
     for kind in (None, *range(len(stimuli.settings.kinds))):
         asked = (stimuli.kinds == kind) if kind is not None else np.ones(len(right), bool)
@@ -152,12 +153,12 @@ def probe_embeddings(
         cells = [asked & (stimuli.doses_m2 == dose) for dose in doses]
         cells = [cell for cell in cells if cell.any()]  # a dose that no place took has no point
         if cells:
-            counted[label] = _count(cells, right, blind, weights, stimuli)
+            counted[label] = _count(cells, right, blind, drawn, stimuli)
     if ALL_KINDS not in counted:
         raise ValueError("stimuli hold no trial above dose 0: ask for other doses or more places")
     nothing = stimuli.doses_m2 == 0
     won, met = _by_place(right, [nothing], stimuli)
-    share, low, high = _shares(won, met, weights)
+    share, low, high = _shares(won, met, drawn)
     return ProbeReport(
         name=name,
         curves=counted,
@@ -195,10 +196,9 @@ def compare(
     won, met = np.nansum(gain, 1), np.isfinite(gain).sum(1)
     if not met.sum():
         raise ValueError(f"kind {kind!r}, doses_m2 {doses_m2}: the reports have no such trial")
-    weights = _resampled(first.places, resamples, bootstrap_seed)
-    spread = (weights @ won) / np.maximum(weights @ met, 1)
-    low, high = np.quantile(spread, (0.025, 0.975))
-    return tuple(round(100 * float(value), 2) for value in (won.sum() / met.sum(), low, high))
+    drawn = resampled_counts(first.places, resamples, bootstrap_seed)
+    columns = share_intervals(won[:, None], met[:, None], drawn)
+    return tuple(round(100 * float(column[0]), 2) for column in columns)
 
 
 def choices(z_drone, z_satellite, stimuli: Stimuli) -> np.ndarray:
@@ -232,9 +232,9 @@ def _right(margin: np.ndarray, answers: np.ndarray) -> np.ndarray:
     return np.where(np.abs(margin) <= TIE, 0.5, margin > 0)
 
 
-def _count(cells, right, blind, weights, stimuli: Stimuli) -> Curve:
+def _count(cells, right, blind, drawn, stimuli: Stimuli) -> Curve:
     won, met = _by_place(right, cells, stimuli)
-    correct, low, high = _shares(won, met, weights)
+    correct, low, high = _shares(won, met, drawn)
     areas = np.array([np.exp(np.log(stimuli.areas_m2[cell]).mean()) for cell in cells])
     counts = won.sum(0), met.sum(0)
     return Curve(
@@ -246,7 +246,7 @@ def _count(cells, right, blind, weights, stimuli: Stimuli) -> Curve:
         high=high,
         blind=tuple(round(100 * float(blind[cell].mean()), 2) for cell in cells),
         fit=fit_curve(areas, *counts),
-        threshold=threshold(areas, *counts, weights @ won, weights @ met),
+        threshold=threshold(areas, *counts, drawn @ won, drawn @ met),
     )
 
 
@@ -268,17 +268,9 @@ def _by_place(right, cells, stimuli: Stimuli) -> tuple[np.ndarray, np.ndarray]:
     return np.stack(sums[0], 1), np.stack(sums[1], 1)
 
 
-def _resampled(places: int, resamples: int, seed: int) -> np.ndarray:
-    """How often each place is in each resample, (resamples, places)."""
-    rng = np.random.default_rng(seed)
-    return rng.multinomial(places, np.full(places, 1 / places), size=resamples)
-
-
-def _shares(won, met, weights) -> tuple[tuple, tuple, tuple]:
+def _shares(won, met, drawn) -> tuple[tuple, tuple, tuple]:
     """Percent correct of each cell with its 95 % interval over resampled places."""
-    with np.errstate(invalid="ignore"):  # a resample may miss a rare cell: it says nothing of it
-        spread = (weights @ won) / (weights @ met)
-    columns = won.sum(0) / met.sum(0), *np.nanquantile(spread, (0.025, 0.975), axis=0)
+    columns = share_intervals(won, met, drawn)
     return tuple(tuple((100 * column).round(2).tolist()) for column in columns)
 
 

@@ -24,10 +24,10 @@ from dphr_lab.scenes import (
     Scene,
     apply_change,
     decode,
-    draw_conditions,
     make_change,
     make_layout,
     photograph,
+    sample_conditions,
     university_orbit,
     vary,
 )
@@ -191,7 +191,7 @@ def probe_scene(settings: StimulusSettings, place: int) -> Scene:
     rng = generator(settings, 0, place)
     for kind in sorted({_pool(kind) for kind in settings.kinds if kind in WHOLE_OBJECTS}):
         for dose_m2 in settings.doses_m2:
-            if draw_change(scene, kind, dose_m2, rng) is None:
+            if sample_change(scene, kind, dose_m2, rng) is None:
                 scene = _add_object(scene, kind, dose_m2, rng)
     return scene
 
@@ -200,10 +200,14 @@ def probe_days(settings: StimulusSettings, place: int) -> tuple[Pose, Conditions
     """Where the drone stood, its day, and the day of every satellite image of a place."""
     rng = generator(settings, 2, place)
     pose = university_orbit(24)[int(rng.integers(24))]
-    return pose, *(draw_conditions(rng, view, settings.weather) for view in ("drone", "satellite"))
+    return pose, *(
+        sample_conditions(rng, view, settings.weather) for view in ("drone", "satellite")
+    )
 
 
-def draw_change(scene: Scene, kind: str, dose_m2: float, rng: np.random.Generator) -> Change | None:
+def sample_change(
+    scene: Scene, kind: str, dose_m2: float, rng: np.random.Generator
+) -> Change | None:
     """Draw a change of a kind whose area is within `NEAR_DOSE` of the dose, None if there is none.
 
     The object is any of the central ones that can take it; sheds and squares made for the probe
@@ -285,7 +289,7 @@ def _trials(settings: StimulusSettings, scene: Scene, place: int) -> list:
         for dose_m2 in (0.0, *settings.doses_m2):
             # a generator for each: a trial does not depend on what else was asked for
             rng = generator(settings, 1, place, CHANGE_KINDS.index(name), round(100 * dose_m2))
-            change = draw_change(scene, name, dose_m2, rng)
+            change = sample_change(scene, name, dose_m2, rng)
             if change is not None:
                 found.append((kind, dose_m2, change))
     return found

@@ -73,7 +73,7 @@ class Scores:
             ]
             lines += [
                 f"{MEASURES[name]:12}{i.estimate:+7.2f} ({i.low:+.2f} to {i.high:+.2f}) "
-                f"{100 * i.above_0:5.1f} %"
+                f"{100 * i.share_above_0:5.1f} %"
                 for name, i in found.items()
             ]
             parts.append("\n".join(lines))

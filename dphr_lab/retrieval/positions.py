@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from dphr_lab.retrieval.intervals import DRAWS, LEVEL, Interval, bootstrap
+from dphr_lab.retrieval.intervals import LEVEL, RESAMPLES, Interval, bootstrap
 
 EARTH_RADIUS_M = 6_378_137.0  # of the haversine in the public code of DenseUAV
 THRESHOLDS_M = (5, 10, 25, 50, 100)
@@ -94,7 +94,7 @@ def covered(errors_m, radii_m) -> np.ndarray:
 
 
 def median_interval(
-    values, groups, draws: int = DRAWS, seed: int = 0, level: float = LEVEL
+    values, groups, resamples: int = RESAMPLES, seed: int = 0, level: float = LEVEL
 ) -> Interval:
     """The median of `values` (Q,) and its percentile interval, whole groups being drawn again.
 
@@ -111,8 +111,8 @@ def median_interval(
     order = np.argsort(values)
     values, group = values[order], group[order]
     rng = np.random.default_rng(seed)
-    medians = np.empty(draws)
-    for i in range(draws):  # a value counts as often as its group was drawn
+    medians = np.empty(resamples)
+    for i in range(resamples):  # a value counts as often as its group was drawn
         times = np.bincount(rng.integers(len(names), size=len(names)), minlength=len(names))
         weight = np.cumsum(times[group])
         half = weight[-1] / 2
@@ -122,7 +122,7 @@ def median_interval(
     low, high = np.quantile(medians, [(1 - level) / 2, (1 + level) / 2])
     above = float(np.mean(medians > 0) + np.mean(medians == 0) / 2)
     estimate = float(np.median(values))
-    return Interval(estimate, float(low), float(high), above, len(names), level, draws, seed)
+    return Interval(estimate, float(low), float(high), above, len(names), level, resamples, seed)
 
 
 @dataclass(frozen=True)
@@ -186,7 +186,7 @@ def position_report(
     group_kind: str = "flight",
     thresholds_m: Sequence[float] = THRESHOLDS_M,
     more: dict[str, float] | None = None,
-    draws: int = DRAWS,
+    resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> PositionReport:
     """The report of errors (Q,) in metres; `groups` (Q,) are the flights or map cells.
@@ -206,7 +206,7 @@ def position_report(
     def interval(values):
         if count < 2:
             return None
-        return bootstrap(100.0 * values, groups, draws=draws, seed=seed)
+        return bootstrap(100.0 * values, groups, resamples=resamples, seed=seed)
 
     near = {m: errors <= m for m in thresholds_m}
     inside = {share: covered(errors, radii) for share, radii in (radii_m or {}).items()}
@@ -216,7 +216,7 @@ def position_report(
         group_kind=group_kind,
         median_m=float(np.median(errors)),
         mean_m=float(errors.mean()),
-        median_interval=None if count < 2 else median_interval(errors, groups, draws, seed),
+        median_interval=None if count < 2 else median_interval(errors, groups, resamples, seed),
         within={m: 100 * float(hit.mean()) for m, hit in near.items()},
         within_intervals={m: interval(hit) for m, hit in near.items()},
         coverage={share: 100 * float(hit.mean()) for share, hit in inside.items()},

@@ -82,7 +82,7 @@ def altitude_matrix(
     write_json(out / "matrix.json", matrix)
     with replace_when_done(out / "matrix.md") as aside:
         aside.write_text(tables(matrix) + "\n", encoding="utf-8")
-    draw(matrix, out / "matrix.png")
+    draw_matrix(matrix, out / "matrix.png")
     return matrix
 
 
@@ -147,18 +147,18 @@ def tables(matrix: Mapping[str, Any]) -> str:
     return "\n\n".join(blocks)
 
 
-def draw(matrix: Mapping[str, Any], path: Path | str) -> None:
+def draw_matrix(matrix: Mapping[str, Any], path: Path | str) -> None:
     """Draw R@1 of both directions into a file; its suffix is the format."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 4), layout="constrained")
     if matrix["settings"].get("select") == "test":
         figure.suptitle(SELECTED_ON_TEST, fontsize=9)
-    draw_on(figure.subplots(1, len(DIRECTIONS)), matrix)
+    draw_matrix_on(figure.subplots(1, len(DIRECTIONS)), matrix)
     save(figure, path)
 
 
-def draw_on(axes, matrix: Mapping[str, Any], measure: str = "r_at_1") -> None:
+def draw_matrix_on(axes, matrix: Mapping[str, Any], measure: str = "r_at_1") -> None:
     """A heat map a direction on two axes, in one range of shades."""
     heights = [f"{h} m" for h in matrix["heights_m"]]
     found = {direction: values(matrix, direction, measure) for direction in DIRECTIONS}

@@ -81,9 +81,9 @@ def test_the_median_is_drawn_over_flights():
     groups = np.repeat(np.arange(8), 25)
     level = rng.normal(50, 20, 8)[groups]  # flights differ, their photographs hardly
     values = level + rng.normal(0, 1, 200)
-    found = median_interval(values, groups, draws=500)
+    found = median_interval(values, groups, resamples=500)
     assert found.estimate == np.median(values) and found.groups == 8
-    as_images = median_interval(values, np.arange(200), draws=500)
+    as_images = median_interval(values, np.arange(200), resamples=500)
     assert found.high - found.low > 1.5 * (as_images.high - as_images.low)
     assert found.low <= found.estimate <= found.high
 
@@ -91,7 +91,7 @@ def test_the_median_is_drawn_over_flights():
 def test_every_draw_of_the_median_is_a_median():
     rng = np.random.default_rng(2)
     values, groups = rng.normal(size=31), rng.integers(0, 5, 31)
-    found = median_interval(values, groups, draws=1, seed=3)
+    found = median_interval(values, groups, resamples=1, seed=3)
     times = np.bincount(np.random.default_rng(3).integers(5, size=5), minlength=5)
     again = np.median(np.repeat(values, times[groups]))
     assert found.low == pytest.approx(again)
@@ -100,7 +100,7 @@ def test_every_draw_of_the_median_is_a_median():
 def test_report():
     errors = [4.0, 8.0, 30.0, 200.0]
     radii = {0.5: [10.0] * 4, 0.9: [50.0, 50.0, 50.0, 250.0]}
-    report = position_report(errors, ["a", "a", "b", "b"], radii, draws=200)
+    report = position_report(errors, ["a", "a", "b", "b"], radii, resamples=200)
     assert report.median_m == 19 and report.mean_m == 60.5
     assert report.within == {5: 25.0, 10: 50.0, 25: 50.0, 50: 75.0, 100: 75.0}
     assert report.coverage == {0.5: 50.0, 0.9: 100.0}

@@ -13,7 +13,7 @@ import numpy as np
 
 from dphr_lab._files import replace_folder_when_done, write_json
 from dphr_lab.scenes.camera_image import decode, photograph
-from dphr_lab.scenes.conditions import Conditions, draw_conditions, vary
+from dphr_lab.scenes.conditions import Conditions, sample_conditions, vary
 from dphr_lab.scenes.continuous.exif import PhotoTags, with_tags
 from dphr_lab.scenes.continuous.routes import FOV_DEG, Route, Station, make_routes
 from dphr_lab.scenes.continuous.town import Town, make_town
@@ -71,7 +71,7 @@ def frame_of(settings: TownSettings) -> Frame:
 def day_of(settings: TownSettings, number: int) -> Conditions:
     """The day of flight `number` (from 1), or the satellite's: 0 the map's year, -1 later."""
     rng = np.random.default_rng([settings.seed, 74, number + 1])
-    return draw_conditions(rng, "drone" if number > 0 else "satellite", settings.weather)
+    return sample_conditions(rng, "drone" if number > 0 else "satellite", settings.weather)
 
 
 def render_cell(settings: TownSettings, year: int, column: int, row: int) -> np.ndarray:

@@ -6,7 +6,7 @@ from functools import cached_property, lru_cache
 import numpy as np
 
 from dphr_lab.scenes.cameras import Pose
-from dphr_lab.scenes.conditions import Conditions, draw_conditions
+from dphr_lab.scenes.conditions import Conditions, sample_conditions
 from dphr_lab.scenes.photos.edits import Edit, apply_edit, make_twins
 from dphr_lab.scenes.photos.tiles import (
     Encode,
@@ -85,7 +85,7 @@ class PhotoPlace:
         """
         stream = ("drone", "satellite").index(view)
         rng = generator(self.settings.seed, "conditions", self.id, stream)
-        day, fair = draw_conditions(rng, view, self.settings.weather), Conditions()
+        day, fair = sample_conditions(rng, view, self.settings.weather), Conditions()
         return replace(
             day,
             season=fair.season,
