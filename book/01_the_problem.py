@@ -44,9 +44,9 @@ from IPython.display import Markdown
 from dphr_lab import scenes
 from dphr_lab.datasets import TwinTowns
 from dphr_lab.models import Encoder, embed
-from dphr_lab.plotting import PALETTE, retrieval_strips, similarity_histogram
+from dphr_lab.plotting import PALETTE, picture_row, retrieval_strips, similarity_histogram
 from dphr_lab.retrieval import bootstrap, evaluate, paired_bootstrap, query_outcomes, rank
-from dphr_lab.teaching import compare_guess
+from dphr_lab.teaching import compare_guess, right_and_twins
 
 plt.rcParams.update({"figure.dpi": 110, "font.size": 10, "figure.constrained_layout.use": True})
 
@@ -68,10 +68,8 @@ drone = scenes.render_drone(place.scene, pose, 256, days["drone"], rng)
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Two square pictures of one rendered neighbourhood. Left, the satellite image: roofs, roads and trees seen straight down. Right, the drone view: the same roads run obliquely, the buildings show their walls, and far things are smaller."}}
 figure, axes = plt.subplots(1, 2, figsize=(5.8, 3.1))
-for axis, view, image in zip(axes, days, (satellite, drone), strict=True):
-    axis.imshow(image)
-    axis.set(title=view, xticks=[], yticks=[])
-    day = days[view]
+picture_row(axes, {"satellite": satellite, "drone": drone}, frame=True)
+for view, day in days.items():
     sun = f"{day.sun_azimuth_deg:.0f}°, {day.sun_elevation_deg:.0f}° high"
     print(f"{view:9s} {day.season}, sun at {sun}")
 assert not np.array_equal(satellite, drone)
@@ -332,8 +330,7 @@ assert 35 < full.family_r_at_1 < 62
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Three rows of pictures. Each begins with a drone query and continues with its first three satellite answers, framed and scored: solid green with a tick if right, dash-dotted orange if a twin, dashed red with a cross if another place. In the first row the right place comes first, in the second a twin, in the third an unrelated place."}}
 order, scores = rank(z_query, z_gallery, k=3)
-right = gallery.places[order] == queries.places[:, None]  # (Q, k)
-twins = (gallery.families[order] == queries.families[:, None]) & ~right
+right, twins = right_and_twins(queries, gallery, order)  # (Q, k)
 kinds = {"right first": right[:, 0], "a twin first": twins[:, 0]}
 kinds["a stranger first"] = ~(right | twins)[:, 0]
 rows = [int(np.flatnonzero(found)[4]) for found in kinds.values()]
@@ -352,12 +349,9 @@ assert twins[:, 0].mean() > right[:, 0].mean()
 # The same for all pairs of a query and a gallery picture:
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Histogram of cosine similarities in three groups. Positives and twins cover the same range with nearly the same median; other places lie lower, with a wide overlap."}}
-similarity = z_query @ z_gallery.T
-same_place = torch.from_numpy(queries.places[:, None] == gallery.places)
-same_family = torch.from_numpy(queries.families[:, None] == gallery.families)
-groups = [
-    similarity[mask].numpy() for mask in (same_place, ~same_family, same_family & ~same_place)
-]
+similarity = (z_query @ z_gallery.T).numpy()
+same, twin = right_and_twins(queries, gallery)  # (Q, G)
+groups = [similarity[mask] for mask in (same, ~same & ~twin, twin)]
 
 figure, axis = plt.subplots(figsize=(5.2, 3.4))
 similarity_histogram(axis, *groups)
@@ -452,7 +446,7 @@ for name, r in {"before": full, "centred": report}.items():
 now = query_outcomes(centred[0], places[0], centred[1], places[1]).top1.numpy()
 hits = [100 * (gallery.families[top] == queries.families) for top in (now, first)]
 gain = paired_bootstrap(*hits, queries.families)
-print(f"family R@1, centred minus before: {gain}, {gain.above_0:.0%} of draws above 0")
+print(f"family R@1, centred minus before: {gain}, {gain.share_above_0:.0%} of draws above 0")
 assert np.isclose(gain.estimate, report.family_r_at_1 - full.family_r_at_1)
 assert gain.low < 0 < gain.high and abs(report.twin_choice - 50) < 12
 # If one moves, it is finding the family: but over 20 families the interval of that holds zero. The

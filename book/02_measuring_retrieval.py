@@ -300,7 +300,7 @@ def bootstrap_scratch(values, places, draws, seed):
 
 
 by_hand = bootstrap_scratch(100 * hits, query.places, 2000, seed=0)
-interval = bootstrap(100 * hits, query.places, draws=2000, seed=0)
+interval = bootstrap(100 * hits, query.places, resamples=2000, seed=0)
 assert np.allclose(by_hand, (interval.low, interval.high))
 
 # %% [markdown]
@@ -315,7 +315,7 @@ made = {"places": [], "pictures": []}
 for seed in range(400):
     rate = rng.beta(0.9 * 3, 0.1 * 3, 80)  # of each place; mean 0.9
     hit = rng.random(len(label)) < rate[label]
-    i = bootstrap(100 * hit, label, draws=1000, seed=seed)
+    i = bootstrap(100 * hit, label, resamples=1000, seed=seed)
     made["places"].append((i.low, i.high))
     again = rng.binomial(4000, hit.mean(), 1000) / 4000  # pictures drawn again
     made["pictures"].append(np.quantile(100 * again, [0.025, 0.975]))
@@ -392,7 +392,7 @@ with tempfile.TemporaryDirectory() as folder:
     plain = write(Path(folder), "plain", (z_query, z_gallery))
     compared = evaluate_files(flipped, plain, ["full"])
 for name, difference in compared.differences["full"].items():
-    print(f"{name:14}{difference}  above 0: {difference.above_0:.1%}")
+    print(f"{name:14}{difference}  above 0: {difference.share_above_0:.1%}")
 gain = compared.differences["full"]["r_at_1"]
 compare_guess(guess, gain.estimate, " points")
 of_twins = compared.differences["full"]["twin_choice"]
@@ -443,7 +443,7 @@ for axis, together in zip(axes, (0.5, 0.1), strict=True):
         for x, shared in enumerate(shares):
             pair = simulated_pair(shared, together, alike, np.random.default_rng(x))
             (one, other), label = pair
-            i = paired_bootstrap(100.0 * other, 100.0 * one, label, draws=4000)
+            i = paired_bootstrap(100.0 * other, 100.0 * one, label, resamples=4000)
             at, error = x + alike / 3 - 0.15, [[i.estimate - i.low], [i.high - i.estimate]]
             axis.errorbar(at, i.estimate, error, **style)[2][0].set_linestyle(line)
             holds[together, alike, shared] = i.low <= 0 <= i.high
@@ -586,17 +586,17 @@ assert np.isclose(100 * report.hit(3).double().mean(), recall)
 print(f"R@3 {recall:.0f}, AP {ap:.1f}; left out: {recall / 0.8:.0f}, {ap / 0.8:.1f}")
 
 # %% [markdown]
-# **3. Modify.** Method P misses two of 80 queries, method Q only one of these two (concept question 3). Bootstrap their difference over the 80 places. What is the interval, what share of the draws lies above 0, and what does the package's `above_0`, which counts a draw at 0 as one half, say? Why is neither a probability that Q is better?
+# **3. Modify.** Method P misses two of 80 queries, method Q only one of these two (concept question 3). Bootstrap their difference over the 80 places. What is the interval, what share of the draws lies above 0, and what does the package's `share_above_0`, which counts a draw at 0 as one half, say? Why is neither a probability that Q is better?
 
 # %% tags=["hide-cell"]
 of_p, of_q = np.ones(80), np.ones(80)
 of_p[:2], of_q[0] = 0, 0
 i = paired_bootstrap(100 * of_q, 100 * of_p, np.arange(80))
-above = 2 * i.above_0 - 1  # no draw lies below 0: above_0 = above + (1 - above) / 2
-print(f"Q minus P {i}, draws above 0: {above:.0%}, above_0: {i.above_0:.0%}")
+above = 2 * i.share_above_0 - 1  # no draw lies below 0: share_above_0 = above + (1 - above) / 2
+print(f"Q minus P {i}, draws above 0: {above:.0%}, above_0: {i.share_above_0:.0%}")
 at_0 = (79 / 80) ** 80  # chance that a draw lacks the one deciding query, about 1/e
 assert i.low == 0 and np.isclose(above, 1 - at_0, atol=0.02)
-assert np.isclose(i.above_0, 1 - at_0 / 2, atol=0.01)
+assert np.isclose(i.share_above_0, 1 - at_0 / 2, atol=0.01)
 # The draws say how stable the sign is for these outcomes; a single query that
 # happened to go to P instead would turn all of it round.
 
@@ -622,7 +622,7 @@ def coverage(pictures, sets=200):
     for seed in range(sets):
         hit = rng.random(len(label)) < rng.beta(2.7, 0.3, 80)[label]
         for unit, groups in enumerate((label, np.arange(len(label)))):
-            i = bootstrap(100 * hit, groups, draws=300, seed=seed)
+            i = bootstrap(100 * hit, groups, resamples=300, seed=seed)
             held[unit] += i.low <= 90 <= i.high
     return held / sets
 

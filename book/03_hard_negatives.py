@@ -59,9 +59,10 @@ from dphr_lab.losses import (
     pairwise_distance,
 )
 from dphr_lab.models import Encoder, embed
-from dphr_lab.plotting import PALETTE
+from dphr_lab.plotting import PALETTE, picture_row
 from dphr_lab.scenes import PRESETS
 from dphr_lab.settings import TWIN_TOWNS_MINI
+from dphr_lab.studies.comparisons import over_seeds
 from dphr_lab.teaching import compare_guess, player
 
 plt.rcParams.update({"figure.dpi": 110, "font.size": 10, "figure.constrained_layout.use": True})
@@ -81,10 +82,7 @@ print(len(data.train), "training places;", len(gallery), "held-out places in 20 
 shown = {"drone": query.read([4 * 30], 64), "its place": gallery.read([30], 64)}
 shown |= {"a twin": gallery.read([31], 64), "a stranger": gallery.read([12], 64)}
 figure, axes = plt.subplots(1, 4, figsize=(8, 2.3))
-for axis, (title, picture) in zip(axes, shown.items(), strict=True):
-    axis.imshow(picture[0].permute(1, 2, 0))
-    axis.set_title(title)
-    axis.axis("off")
+picture_row(axes, {title: picture[0] for title, picture in shown.items()})
 assert query.places[4 * 30] == gallery.places[30] and gallery.families[30] == gallery.families[31]
 
 # %% [markdown]
@@ -491,7 +489,7 @@ stored = results.load("hard_negatives")
 
 
 def of_arm(arm, measure):
-    return np.array([stored["mini", arm, s]["report"]["D2S"][measure] for s in range(3)])
+    return over_seeds(stored, "mini", arm, measure)
 
 
 def at_the_end(arm, group):
@@ -616,16 +614,10 @@ assert len(snr) == 3
 guess = None  # points
 
 shift = results.load("twin_shift")
-
-
-def levels(world, arm, measure):
-    return np.array([shift[world, arm, s]["report"]["D2S"][measure] for s in range(3)])
-
-
 lost = {}
 for measure in ("r_at_1", "twin_choice"):
     for arm, name in {"triplet": "L_tri", "sharp_rda": "L_tri + RDA"}.items():
-        common, rare = (levels(world, arm, measure) for world in ("mini", "rare"))
+        common, rare = (over_seeds(shift, world, arm, measure) for world in ("mini", "rare"))
         lost[arm, measure] = common - rare
         by_seed = " ".join(f"{points:+5.1f}" for points in common - rare)
         print(
@@ -675,7 +667,7 @@ noisy = of_arm("beta_100_noise", "r_at_1").mean()
 Markdown(f"""
 * You **derived** the weights that losses have without being asked: L_tri went from {effective["L_tri", 0]:.0f} effective negatives of 59 to {effective["L_tri", 200]:.0f} within 200 steps, RDA's term from {effective["RDA term", 0]:.0f} to {effective["RDA term", 200]:.0f}; nearest negatives were twins for {is_twin[0]:.0%} of the queries at first and {is_twin[200]:.0%} at last.
 * You **predicted** collapse from the sign of a pull on the scale, and it came: hardest mining fell into one point within {collapsed} steps, and so did its smooth form without a hinge; beside L_tri equally sharp weights gave R@1 {sharp:.0f} % where L_tri alone gave {plain:.0f} %.
-* You **measured** a signal-to-noise ratio at step 0 of {snr[0]["L_tri"]:.1f} for L_tri, {snr[0]["L_tri + RDA"]:.1f} with static RDA and {snr[0]["hardest"]:.1f} for the hardest; and a tenth of wrong pairs took the sharp weights from {sharp:.0f} % to {noisy:.0f} %, while a training set in which twins are rare cost static RDA nothing that three seeds could show ({-lost["rda", "r_at_1"].mean():+.1f} points).
+* You **measured** a signal-to-noise ratio at step 0 of {snr[0]["L_tri"]:.1f} for L_tri, {snr[0]["L_tri + RDA"]:.1f} with static RDA and {snr[0]["hardest"]:.1f} for the hardest; and a tenth of wrong pairs took the sharp weights from {sharp:.0f} % to {noisy:.0f} %, while a training set in which twins are rare cost static RDA nothing that three seeds could show ({-lost["sharp_rda", "r_at_1"].mean():+.1f} points).
 """)
 
 # %% [markdown]

@@ -57,7 +57,7 @@ from dphr_lab.losses import (
 )
 from dphr_lab.models import Encoder, embed
 from dphr_lab.plotting import PALETTE, arms_over_seeds
-from dphr_lab.studies.comparisons import paired, values
+from dphr_lab.studies.comparisons import over_seeds, paired
 from dphr_lab.teaching import compare_guess, player
 
 plt.rcParams.update({"figure.dpi": 110, "font.size": 10, "figure.constrained_layout.use": True})
@@ -475,7 +475,7 @@ print(difference)
 # %% tags=["hide-input"]
 print("study rda       R@1    d+  stranger")
 for arm in ("triplet", "sharp_rda", "broken", "sharp_rda_batch", "broken_batch", "sharp_rda_b64"):
-    level = np.mean(list(values(stored["rda"], "mini", arm).values()))
+    level = over_seeds(stored["rda"], "mini", arm).mean()
     curves = [run["curves"] for (_, name, _), run in stored["rda"].items() if name == arm]
     ends = [np.mean([c[f"val_d_{k}"][-1] for c in curves]) for k in kinds]
     print(f"{arm:13} {level:5.1f} {ends[0]:5.2f} {ends[2]:9.2f}")

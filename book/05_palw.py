@@ -55,7 +55,8 @@ from dphr_lab.losses import (
     batch_progress,
     pairwise_distance,
 )
-from dphr_lab.plotting import PALETTE
+from dphr_lab.plotting import PALETTE, moving_average
+from dphr_lab.studies.comparisons import over_seeds
 from dphr_lab.teaching import compare_guess, player
 
 torch.set_num_threads(1)  # the networks below are tiny
@@ -163,7 +164,7 @@ STYLES = {"triplet": (RED, ":"), "recall": (BLUE, "-"), "similarity": (ORANGE, "
 STYLES["step"] = (BLACK, "-.")
 figure, (above, below) = plt.subplots(2, 1, figsize=(5.6, 6.2), sharey=True)
 for name in ("triplet", "recall", "similarity"):
-    smooth = np.convolve(columns[name], np.ones(15) / 15, "valid")
+    smooth = moving_average(columns[name], 15)
     above.plot(smooth, color=STYLES[name][0], linestyle=STYLES[name][1], label=name)
 above.plot(np.arange(500) / 500, color=BLACK, linestyle="-.", label="step")
 above.set(title="vectors: signals of one run, mean of 15 steps", ylabel="signal", ylim=(0, 1.02))
@@ -410,8 +411,7 @@ main = results.load("main")  # 800 steps in Twin Towns
 
 def r_at_1_of(study, arm, seeds=SEEDS):
     """R@1, drone → satellite, of the stored runs of an arm."""
-    reports = [study["mini", arm, seed]["report"]["D2S"] for seed in seeds]
-    return np.array([report["r_at_1"] for report in reports])
+    return over_seeds(study, "mini", arm, seeds=seeds)
 
 
 in_towns = r_at_1_of(main, "sharp_palw", range(5)) - r_at_1_of(main, "triplet", range(5))
@@ -469,7 +469,7 @@ axes[1].set_xlabel("step")
 accidents = {"learning rate × 60 for 20 steps": jump, "harder data: families of twins": harder}
 for axis, (name, seen) in zip(axes, accidents.items(), strict=True):
     for key, (colour, line) in {"batch": ("0.6", "-"), "probe": (BLACK, "-.")}.items():
-        smooth = np.convolve(seen[key], np.ones(10) / 10, "valid")
+        smooth = moving_average(seen[key], 10)
         axis.plot(np.arange(9, 500), smooth, line, color=colour, label=f"recall of the {key}")
     axis.plot(seen["λ"], color=BLUE, linewidth=2, label="λ, m = 0.99")
     quick = average_scratch(seen["batch"], 0.9)

@@ -53,6 +53,7 @@ from dphr_lab.losses import DPHRLoss, TripletLoss
 from dphr_lab.models import Encoder, embed
 from dphr_lab.plotting import (
     arms_over_seeds,
+    picture_row,
     retrieval_strips,
     similarity_histogram,
     training_curves,
@@ -60,8 +61,8 @@ from dphr_lab.plotting import (
 from dphr_lab.retrieval import query_outcomes, rank
 from dphr_lab.scenes import PRESETS
 from dphr_lab.settings import TWIN_TOWNS_MINI
-from dphr_lab.studies.comparisons import against, paired, values
-from dphr_lab.teaching import compare_guess
+from dphr_lab.studies.comparisons import against, over_seeds, paired
+from dphr_lab.teaching import compare_guess, right_and_twins
 from dphr_lab.training import fit
 
 torch.set_num_threads(2)
@@ -89,10 +90,8 @@ members = np.flatnonzero(gallery.families == family)
 shown = np.flatnonzero(query.places == gallery.places[members[1]])[3]
 pictures = [query.read([shown], 64), *(gallery.read([i], 64) for i in members)]
 figure, axes = plt.subplots(1, 4, figsize=(8, 2.3))
-for axis, picture, title in zip(axes, pictures, ["drone", "A", "B", "C"], strict=True):
-    axis.imshow(picture[0].permute(1, 2, 0))
-    axis.set_title(title)
-    axis.axis("off")
+titles = ["drone", "A", "B", "C"]
+picture_row(axes, {t: picture[0] for t, picture in zip(titles, pictures, strict=True)})
 assert len(members) == 3 and gallery.places[members[1]] == query.places[shown]
 
 # %% [markdown]
@@ -189,18 +188,8 @@ stored = results.load("main")
 runs = {"sharp DPHR, now": live["curves"]}
 runs |= {name: stored["mini", name, 0]["curves"] for name in ("triplet", "infonce")}
 
-
-def smooth(curve, width=25):
-    """Mean over `width` steps."""
-    return {
-        name: np.convolve(curve[name], np.ones(width) / width, "valid")
-        for name in ("step", "loss", "lambda", "recall")
-        if name in curve
-    }
-
-
 figure, axes = plt.subplots(3, 1, figsize=(5.4, 7.2), sharex=True)
-training_curves(axes, {name: smooth(curve) for name, curve in runs.items()})
+training_curves(axes, runs, width=25)
 axes[0].set_yscale("log")
 for axis in axes[:2]:
     axis.set_xlabel("")
@@ -249,8 +238,7 @@ print("learned minus untrained: more than 25 points of R@1, both ways")
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Four rows of small pictures: a drone query and its six best satellite images with their scores. The first answer of each row is wrong, a twin or a place of another family; the right place, framed in solid green, stands further right or is not among the six."}}
 z_query, z_gallery = embed(encoder, query), embed(encoder, gallery)
 order, scores = rank(z_query, z_gallery, 6)
-right = gallery.places[order] == query.places[:, None]
-twins = (gallery.families[order] == query.families[:, None]) & ~right
+right, twins = right_and_twins(query, gallery, order)
 wrong = np.flatnonzero(~right[:, 0])[:: len(right) // 10][:4]
 strips = np.stack([gallery.read(order[i], 64).numpy() for i in wrong])
 figure = plt.figure(figsize=(6.8, 4.4), layout="none")
@@ -285,8 +273,7 @@ print(f"{mistakes.sum()} of {len(first)} queries wrong; {are_twins.sum()} by a t
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Three overlapping histograms of cosine similarity. Pairs of different families spread widely at low values; twins lie far to the right, and positives overlap with the twins almost wholly, a little further right."}}
 similarity = (z_query @ z_gallery.T).numpy()
-same = query.places[:, None] == gallery.places
-related = (query.families[:, None] == gallery.families) & ~same
+same, related = right_and_twins(query, gallery)
 figure, axis = plt.subplots(figsize=(6.5, 3.2))
 similarity_histogram(axis, similarity[same], similarity[~same & ~related], similarity[related])
 groups = (similarity[same], similarity[related], similarity[~same & ~related])
@@ -363,7 +350,7 @@ arms = ("untrained", "triplet", "sharp_palw", "infonce", "broken_ratio", "sharp_
 
 def column(arm, measure, direction="D2S"):
     """A measure of the stored runs of an arm, (seeds,)."""
-    return np.array(list(values(stored, "mini", arm, measure, direction).values()))
+    return over_seeds(stored, "mini", arm, measure, direction)
 
 
 measures = ("r_at_1", "r_at_5", "ap", "family_r_at_1", "twin_choice", "twin_mistakes")

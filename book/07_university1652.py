@@ -46,11 +46,17 @@ from dphr_lab import scenes
 from dphr_lab.datasets import open_dataset, plan_batches, verify
 from dphr_lab.localization import evaluate_modes
 from dphr_lab.models import Encoder, embed
-from dphr_lab.plotting import PALETTE, retrieval_strips, training_curves
+from dphr_lab.plotting import (
+    PALETTE,
+    moving_average,
+    picture_row,
+    retrieval_strips,
+    training_curves,
+)
 from dphr_lab.retrieval import query_outcomes, rank
 from dphr_lab.settings.protocol import PUBLISHED
 from dphr_lab.settings.recipes import RECIPES
-from dphr_lab.teaching import compare_guess, public_data
+from dphr_lab.teaching import compare_guess, public_data, right_and_twins
 from dphr_lab.training import fit
 
 torch.set_num_threads(2)
@@ -84,12 +90,8 @@ pictures = [
     *query.read(shown, 128),
 ]
 figure, axes = plt.subplots(2, 3, figsize=(6, 4.2))
-for axis, picture, title in zip(
-    axes.flat, pictures, ["satellite", *(f"drone, image {1 + i}" for i in shown)], strict=True
-):
-    axis.imshow(picture.permute(1, 2, 0))
-    axis.set_title(title)
-    axis.axis("off")
+titles = ["satellite", *(f"drone, image {1 + i}" for i in shown)]
+picture_row(axes, dict(zip(titles, pictures, strict=True)))
 
 # %% [markdown]
 # What to see: one satellite image, north up, and a flight around the place. In the real set the satellite images are photographs, but the "drone" images are **renders** of Google Earth's 3-D models along a simulated flight. No drone flew, and no season passed between two images of a place. SUES-200 ({doc}`08_sues200`) was flown.
@@ -187,16 +189,12 @@ print(f"{result['wall_s']:.0f} s of training, {result['images_per_s']:.0f} image
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Three panels, one below the other, against the training step: the loss falls, lambda rises from zero and recall within the batch rises."}}
 curves = result["curves"]
-width = 10
-smooth = {
-    name: np.convolve(curves[name], np.ones(width) / width, "valid")
-    for name in ("step", "loss", "lambda", "recall")
-}
 figure, axes = plt.subplots(3, 1, figsize=(5.4, 6), sharex=True)
-training_curves(axes, {"this run": smooth})
+training_curves(axes, {"this run": curves}, width=10)
 for axis in axes[:2]:
     axis.set_xlabel("")
-assert smooth["recall"][-1] > smooth["recall"][0] + 0.1
+recall = moving_average(curves["recall"], 10)
+assert recall[-1] > recall[0] + 0.1
 
 # %% [markdown]
 # What to see (means over ten steps): the recall within the batch rises, $\lambda^t$ follows it at a distance, and the loss falls although $\lambda^t$ makes it larger. Had the curve of the loss been all you looked at, part of its shape would have been the schedule's.
@@ -253,7 +251,7 @@ z_query, z_gallery = embed(encoder, query), embed(encoder, gallery)
 order, scores = rank(z_query, z_gallery, 6)
 right = gallery.places[order] == query.places[:, None]
 known = query.families is not None
-twins = (gallery.families[order] == query.families[:, None]) & ~right if known else None
+twins = right_and_twins(query, gallery, order)[1] if known else None
 wrong = np.flatnonzero(~right[:, 0])
 some = wrong[:: max(1, len(wrong) // 4)][:4]
 strips = np.stack([gallery.read(order[i], 64).numpy() for i in some])

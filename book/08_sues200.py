@@ -48,10 +48,10 @@ from dphr_lab.datasets.preparation import prepare
 from dphr_lab.datasets.same_ground import SameGround
 from dphr_lab.localization import evaluate_images
 from dphr_lab.models import Encoder
-from dphr_lab.plotting import PALETTE
+from dphr_lab.plotting import PALETTE, picture_row
 from dphr_lab.settings.protocol import PUBLISHED
 from dphr_lab.settings.recipes import RECIPES
-from dphr_lab.studies.altitudes import altitude_matrix, draw_on, same_ground, stored, values
+from dphr_lab.studies.altitudes import altitude_matrix, draw_matrix_on, same_ground, stored, values
 from dphr_lab.teaching import compare_guess, public_data
 from dphr_lab.training import fit
 
@@ -88,11 +88,7 @@ pictures = {"satellite": gallery.read(np.flatnonzero(at), 128)[0]}
 for height_m, query in queries.items():
     pictures[f"{height_m} m"] = query.read(np.flatnonzero(query.places == place)[:1], 128)[0]
 figure, axes = plt.subplots(2, 3, figsize=(6, 4.2))
-for axis, (title, picture) in zip(axes.flat, pictures.items(), strict=False):
-    axis.imshow(picture.permute(1, 2, 0))
-    axis.set_title(title)
-for axis in axes.flat:
-    axis.axis("off")
+picture_row(axes, pictures)
 assert list(pictures) == ["satellite", "150 m", "200 m", "250 m", "300 m"]
 
 # %% [markdown]
@@ -203,7 +199,7 @@ compare_guess(guess, d2s[0, -1], " %")
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Two four by four tables of shades with a number in each cell, drone to satellite and satellite to drone; rows are heights trained at, columns heights tested at. Cells far from the framed diagonal are lighter, the column of 200 metres is dark in all rows and that of 300 metres light."}}
 figure, axes = plt.subplots(2, 1, figsize=(4.6, 8))
-draw_on(axes, matrix)
+draw_matrix_on(axes, matrix)
 
 # %% [markdown]
 # What to see, on Twin Towns: the framed diagonal does not stand out as the convention would have it. Read down the columns. At 200 m *every* model is at its best, drone → satellite, the one trained at 300 m included; 300 m is the hardest on average, and hard for the model trained there. What a model is asked matters more than what it was trained on: 200 m is the height whose images show about the ground of the satellite image. Where rows do differ is the right-hand column: the 150 m model falls the furthest.
@@ -238,12 +234,8 @@ assert torch.equal(picture, whole[:, :, 32:96, 32:96])
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Three pictures of one place from the same side: from 150 metres; from 300 metres, with twice the ground in view; and the middle half of the latter, which shows nearly the same ground as the first."}}
 row = np.flatnonzero(queries[300].places == place)[0]
 figure, axes = plt.subplots(1, 3, figsize=(7, 2.6))
-for axis, images, title in zip(
-    axes, (queries[150], queries[300], cut), ("150 m", "300 m", "300 m, middle half"), strict=True
-):
-    axis.imshow(images.read([row], 64)[0].permute(1, 2, 0))
-    axis.set_title(title)
-    axis.axis("off")
+shown = {"150 m": queries[150], "300 m": queries[300], "300 m, middle half": cut}
+picture_row(axes, {title: images.read([row], 64)[0] for title, images in shown.items()})
 
 # %% [markdown]
 # What to see: left and right show nearly the same ground at the same scale. Not quite the same: from twice as far the far edge is not so much smaller than the near one, and walls lean less. (Each image has its own small error of pose, too.)

@@ -47,12 +47,13 @@ from scipy import special, stats
 
 from dphr_lab.datasets import TwinTowns
 from dphr_lab.models import Encoder, embed
-from dphr_lab.plotting import PALETTE, arms_over_seeds
+from dphr_lab.plotting import PALETTE, arms_over_seeds, run_styles
+from dphr_lab.results.tables import markdown_table
 from dphr_lab.scenes import PRESETS
 from dphr_lab.settings import TWIN_TOWNS_MINI
 from dphr_lab.studies import comparisons, tuning
 from dphr_lab.studies.study import complete_runs, read_study
-from dphr_lab.teaching import compare_guess
+from dphr_lab.teaching import compare_guess, right_and_twins
 from dphr_lab.training import fit
 
 plt.rcParams.update({"figure.dpi": 110, "font.size": 10, "figure.constrained_layout.use": True})
@@ -76,7 +77,7 @@ NAMES = {
     "circle": "circle",
 }
 budget = complete_runs("budget")
-level = {arm: list(comparisons.values(budget, "mini", arm).values()) for arm in NAMES}
+level = {arm: comparisons.over_seeds(budget, "mini", arm) for arm in NAMES}
 by_level = sorted(NAMES, key=lambda arm: -mean(level[arm]))
 figure, axis = plt.subplots(figsize=(6.4, 3.8))
 arms_over_seeds(axis, {NAMES[arm]: level[arm] for arm in by_level})
@@ -206,14 +207,14 @@ WAYS = ("D2S", "S2D")
 found = {("triplet", way): gains(budget, "mini", "triplet", [*NAMES][1:], way) for way in WAYS}
 
 # %% tags=["hide-input"]
-lines = ["| loss | R@1 D2S | less L_tri, D2S | less L_tri, S2D |", "|---" * 4 + "|"]
+rows = []
 for arm in by_level:
     cells = [row_of(found["triplet", way][arm]) if arm != "triplet" else "" for way in WAYS]
     spread_of = f"{mean(level[arm]):.1f} ± {stdev(level[arm]):.1f}"
-    lines.append(f"| {NAMES[arm]} | {spread_of} | " + " | ".join(cells) + " |")
-lines += ["", "Level: mean ± standard deviation over seeds. Differences: mean ± 95 % half-width, p "
-          "after Holm over nine arms in brackets; bold below 0.05."]  # fmt: skip
-Markdown("\n".join(lines))
+    rows.append((NAMES[arm], spread_of, *cells))
+heads = ("loss", "R@1 D2S", "less L_tri, D2S", "less L_tri, S2D")
+Markdown(f"{markdown_table(heads, rows)}\n\nLevel: mean ± standard deviation over seeds. Differences: "
+         "mean ± 95 % half-width, p after Holm over nine arms in brackets; bold below 0.05.")  # fmt: skip
 
 
 # %% tags=["hide-input"]
@@ -326,18 +327,18 @@ print(*alike, sep="\n")
 assert alike[0].verdict.startswith("equivalent")
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Two panels against the steps of training. Left, mean R@1 of L_tri, InfoNCE, RDA and sharp DPHR: all rise with length. Right, RDA and sharp DPHR less InfoNCE with 95 per cent intervals; a dotted line marks zero. The numbers are printed above."}}
-tones = {"triplet": ("0.4", ":"), "infonce": (PALETTE["orange"], "-."),
-         "sharp_rda": (PALETTE["vermilion"], "--"), "sharp": (PALETTE["blue"], "-")}  # fmt: skip
+styles = run_styles(("triplet", "infonce", "sharp_rda", "sharp"))
 figure, (left, right) = plt.subplots(1, 2, figsize=(7.6, 3.1))
 at = list(by_length)
-for arm, (tone, line) in tones.items():
-    means = [mean(comparisons.values(runs, "mini", arm).values()) for runs in by_length.values()]
-    left.plot(at, means, "o", linestyle=line, color=tone, label=NAMES[arm])
+for arm, (tone, line, mark) in styles.items():
+    means = [comparisons.over_seeds(runs, "mini", arm).mean() for runs in by_length.values()]
+    left.plot(at, means, mark, linestyle=line, color=tone, label=NAMES[arm])
 for arm, aside in (("sharp_rda", -12), ("sharp", 12)):
+    tone, line, mark = styles[arm]
     intervals = [leads[steps, "infonce", "D2S"][arm].interval for steps in at]
     right.errorbar(np.array(at) + aside, [i.mean for i in intervals],
-                   [i.half_width for i in intervals], fmt="o", capsize=3, linestyle=tones[arm][1],
-                   color=tones[arm][0], label=NAMES[arm])  # fmt: skip
+                   [i.half_width for i in intervals], fmt=mark, capsize=3, linestyle=line,
+                   color=tone, label=NAMES[arm])  # fmt: skip
 right.axhline(0, color="0.5", linestyle=":")
 left.set(xlabel="steps", ylabel="R@1, drone → satellite (%)", xticks=at)
 right.set(xlabel="steps", ylabel="R@1 less that of InfoNCE, points", xticks=at)
@@ -415,22 +416,21 @@ by_world = {(world, way): gains(twins, world, "triplet", weighed, way)
             for way in WAYS for world in worlds}  # fmt: skip
 
 # %% tags=["hide-input"]
-lines = ["| twins in | $L_{tri}$ | " + " | ".join(NAMES[arm] for arm in weighed) + " |"]
-lines += ["|---" * 6 + "|"]
+rows = []
 for (world, way), found_there in by_world.items():
-    base = mean(comparisons.values(twins, world, "triplet", direction=way).values())
+    base = comparisons.over_seeds(twins, world, "triplet", direction=way).mean()
     cells = [row_of(difference) for difference in found_there.values()]
-    lines.append(f"| {worlds[world]}, {way} | {base:.1f} | " + " | ".join(cells) + " |")
-lines += ["", f"R@1: L_tri's level, and the others less it; {len({s for *_, s in twins})} seeds, "
-          "p after Holm over four arms."]  # fmt: skip
-Markdown("\n".join(lines))
+    rows.append((f"{worlds[world]}, {way}", f"{base:.1f}", *cells))
+heads = ("twins in", "$L_{tri}$", *(NAMES[arm] for arm in weighed))
+Markdown(f"{markdown_table(heads, rows)}\n\nR@1: L_tri's level, and the others less it; "
+         f"{len({s for *_, s in twins})} seeds, p after Holm over four arms.")  # fmt: skip
 
 
 # %% tags=["hide-input"]
 def growth(arm):
     """How an arm's gain over L_tri changes from no twins to two thirds: points, log odds."""
     right = {
-        (world, a): np.array([*comparisons.values(twins, world, a).values()]) / 100
+        (world, a): comparisons.over_seeds(twins, world, a) / 100
         for world in ("none", "two_thirds")
         for a in (arm, "triplet")
     }
@@ -457,8 +457,10 @@ What to see: **where no place has a twin** RDA gains {by_world["none", "D2S"]["s
 # %%
 print(f"{'':18}family R@1   its member   twin choice")
 for arm in by_level:
-    family = mean(comparisons.values(budget, "mini", arm, "family_r_at_1").values())
-    choice = mean(comparisons.values(budget, "mini", arm, "twin_choice").values())
+    family, choice = (
+        comparisons.over_seeds(budget, "mini", arm, measure).mean()
+        for measure in ("family_r_at_1", "twin_choice")
+    )
     print(f"{arm:18}{family:10.1f}{100 * mean(level[arm]) / family:13.1f}{choice:14.1f}")
 
 
@@ -466,7 +468,7 @@ for arm in by_level:
 def ratios(runs):
     """sharp DPHR over L_tri: family R@1, and its member once the family is found."""
     family, right = (
-        [mean(comparisons.values(runs, "mini", arm, m).values()) for arm in ("sharp", "triplet")]
+        [comparisons.over_seeds(runs, "mini", arm, m).mean() for arm in ("sharp", "triplet")]
         for m in ("family_r_at_1", "r_at_1")
     )
     return family[0] / family[1], (right[0] / family[0]) / (right[1] / family[1])
@@ -505,9 +507,9 @@ world = replace(PRESETS["mini"], train_places=450, test_places=63, distractor_pl
 data = TwinTowns(world, progress=False)
 query, gallery = data.test("D2S")
 first_view = [np.flatnonzero(query.places == place)[0] for place in gallery.places]
-same = gallery.families[:, None] == gallery.families
+twins_of = right_and_twins(gallery, gallery)[1]
 others = ~np.eye(len(gallery.places), dtype=bool)
-twin = same[others].reshape(len(same), -1)
+twin = twins_of[others].reshape(len(twins_of), -1)
 shares = {}
 for steps in (10, 60, 240):
     settings = TWIN_TOWNS_MINI.changed(loss="triplet", steps=steps, val_places=0, seed=7, threads=2)
@@ -525,25 +527,18 @@ assert (
 assert 1.1 * late["triplet"] < late["infonce"] < 0.9 * late["sharp_rda"] < late["hardest"]
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Two panels. Left, R@1 on held-out training places against the step, for L_tri, InfoNCE, RDA and sharp DPHR: all rise and flatten, that of L_tri lowest. Right, the share of the push on twins after 10, 60 and 240 steps of training, a line a loss; it rises for all of them, most steeply for the hardest negative."}}
-lines_of = {
-    "triplet": ":",
-    "infonce": "-.",
-    "sharp_rda": "--",
-    "sharp": "-",
-    "hardest": (0, (1, 3)),
-}
-tones = dict(zip(lines_of, ("0.4", PALETTE["orange"], PALETTE["vermilion"], PALETTE["blue"], "black"),
-                 strict=True))  # fmt: skip
+styles = run_styles(("triplet", "infonce", "sharp_rda", "sharp", "hardest"))
 figure, (left, right) = plt.subplots(1, 2, figsize=(7.6, 3.2))
 at_step = {}
 for arm in ("triplet", "infonce", "sharp_rda", "sharp"):
     curves = [run["curves"] for (_, a, _), run in main.items() if a == arm]
     at_step[arm] = np.mean([c["val_r_at_1"] for c in curves], 0)
-    left.plot(curves[0]["val_step"], at_step[arm], linestyle=lines_of[arm], color=tones[arm],
-              label=NAMES[arm])  # fmt: skip
+    tone, line, _ = styles[arm]
+    left.plot(curves[0]["val_step"], at_step[arm], linestyle=line, color=tone, label=NAMES[arm])
 for arm in ("triplet", "infonce", "sharp_rda", "hardest"):
-    right.plot([str(s) for s in shares], [s[arm] for s in shares.values()], "o",
-               linestyle=lines_of[arm], color=tones[arm], label=NAMES[arm])  # fmt: skip
+    tone, line, mark = styles[arm]
+    right.plot([str(s) for s in shares], [s[arm] for s in shares.values()], mark,
+               linestyle=line, color=tone, label=NAMES[arm])  # fmt: skip
 right.axhline(100 * 2 / 62, color="0.5", linewidth=0.8)
 left.set(xlabel="step", ylabel="R@1, held-out places (%)")
 right.set(xlabel="steps trained", ylabel="push on twins (%)", ylim=(0, 100))

@@ -47,7 +47,7 @@ from scipy.stats import norm
 
 from dphr_lab import probe, results, scenes
 from dphr_lab.models import Encoder
-from dphr_lab.plotting import PALETTE, RUN_STYLES
+from dphr_lab.plotting import PALETTE, picture_row, run_styles
 from dphr_lab.scenes.towns.description import corners
 from dphr_lab.studies import comparisons
 from dphr_lab.teaching import compare_guess
@@ -72,9 +72,7 @@ pictures = [large.drone[1], *large.satellite[large.pairs[t]]]
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Three square pictures: a drone view of a neighbourhood, and two satellite images of it, A and B, that are alike but for one building."}}
 figure, axes = plt.subplots(1, 3, figsize=(7.8, 2.9))
-for axis, picture, title in zip(axes, pictures, ["drone", "A", "B"], strict=True):
-    axis.imshow(picture.transpose(1, 2, 0))
-    axis.set(title=title, xticks=[], yticks=[])
+picture_row(axes, dict(zip(["drone", "A", "B"], pictures, strict=True)), frame=True)
 print(f"{len(large.answers)} trials on {len(large.drone)} places, this is number {t}")
 
 # %% [markdown]
@@ -89,11 +87,10 @@ outline = np.column_stack([corners(change.before, 2.0), np.zeros(4)])
 pose = probe.probe_days(settings, 1)[0]
 matrices = [scenes.drone_matrix(pose, 192)] + 2 * [scenes.satellite_matrix(192)]
 figure, axes = plt.subplots(1, 3, figsize=(7.8, 2.9))
-for axis, picture, title, matrix in zip(axes, pictures, ["drone", "A", "B"], matrices, strict=True):
+picture_row(axes, dict(zip(["drone", "A", "B"], pictures, strict=True)), frame=True)
+for axis, matrix in zip(axes, matrices, strict=True):
     u, v = scenes.project(matrix, outline[[0, 1, 2, 3, 0]])[0].T - 0.5
-    axis.imshow(picture.transpose(1, 2, 0))
     axis.plot(u, v, color=PALETTE["yellow"], linewidth=1.8)
-    axis.set(title=title, xticks=[], yticks=[])
 differ = (pictures[1] != pictures[2]).any(0).mean()
 print(f"{100 * differ:.1f} % of the pixels differ between A and B")
 assert 0 < differ < 0.2
@@ -314,7 +311,7 @@ What to see: where each curve leaves the line of chance, and how far it rises. A
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "For each of five kinds of change a row, with a mark for each encoder at its share correct over the doses of 80 square metres and more. The printed table gives the same shares."}}
 large_m2 = (80, 160, 320)
 kinds = list(asked[names[0], seeds[0]].curves)[1:]
-styles = [("0.45", "x"), *zip([colour for colour, _ in RUN_STYLES], "os^Dv", strict=False)]
+styles = run_styles(names)
 
 
 def large_doses(name, kind):
@@ -331,7 +328,7 @@ def large_doses(name, kind):
 
 by_kind = {name: np.array([large_doses(name, kind) for kind in kinds]) for name in names}
 figure, axis = plt.subplots(figsize=(7, 3.8))
-for i, (name, (tone, mark)) in enumerate(zip(names, styles, strict=True)):
+for i, (name, (tone, _, mark)) in enumerate(styles.items()):
     rows = np.arange(len(kinds)) + 0.1 * (i - 2.5)
     axis.plot(by_kind[name], rows, mark, color=tone, label=name)
     print(f"{name:10}" + "".join(f"{share:7.1f}" for share in by_kind[name]))

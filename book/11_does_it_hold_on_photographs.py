@@ -48,7 +48,8 @@ from scipy import stats
 from dphr_lab import results, scenes
 from dphr_lab.datasets import plan_batches
 from dphr_lab.datasets.batches import family_order
-from dphr_lab.plotting import PALETTE
+from dphr_lab.plotting import PALETTE, picture_row
+from dphr_lab.results.tables import markdown_table
 from dphr_lab.scenes import photos
 from dphr_lab.scenes.photos import aim
 from dphr_lab.scenes.photos.views import view_matrix
@@ -88,9 +89,7 @@ views = {
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Three pictures of one rendered neighbourhood: from above, as a drone sees it with walls and trees that stand up, and as the warped picture from above shows it, where roofs lie flat on the ground."}}
 figure, axes = plt.subplots(1, 3, figsize=(7.8, 2.9))
-for axis, (title, view) in zip(axes, views.items(), strict=True):
-    axis.imshow(view)
-    axis.set(title=title, xticks=[], yticks=[])
+picture_row(axes, views, frame=True)
 true, warped = (views[f"drone: {kind}"].astype(float) for kind in ("rendered", "warped"))
 apart = np.abs(true - warped).mean()
 print(f"mean difference of the two drone views: {apart:.0f} grey levels")
@@ -301,7 +300,7 @@ print(f"{'':14}" + len(by_realism) * f"{'family':>12}{'choice':>10}")
 for arm in dict.fromkeys(arm for _, arm, _ in runs):
     cells = ""
     for world in by_realism:
-        means = [np.mean(list(comparisons.values(runs, world, arm, measure).values()))
+        means = [comparisons.over_seeds(runs, world, arm, measure).mean()
                  for measure in ("family_r_at_1", "twin_choice")]  # fmt: skip
         cells += f"{means[0]:12.1f}{means[1]:10.1f}"
     print(f"{arm:14}{cells}")
@@ -343,7 +342,7 @@ samplers = ("random", "nearest", "families")
 by_loss = {}  # loss -> sampler -> R@1 by seed
 for arm in dict.fromkeys(arm for _, arm, _ in sampling):
     loss, sampler = arm.rsplit("_", 1)
-    by_loss.setdefault(loss, {})[sampler] = list(comparisons.values(sampling, "mini", arm).values())
+    by_loss.setdefault(loss, {})[sampler] = comparisons.over_seeds(sampling, "mini", arm)
 for loss, column in by_loss.items():
     print(f"{loss:9} R@1  " + "  ".join(f"{s} {np.mean(column[s]):5.1f}" for s in samplers))
 
@@ -427,7 +426,7 @@ conditions = {
 }
 
 # %% tags=["hide-input"]
-lines = ["| condition | less a constant λ | seeds | 90 % | equivalent? |", "|---" * 5 + "|"]
+rows = []
 schedules = []
 for name, labels in conditions.items():
     runs_of = controls[name]
@@ -441,13 +440,11 @@ for name, labels in conditions.items():
     for (c, arm), test in zip(asked, tests, strict=True):
         low, high = test.range_90
         gained, count = test.difference.interval.mean, len(test.difference.by_seed)
-        lines.append(
-            f"| {labels[c]} | {arm}: {gained:+.1f} | {count} | {low:+.1f} to {high:+.1f} "
-            f"| {test.verdict} |"
-        )
+        change = f"{arm}: {gained:+.1f}"
+        rows.append((labels[c], change, count, f"{low:+.1f} to {high:+.1f}", test.verdict))
 waiting = [name for name in conditions if not any(controls[name])]
-lines += ["", f"Not run yet: {', '.join(waiting) or 'none'}."]
-Markdown("\n".join(lines))
+table = markdown_table(("condition", "less a constant λ", "seeds", "90 %", "equivalent?"), rows)
+Markdown(f"{table}\n\nNot run yet: {', '.join(waiting) or 'none'}.")
 
 # %% tags=["hide-input"]
 means = [test.difference.interval.mean for test in schedules]

@@ -6,7 +6,9 @@ Making and showing a figure is the caller's; matplotlib's backend is never touch
 Taught in: book/01, book/06.
 """
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
@@ -24,15 +26,22 @@ PALETTE = {
     "vermilion": "#D55E00",
     "purple": "#CC79A7",
 }
-# One (colour, line style) a run, dark and light by turns
-RUN_STYLES = (
-    (PALETTE["blue"], "-"),
-    (PALETTE["orange"], "--"),
-    (PALETTE["black"], "-."),
-    (PALETTE["vermilion"], ":"),
-    (PALETTE["green"], (0, (5, 1, 1, 1, 1, 1))),
-    (PALETTE["purple"], (0, (8, 3))),
-)
+# Arm -> (colour, line style, marker): a loss looks the same wherever it is drawn. Runs of other
+# names take those that are left, in this order, in which neighbours are dark and light.
+RUN_STYLES = {
+    "sharp": (PALETTE["blue"], "-", "o"),
+    "triplet": (PALETTE["orange"], "--", "s"),
+    "infonce": (PALETTE["black"], "-.", "^"),
+    "sharp_rda": (PALETTE["vermilion"], ":", "D"),
+    "dphr": (PALETTE["green"], (0, (5, 1, 1, 1, 1, 1)), "v"),
+    "rda": (PALETTE["purple"], (0, (8, 3)), "P"),
+    "hardest": ("0.35", (0, (1, 3)), "<"),
+    "sharp_palw": (PALETTE["sky"], (0, (4, 4)), ">"),
+}
+UNTRAINED_STYLES = (("0.45", ":", "x"), ("0.65", "-.", "x"))
+_ARMS = {"l_tri": "triplet", "sharp dphr": "sharp", "sharp rda": "sharp_rda",
+         "sharp palw": "sharp_palw"}  # fmt: skip
+# ^ what texts call an arm -> its name
 CURVE_LABELS = {"loss": "loss", "lambda": "λ", "recall": "recall in the batch"}
 
 _RIGHT = ("✓", PALETTE["green"], "-")
@@ -43,13 +52,73 @@ _TITLE_IN = 0.22  # height of a title above a picture, inches
 _GRID = {"color": "0.9", "linewidth": 0.6}
 
 
-def save(figure, path: Path | str, dpi: int = 120) -> None:
+def save(figure, path: Path | str, dpi: int = 120, **options) -> None:
     """Write a matplotlib figure; the suffix of `path` is the format, such as .png or .svg.
 
-    The file appears whole or not at all, and its folder is made when missing.
+    The file appears whole or not at all, and its folder is made when missing. `options` are
+    further keywords of `savefig`.
     """
     with replace_when_done(path) as aside:
-        figure.savefig(aside, dpi=dpi)
+        figure.savefig(aside, dpi=dpi, **options)
+
+
+def run_styles(names: Iterable[str]) -> dict[str, tuple]:
+    """Name -> (colour, line style, marker) of runs, in their order: a loss has its own.
+
+    A loss is known by its arm's name or by what texts call it, such as "infonce" or "InfoNCE".
+    Names that begin with "untrained" are grey. Raises ValueError for more names than styles.
+    """
+    names = list(names)
+    untrained = [name for name in names if name.startswith("untrained")]
+    known = {name: _arm(name) for name in names if _arm(name) in RUN_STYLES}
+    others = [name for name in names if name not in known and name not in untrained]
+    left = [style for arm, style in RUN_STYLES.items() if arm not in known.values()]
+    if len(others) > len(left):
+        raise ValueError(
+            f"names: {len(names) - len(untrained)} given; expected up to {len(RUN_STYLES)} "
+            "beside the untrained"
+        )
+    styles = {name: RUN_STYLES[arm] for name, arm in known.items()}
+    styles |= dict(zip(others, left, strict=False))
+    styles |= dict(zip(untrained, cycle(UNTRAINED_STYLES), strict=False))
+    return {name: styles[name] for name in names}
+
+
+def _arm(name: str) -> str:
+    """The arm that a name in a figure or a text stands for."""
+    plain = re.sub("[${}]", "", name).lower()
+    return _ARMS.get(plain, plain)
+
+
+def moving_average(values, width: int) -> np.ndarray:
+    """Means over `width` values in a row, (n,) -> (n - width + 1,).
+
+    Raises ValueError for a width below 1 or above the number of values.
+    """
+    values = np.asarray(values, dtype=float)
+    if values.ndim != 1 or not 1 <= width <= len(values):
+        raise ValueError(f"width is {width}; expected 1 to {len(values)}, the number of values")
+    return np.convolve(values, np.ones(width) / width, "valid")
+
+
+def picture_row(axes, pictures: Mapping[str, np.ndarray], frame: bool = False):
+    """Pictures side by side, each under its title; axes that are left over stay empty.
+
+    `axes`: as many as `pictures` or more, in any shape. `pictures`: title -> (H, W, 3) or
+    (3, H, W), uint8 or float in [0, 1]. `frame` draws a line around each. Returns the axes.
+    Raises ValueError for too few axes or another shape.
+    """
+    axes = np.ravel(np.asarray(axes, dtype=object))
+    if len(axes) < len(pictures):
+        raise ValueError(f"axes: {len(axes)} given for {len(pictures)} pictures")
+    for panel, (title, picture) in zip(axes, pictures.items(), strict=False):
+        panel.imshow(_channels_last(title, np.asarray(picture)[None])[0])
+        panel.set_title(title)
+        panel.set(xticks=[], yticks=[])
+    for number, panel in enumerate(axes):
+        if not frame or number >= len(pictures):
+            panel.axis("off")
+    return axes
 
 
 def retrieval_strips(figure, queries, results, scores, right=None, twins=None, titles=None):
@@ -121,28 +190,34 @@ def training_curves(
     axes: Sequence,
     runs: Mapping[str, Mapping[str, Sequence[float]]],
     curves: Sequence[str] = ("loss", "lambda", "recall"),
+    width: int = 1,
 ):
     """One panel a curve, one line a run, against the training step.
 
     `axes`: as many as `curves`. `runs`: name -> {"step": (n,), "loss": (n,), ...}; a run without a
     curve is left out of that panel, and values that are NaN (not measured at that step) are
-    skipped. Raises ValueError for other lengths, or for no run or more runs than there are styles.
+    skipped. Each point is the mean over `width` steps; runs look as `run_styles` has it. Raises
+    ValueError for other lengths, or for no run or more runs than there are styles.
     """
     axes = np.ravel(np.asarray(axes, dtype=object))
     if len(axes) != len(curves):
         raise ValueError(f"axes: {len(axes)} given for {len(curves)} curves {tuple(curves)}")
     if not 1 <= len(runs) <= len(RUN_STYLES):
         raise ValueError(f"runs: {len(runs)} given, expected 1 to {len(RUN_STYLES)}")
+    styles = run_styles(runs)
     for panel, curve in zip(axes, curves, strict=True):
-        for (name, run), (colour, line) in zip(runs.items(), RUN_STYLES, strict=False):
+        for name, run in runs.items():
             if curve not in run:
                 continue
+            colour, line, _ = styles[name]
             step, values = (np.asarray(run[key], dtype=float) for key in ("step", curve))
             if step.shape != values.shape or step.ndim != 1:
                 raise ValueError(
                     f"run {name!r}: {curve} has shape {values.shape}, step {step.shape}: "
                     "expected two of (n,)"
                 )
+            if width > 1:
+                step, values = moving_average(step, width), moving_average(values, width)
             seen = np.isfinite(values)
             panel.plot(
                 step[seen], values[seen], color=colour, linestyle=line, linewidth=1.4, label=name

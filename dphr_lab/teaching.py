@@ -9,9 +9,13 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 if TYPE_CHECKING:
     from IPython.display import HTML
     from matplotlib.figure import Figure
+
+    from dphr_lab.datasets import ImageSet
 
 # The buttons' glyphs come from a font on another host; these are in every browser's own.
 _GLYPHS = {
@@ -38,6 +42,19 @@ def compare_guess(guess: float | None, truth: float, unit: str = "") -> None:
         print("your guess: none yet; set it in this cell before you look, and run it again")
     else:
         print(f"your guess: {guess:.1f}{unit}, off by {abs(guess - truth):.1f}{unit}")
+
+
+def right_and_twins(query: ImageSet, gallery: ImageSet, order=None) -> tuple:
+    """Which gallery images show each query's place, and which a twin of it: two bool arrays.
+
+    (Q, G) over the whole gallery; (Q, k) for `order` (Q, k), the gallery indices of each query's
+    answers as `retrieval.rank` gives them. Raises ValueError where families are not known.
+    """
+    if query.families is None or gallery.families is None:
+        raise ValueError("query and gallery: families are not known, so neither are twins")
+    columns = np.arange(len(gallery))[None] if order is None else np.asarray(order)
+    right = gallery.places[columns] == query.places[:, None]
+    return right, (gallery.families[columns] == query.families[:, None]) & ~right
 
 
 def player(

@@ -15,7 +15,10 @@ from dphr_lab.plotting import (  # noqa: E402
     RUN_STYLES,
     arms_over_seeds,
     heatmap,
+    moving_average,
+    picture_row,
     retrieval_strips,
+    run_styles,
     similarity_histogram,
     training_curves,
 )
@@ -104,6 +107,45 @@ def test_curves_skip_what_was_not_measured(figure):
     assert panels[0].lines[0].get_linestyle() != panels[0].lines[1].get_linestyle()
 
 
+def test_a_loss_looks_the_same_in_every_figure():
+    names = ["untrained", "mine", "$L_{tri}$", "sharp DPHR", "InfoNCE"]
+    shown = run_styles(names)
+    assert list(shown) == names
+    for name, arm in (("$L_{tri}$", "triplet"), ("sharp DPHR", "sharp"), ("InfoNCE", "infonce")):
+        assert shown[name] == run_styles([arm])[arm] == RUN_STYLES[arm]
+    assert len(set(map(str, shown.values()))) == len(shown)  # no run takes a loss's own style
+    assert shown["mine"] == RUN_STYLES["sharp_rda"] and shown["untrained"][2] == "x"
+    many = [f"run {i}" for i in range(len(RUN_STYLES))]
+    assert set(run_styles(many).values()) == set(RUN_STYLES.values())
+    with pytest.raises(ValueError, match=f"{len(many) + 1} given; expected up to {len(many)}"):
+        run_styles([*many, "sharp"])
+
+
+def test_curves_are_smoothed_by_means_over_a_width(figure):
+    values = [1.0, 3.0, 5.0, 0.0, np.nan]
+    assert list(moving_average(values, 2)[:3]) == [2, 4, 2.5]
+    run = {"step": [1, 2, 3, 4, 5], "loss": values}
+    training_curves([figure.subplots()], {"run": run}, ["loss"], width=2)
+    (line,) = figure.axes[0].lines
+    assert list(line.get_xdata()) == [1.5, 2.5, 3.5] and list(line.get_ydata()) == [2, 4, 2.5]
+    for width in (0, 6):
+        with pytest.raises(ValueError, match=f"width is {width}; expected 1 to 5"):
+            moving_average(values, width)
+
+
+def test_pictures_stand_in_a_row_under_their_titles(figure):
+    axes = figure.subplots(2, 2)
+    image = pictures(1)[0]
+    shown = {"a": image, "b": np.moveaxis(image, -1, 0), "c": image}
+    row = picture_row(axes, shown, frame=True)
+    assert [panel.get_title() for panel in row] == ["a", "b", "c", ""]
+    assert all((panel.images[0].get_array() == image).all() for panel in row[:3])
+    assert [panel.axison for panel in row] == [True, True, True, False]
+    assert not any(panel.axison for panel in picture_row(axes, shown))
+    with pytest.raises(ValueError, match="axes: 2 given for 3 pictures"):
+        picture_row(axes[0], shown)
+
+
 def test_the_legend_names_every_run_whatever_the_first_panel_shows(figure):
     panels = figure.subplots(1, 2)
     runs = {
@@ -122,8 +164,10 @@ def test_one_curve_on_one_axes(figure):
 
 def test_figures_are_readable_in_grey():
     """Runs differ in line and, side by side, in grey level; frames differ in mark and line."""
-    assert len({str(line) for _, line in RUN_STYLES}) == len(RUN_STYLES)
-    for (first, _), (second, _) in itertools.pairwise(RUN_STYLES[:4]):
+    styles = list(RUN_STYLES.values())
+    for column in range(3):  # colour, line, marker
+        assert len({str(style[column]) for style in styles}) == len(styles)
+    for (first, *_), (second, *_) in itertools.pairwise(styles[:4]):
         assert abs(luminance(first) - luminance(second)) > 0.1
     assert luminance(PALETTE["sky"]) - luminance(PALETTE["blue"]) > 0.2
     marks = (plotting._RIGHT, plotting._TWIN, plotting._WRONG)

@@ -13,10 +13,11 @@ from collections import defaultdict
 from pathlib import Path
 
 import dphr_reference
+from cards import cards_table
 
 from dphr_lab.cli import COMMANDS, build_parser
+from dphr_lab.results.tables import markdown_table
 from dphr_lab.settings.recipes import RECIPES
-from dphr_lab.training.step_cost import cards_table
 
 BOOK = Path(__file__).resolve().parents[1]
 ROOT = BOOK.parent
@@ -28,7 +29,7 @@ NOT_COMPARED = "nbval-ignore-output"
 
 
 def with_generated_parts(page: str) -> str:
-    """`page` with every such line replaced by its text. Raises KeyError for an unknown name."""
+    """`page` with each `<!-- generated: NAME -->` line replaced; KeyError for an unknown name."""
     line = r"^<!-- generated: ([\w-]+) -->$"
     return re.sub(line, lambda found: PARTS[found[1]](), page, flags=re.MULTILINE)
 
@@ -79,7 +80,7 @@ def chapters() -> str:
                 _where(notebook["metadata"].get("executed", {})),
             )
         )
-    return _table(("chapter", "cells run", "failed", "outputs compared", "run with"), rows)
+    return markdown_table(("chapter", "cells run", "failed", "outputs compared", "run with"), rows)
 
 
 def studies() -> str:
@@ -97,11 +98,11 @@ def studies() -> str:
                 _where(*runs),
             )
         )
-    return _table(("study", "runs", "seeds", "minutes", "run with"), rows)
+    return markdown_table(("study", "runs", "seeds", "minutes", "run with"), rows)
 
 
 def measurements() -> str:
-    """A row for what else is stored: probes, calibration, timings."""
+    """A row for every other stored measurement: probes, calibration, timings."""
     rows = []
     folders = [path for path in RESULTS.iterdir() if path.is_dir()]
     for folder in sorted(path for path in folders if not (path / "study.toml").exists()):
@@ -112,14 +113,14 @@ def measurements() -> str:
         by_kind[record["name"].partition("-")[0]].append(record)
     for kind, records in sorted(by_kind.items()):
         rows.append((f"`tests/benchmarks`: {kind}", len(records), _where(*records)))
-    return _table(("stored in", "files", "made with"), rows)
+    return markdown_table(("stored in", "files", "made with"), rows)
 
 
 def ci_steps() -> str:
     """The steps of .ci/run, as it runs them."""
     text = (ROOT / ".ci" / "run").read_text()
     rows = re.findall(r"^step (\S+) (.+)$", text, re.MULTILINE)
-    return _table(("step", "command"), [(name, f"`{command}`") for name, command in rows])
+    return markdown_table(("step", "command"), [(name, f"`{command}`") for name, command in rows])
 
 
 def colab() -> str:
@@ -130,7 +131,7 @@ def colab() -> str:
         (f"{{doc}}`{stem}`", run["date"], f"{run['wall_s']:.0f}", _where(run))
         for stem, run in json.loads(COLAB.read_text())["chapters"].items()
     ]
-    return _table(("chapter", "run on", "seconds", "run with"), rows)
+    return markdown_table(("chapter", "run on", "seconds", "run with"), rows)
 
 
 # ---- what training takes ---------------------------------------------------------------------
@@ -163,7 +164,7 @@ def workers() -> str:
     return (
         f"For University-1652's recipe, {settings.batch} pairs of {settings.image_px} px, that is "
         f"{', and '.join(sums)}, of one core of the processor above. Divided by the seconds that "
-        f"a step takes on your GPU, and rounded up:\n\n{_table(heads, rows)}"
+        f"a step takes on your GPU, and rounded up:\n\n{markdown_table(heads, rows)}"
     )
 
 
@@ -187,12 +188,28 @@ def _where(*records: dict) -> str:
     return "; or ".join(dict.fromkeys(found))
 
 
-def _table(headings: tuple, rows: list[tuple]) -> str:
-    lines = [headings, ("---",) * len(headings), *rows]
-    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
+def weights() -> str:
+    """By how much weights differ within a batch: a row a map, a group of columns an encoder."""
+    records = _stored(RESULTS / "weights")
+    looks = list(records[0]["looks"])
+    heads = ("map", *(f"{look}: 95th to 5th; effective; cosine" for look in looks))
+    rows = []
+    for name in records[0]["looks"][looks[0]]["maps"]:
+        cells = []
+        for look in looks:
+            found = [record["looks"][look]["maps"][name] for record in records]
+            ratio, share, cosine = (
+                sum(each[measure] for each in found) / len(found)
+                for measure in ("p95_to_p5", "effective_share", "cosine")
+            )
+            cells.append(f"{ratio:.2f}; {100 * share:.0f} %; {cosine:.3f}")
+        rows.append((name, *cells))
+    seeds = len(records)
+    return f"{markdown_table(heads, rows)}\n\n{seeds} seed(s); {_where(*records)}."
 
 
 PARTS = {
+    "weights": weights,
     "command-line": command_line,
     "chapters": chapters,
     "studies": studies,

@@ -91,8 +91,7 @@ def execute(path: Path) -> None:
     ).execute()
     notebook.metadata["language_info"] = {"name": "python"}  # no interpreter version
     notebook.metadata["executed"] = {  # shown on the page "How this book is checked"
-        "versions": environment.versions(),
-        "hardware": environment.hardware(),
+        **environment.describe(),
     }
     if not shows_widgets(notebook):
         notebook.metadata.pop("widgets", None)

@@ -12,8 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 
 from dphr_lab import scenes
-from dphr_lab._files import replace_when_done
-from dphr_lab.plotting import PALETTE
+from dphr_lab.plotting import PALETTE, save
 
 TARGET = Path(__file__).resolve().parents[1] / "images" / "twins.jpg"
 PX, VIEWS = 256, 3
@@ -40,8 +39,7 @@ def main() -> None:
             axis.imshow(scenes.render_drone(place.scene, pose, PX, day, rng))
     for axis in axes.flat:
         axis.axis("off")
-    with replace_when_done(TARGET) as aside:
-        figure.savefig(aside, dpi=90, pil_kwargs={"quality": 88})
+    save(figure, TARGET, dpi=90, pil_kwargs={"quality": 88})
 
 
 if __name__ == "__main__":

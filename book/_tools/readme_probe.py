@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from dphr_lab import probe, results
-from dphr_lab._files import replace_when_done
+from dphr_lab.plotting import save
 
 TARGET = Path(__file__).resolve().parents[1] / "images" / "probe.jpg"
 NAMES = {
@@ -53,8 +53,7 @@ def main() -> None:
     axis.set_ylim(40, 80)
     axis.set(xlabel="changed area, m² (one image pixel is about 10 m²)", ylabel="right answers, %")
     print(said)  # the answer, for README's caption
-    with replace_when_done(TARGET) as aside:
-        figure.savefig(aside, dpi=110, pil_kwargs={"quality": 88})
+    save(figure, TARGET, dpi=110, pil_kwargs={"quality": 88})
 
 
 if __name__ == "__main__":

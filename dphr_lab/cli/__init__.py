@@ -1,5 +1,5 @@
 """The `dphr` command: scenes, verify, prepare, recipes, train, matrix, reproduce, convert,
-evaluate, search, probe, study.
+evaluate, search, probe, study, map, locate, track.
 
 Only the standard library is imported here, so that `--help` answers at once; each command
 imports what it needs. Exit codes: 0 done, 1 a fault in data or files, 2 wrong usage, 130 stopped
@@ -20,6 +20,8 @@ from dphr_lab import __version__
 from dphr_lab.cli import (
     convert,
     evaluate,
+    locate,
+    map,
     matrix,
     prepare,
     probe,
@@ -28,6 +30,7 @@ from dphr_lab.cli import (
     scenes,
     search,
     study,
+    track,
     train,
     verify,
 )
@@ -46,6 +49,9 @@ COMMANDS = (
     search,
     probe,
     study,
+    map,
+    locate,
+    track,
 )
 # Faults of data, files and machine, which get one message; all else is a bug and shows where.
 FORESEEN = (ValueError, OSError, ModuleNotFoundError, MemoryError)
@@ -55,6 +61,8 @@ TO_DO = dict.fromkeys(
 ) | dict.fromkeys(
     (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", None)), "make room, or give another folder"
 )
+
+OF_EXTRA_MAP = ("map", "locate", "track")  # commands that need more than the extra `train`
 
 CAN_ASK_AGAIN = hasattr(signal, "setitimer")  # not on Windows
 
@@ -67,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with _stoppable():
             return _carry_out(build_parser().parse_args(arguments))
     except KeyboardInterrupt as stopped:
-        return _say(str(stopped) or "stopped", 130)
+        return _print_error(str(stopped) or "stopped", 130)
 
 
 def _carry_out(args: argparse.Namespace) -> int:
@@ -75,7 +83,7 @@ def _carry_out(args: argparse.Namespace) -> int:
         return args.run(args) or 0
     except WrongUsage as error:
         message = str(error).rstrip(".")
-        return _say(f"{args.command}: {message}; see dphr {args.command} --help", 2)
+        return _print_error(f"{args.command}: {message}; see dphr {args.command} --help", 2)
     except BrokenPipeError:  # what reads the output went away, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
@@ -84,8 +92,9 @@ def _carry_out(args: argparse.Namespace) -> int:
         if args.traceback or not foreseen:
             raise
         missing = isinstance(error, ModuleNotFoundError) and error.name
-        hint = "; install it with pip install 'dphr-lab[train]'" if missing else ""
-        return _say(f"{_message(error)}{hint}", 1)
+        extra = "map" if args.command in OF_EXTRA_MAP else "train"
+        hint = f"; install it with pip install 'dphr-lab[{extra}]'" if missing else ""
+        return _print_error(f"{_message(error)}{hint}", 1)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -160,6 +169,6 @@ def _message(error: Exception) -> str:
     return text
 
 
-def _say(message: str, code: int) -> int:
+def _print_error(message: str, code: int) -> int:
     print(f"dphr: {message}", file=sys.stderr)
     return code

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from dphr_lab.cli.flags import check_out, command, pair, positive
+from dphr_lab.cli.flags import check_out, command, name_and_value, positive
 
 PEERS = ("sample4geo", "mccg", "lpn")  # of models.peers.PEERS
 
@@ -27,7 +27,7 @@ def add(commands) -> None:
     parser.add_argument(
         "--host-options",
         nargs="+",
-        type=pair,
+        type=name_and_value,
         default=[],
         metavar="NAME=VALUE",
         help="keywords of the host's class that the file does not tell, such as last_stride=null",

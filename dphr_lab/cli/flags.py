@@ -4,29 +4,31 @@ import argparse
 import json
 import os
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from types import NoneType, UnionType
+from typing import Any, get_args, get_origin, get_type_hints
 
-PRESET_NAMES = ("tiny", "mini", "sues200", "full")  # of scenes.PRESETS
-HEIGHTS_M = (150, 200, 250, 300)
+from dphr_lab.settings.protocol import DIRECTIONS, SUES200_HEIGHTS_M
+from dphr_lab.settings.worlds import PRESETS, PhotoWorldSettings, WorldSettings
+
 METAVARS = {int: "N", float: "X", str: "NAME"}
-WORLD_FLAGS = {  # field of scenes.WorldSettings -> type and help
-    "seed": (int, "decides every place, twin and photograph"),
-    "image_px": (int, "side of the images, pixels"),
-    "train_places": (int, "places to train on"),
-    "test_places": (int, "places that are queried"),
-    "distractor_places": (int, "places that stand in the test gallery only"),
-    "family_size": (int, "places that share a layout: one and its twins"),
-    "twin_share": (float, "share of the places that have twins, 0 to 1"),
-    "twin_share_test": (float, "the same for test and distractors; the same share by default"),
-    "twin_strength": (float, "how much twins differ; 1 is the preset's"),
-    "weather": (float, "how far the two views' days may differ, 0 (fair) to 1 (any)"),
-    "texture": (float, "grain, cars, markings: 0 (plain) to 1"),
-    "drone_views": (int, "drone images of a place (of a height for sues200)"),
-}
 FIGURE_SUFFIXES = (".png", ".pdf", ".svg", ".jpg")
+
+
+def plain_type(hint: Any) -> tuple[type, bool]:
+    """(int, True) for `int | None`, (int, False) for `int`, and so on."""
+    if get_origin(hint) is UnionType:
+        return next(kind for kind in get_args(hint) if kind is not NoneType), True
+    return hint, False
+
+
+WORLD_FLAGS = {  # field of a world's settings -> type and help of its flag
+    each.name: (plain_type(get_type_hints(WorldSettings)[each.name])[0], each.metadata["help"])
+    for each in fields(WorldSettings)
+    if "help" in each.metadata
+}
 
 
 class WrongUsage(Exception):
@@ -57,8 +59,13 @@ def add_data_flags(parser) -> None:
     group = parser.add_argument_group("data")
     which = group.add_mutually_exclusive_group()
     which.add_argument("--data", type=Path, metavar="ROOT", help="a data set on disk")
-    which.add_argument("--world", choices=PRESET_NAMES, help="Twin Towns, rendered in memory")
-    group.add_argument("--height", type=int, choices=HEIGHTS_M, help="SUES-200: altitude in metres")
+    which.add_argument("--world", choices=tuple(PRESETS), help="Twin Towns, rendered in memory")
+    group.add_argument(
+        "--height",
+        type=int,
+        choices=SUES200_HEIGHTS_M,
+        help="SUES-200: altitude in metres",
+    )
     add_world_flags(parser.add_argument_group("changes to --world"), prefix="world_")
 
 
@@ -69,7 +76,7 @@ def add_world_flags(group, prefix: str) -> None:
 
 
 def check_data_flags(args, stored: dict[str, Any] | None) -> None:
-    """Raise `WrongUsage` for data flags that do not go together, before anything slow."""
+    """Raise `WrongUsage` for data flags that exclude one another. Nothing slow comes before."""
     changed = [n for n in WORLD_FLAGS if getattr(args, f"world_{n}") is not None]
     if changed and not args.world:
         raise WrongUsage(f"{flag('world_' + changed[0])} goes with --world")
@@ -103,7 +110,7 @@ def open_data(args, stored: dict[str, Any] | None):
 def _world_of(record: dict[str, Any]):
     """The settings of the world that a run was made on; one of photographs names its folder."""
     from dphr_lab.datasets import PhotoTowns
-    from dphr_lab.settings.worlds import PhotoWorldSettings, WorldSettings
+    from dphr_lab.settings.worlds import WorldSettings
 
     try:
         if record["name"] == PhotoTowns.name:
@@ -117,9 +124,8 @@ def _world_of(record: dict[str, Any]):
 
 
 def _render(settings):
-    """A world in memory, with a line on its size before the wait."""
+    """A world in memory; prints its size first, since rendering takes a while."""
     from dphr_lab.datasets import PhotoTowns, TwinTowns
-    from dphr_lab.settings.worlds import PhotoWorldSettings
 
     places = settings.train_places + settings.test_places + settings.distractor_places
     images = places * (1 + settings.drone_views)
@@ -163,12 +169,12 @@ def check_encoder_flags(args) -> None:
 
 
 def open_encoder(args):
-    """The encoder that the flags ask for, on its device."""
+    """The encoder that the flags ask for, moved to its device."""
     import torch
 
-    from dphr_lab.models import Encoder
+    from dphr_lab.models import Encoder, default_device
 
-    device = args.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    device = args.device or default_device()
     try:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:  # whichever this build of torch raises
@@ -193,15 +199,13 @@ def _check_finished(run_folder: Path) -> None:
 
 def world_settings(args, prefix: str, preset: str):
     """The preset's `scenes.WorldSettings` with the changes that the flags ask for."""
-    from dphr_lab.settings.worlds import PRESETS
-
     given = {name: getattr(args, prefix + name) for name in WORLD_FLAGS}
     changed = {name: value for name, value in given.items() if value is not None}
-    return of_flags(partial(replace, PRESETS[preset]), changed)
+    return or_wrong_usage(partial(replace, PRESETS[preset]), changed)
 
 
-def of_flags(make: Callable, values: dict[str, Any]):
-    """`make(**values)`; a value out of its range is wrong usage."""
+def or_wrong_usage(make: Callable, values: dict[str, Any]):
+    """`make(**values)`; raises `WrongUsage` where that raises `ValueError`."""
     try:
         return make(**values)
     except ValueError as error:
@@ -211,7 +215,6 @@ def of_flags(make: Callable, values: dict[str, Any]):
 def print_reports(reports: dict[str, dict[str, Any]]) -> None:
     """Print {direction: report}."""
     from dphr_lab.retrieval import RetrievalReport
-    from dphr_lab.settings.protocol import DIRECTIONS
 
     for direction, values in reports.items():
         print(f"\n{DIRECTIONS[direction]} ({direction})")
@@ -223,7 +226,7 @@ def flag(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
-def pair(text: str) -> tuple[str, Any]:
+def name_and_value(text: str) -> tuple[str, Any]:
     """NAME=VALUE, the value as JSON where it is JSON, else as text."""
     name, equals, value = text.partition("=")
     if not equals or not name:
@@ -235,7 +238,7 @@ def pair(text: str) -> tuple[str, Any]:
 
 
 def check_out(name: str, path: Path | None, folder: bool = False) -> None:
-    """Raise `OSError`, before hours are spent, where a result could not be written to `path`.
+    """Raise `OSError` unless a result can be written to `path`; call it before the work.
 
     `name` is the flag that asked for it; `folder` says that a folder is to be written.
     """

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from dphr_lab.cli.flags import HEIGHTS_M, check_out, command, of_flags
+from dphr_lab.cli.flags import check_out, command, or_wrong_usage
 from dphr_lab.cli.train import add_settings_flags, check_keywords, given_settings, recipe_settings
 from dphr_lab.settings import Settings
+from dphr_lab.settings.protocol import SUES200_HEIGHTS_M
 
 
 def add(commands) -> None:
@@ -22,7 +23,7 @@ def add(commands) -> None:
         "--heights",
         type=int,
         nargs="+",
-        choices=HEIGHTS_M,
+        choices=SUES200_HEIGHTS_M,
         metavar="N",
         help="these only, metres (default: all that are there)",
     )
@@ -35,9 +36,9 @@ def add(commands) -> None:
 def run(args) -> int:
     given, origin = given_settings(args), {}
     if args.recipe:
-        settings, origin = recipe_settings(args.recipe, given, height=HEIGHTS_M[0])
+        settings, origin = recipe_settings(args.recipe, given, height=SUES200_HEIGHTS_M[0])
     else:
-        settings = of_flags(Settings, given)
+        settings = or_wrong_usage(Settings, given)
     check_out("--out", args.out, folder=True)
     check_keywords(settings)
 

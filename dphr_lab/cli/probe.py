@@ -10,8 +10,8 @@ from dphr_lab.cli.flags import (
     WrongUsage,
     check_out,
     command,
-    of_flags,
     open_encoder,
+    or_wrong_usage,
     positive,
     write_reports,
 )
@@ -85,7 +85,9 @@ def run(args) -> int:
         given["kinds"] = [words[word] for word in dict.fromkeys(args.kinds)]
     given = {name: value for name, value in given.items() if value is not None}
     same = {name: getattr(args, name) for name in ("places", "weather", "seed")}
-    settings = of_flags(probe.StimulusSettings, given | same)  # before the encoders are waited for
+    settings = or_wrong_usage(
+        probe.StimulusSettings, given | same
+    )  # before the encoders are waited for
     encoders, image_px = _open_encoders(args)
     stimuli = probe.make_stimuli(replace(settings, image_px=image_px), workers=args.workers)
     print(stimuli)
@@ -96,12 +98,11 @@ def run(args) -> int:
     if args.figure:
         from matplotlib.figure import Figure
 
-        from dphr_lab._files import replace_when_done
+        from dphr_lab.plotting import save
 
         figure = Figure(figsize=(7, 4.5), layout="constrained")
         probe.psychometric_curves(figure.subplots(), reports)
-        with replace_when_done(args.figure) as aside:
-            figure.savefig(aside, dpi=150)
+        save(figure, args.figure, dpi=150)
         print(f"\nwrote {args.figure}")
     write_reports(args.out, {name: report.to_dict() for name, report in reports.items()})
     return 0
@@ -144,6 +145,6 @@ def _open_encoders(args) -> tuple[dict[str, Any], int]:
 
 
 def _names(run_folders: list[Path]) -> list[str]:
-    """What each run is called: its folder's name, or all of the path where names are equal."""
+    """The name of each run: its folder's, or its whole path where two names are equal."""
     names = [folder.resolve().name for folder in run_folders]
     return names if len(set(names)) == len(names) else list(map(str, run_folders))

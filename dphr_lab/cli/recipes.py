@@ -1,6 +1,6 @@
 """`dphr recipes`: named settings of a training run."""
 
-from dphr_lab.cli.flags import command, of_flags
+from dphr_lab.cli.flags import command, or_wrong_usage
 from dphr_lab.settings.recipes import find_recipe, list_recipes
 
 
@@ -10,5 +10,7 @@ def add(commands) -> None:
 
 
 def run(args) -> int:
-    print(of_flags(find_recipe, {"name": args.name}).describe() if args.name else list_recipes())
+    print(
+        or_wrong_usage(find_recipe, {"name": args.name}).describe() if args.name else list_recipes()
+    )
     return 0

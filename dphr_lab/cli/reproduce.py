@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from dphr_lab.cli.flags import HEIGHTS_M, WrongUsage, check_out, command
+from dphr_lab.cli.flags import WrongUsage, check_out, command
 from dphr_lab.cli.train import add_settings_flags, check_keywords, given_settings, recipe_settings
+from dphr_lab.settings.protocol import SUES200_HEIGHTS_M
 
 RECIPE = {"university1652": "dphr-university1652", "sues200": "dphr-sues200"}  # of a protocol
 
@@ -24,7 +25,7 @@ def add(commands) -> None:
         "--height",
         type=int,
         nargs="+",
-        choices=HEIGHTS_M,
+        choices=SUES200_HEIGHTS_M,
         metavar="N",
         help="sues200: these only, a model each (default: all that are there)",
     )
@@ -45,7 +46,7 @@ def run(args) -> int:
         raise WrongUsage(f"--out {args.out}: expected a name in .json")
     heights_m = sorted(set(args.height)) if args.height else None
     recipe = args.recipe or RECIPE[args.protocol]
-    settings, origin = recipe_settings(recipe, given_settings(args), height=HEIGHTS_M[0])
+    settings, origin = recipe_settings(recipe, given_settings(args), height=SUES200_HEIGHTS_M[0])
     check_out("--out", args.out)
     check_out("--work", args.work or args.out.with_suffix(".runs"), folder=True)
     check_keywords(settings)

@@ -4,17 +4,18 @@ from functools import partial
 from pathlib import Path
 
 from dphr_lab.cli.flags import (
-    PRESET_NAMES,
     WORLD_FLAGS,
     WrongUsage,
     add_world_flags,
     check_out,
     command,
     flag,
-    of_flags,
+    or_wrong_usage,
     positive,
     world_settings,
 )
+from dphr_lab.settings.protocol import SUES200_HEIGHTS_M
+from dphr_lab.settings.worlds import PRESETS
 
 PRESET_OF_LAYOUT = {"university1652": "mini", "sues200": "sues200"}  # what `scenes` starts from
 # fields that a world of photographs takes from the preset, and flags that it does not have
@@ -26,6 +27,8 @@ SIZES = (
     "image_px",
     "drone_views",
 )
+OF_TOWNS = {"km": "km", "flights": "test_flights", "photos_a_flight": "photos"}
+TOWN_FLAGS = ("seed", "image_px", "weather", "texture")  # that towns share with worlds
 NOT_OF_PHOTOS = ("twin_share", "twin_share_test", "texture")
 
 
@@ -40,7 +43,7 @@ def add(commands) -> None:
     )
     starts = ", ".join(f"{preset} for {layout}" for layout, preset in PRESET_OF_LAYOUT.items())
     parser.add_argument(
-        "--preset", choices=PRESET_NAMES, help=f"sizes to start from (default: {starts})"
+        "--preset", choices=tuple(PRESETS), help=f"sizes to start from (default: {starts})"
     )
     parser.add_argument(
         "--photos", type=Path, metavar="FOLDER", help="instead: a world of these aerial tiles"
@@ -50,18 +53,32 @@ def add(commands) -> None:
     )
     parser.add_argument("--workers", type=positive, metavar="N", help="processes; none: all cores")
     parser.add_argument(
+        "--town", type=Path, metavar="ROOT", help="instead: one continuous town, a map and flights"
+    )
+    parser.add_argument("--km", type=float, metavar="X", help="with --town: side of its map")
+    parser.add_argument(
+        "--flights", type=positive, metavar="N", help="with --town: flights to locate (default: 6)"
+    )
+    parser.add_argument(
+        "--photos-a-flight", type=positive, metavar="N", help="with --town (default: 40)"
+    )
+    parser.add_argument(
         "--estimate", action="store_true", help="print time and size, write nothing"
     )
     add_world_flags(parser.add_argument_group("changes to the preset"), prefix="")
 
 
 def run(args) -> int:
+    if args.town is not None:
+        return _town(args)
+    for name in OF_TOWNS:
+        if getattr(args, name) is not None:
+            raise WrongUsage(f"{flag(name)} goes with --town")
     if args.out is None and not args.estimate:
         raise WrongUsage("--out ROOT is needed, or --estimate")
 
     check_out("--out", args.out, folder=True)
     from dphr_lab import scenes
-    from dphr_lab.settings.protocol import SUES200_HEIGHTS_M
 
     sues200 = args.layout == "sues200"
     if sues200 and args.distractor_places is None:
@@ -84,14 +101,38 @@ def run(args) -> int:
     return 0
 
 
+def _town(args) -> int:
+    """Write one continuous town."""
+    from dphr_lab.settings.towns import TownSettings
+
+    other = [n for n in ("out", "preset", "photos", "gsd_m") if getattr(args, n) is not None]
+    other += [n for n in WORLD_FLAGS if getattr(args, n) is not None and n not in TOWN_FLAGS]
+    if other or args.estimate:
+        raise WrongUsage(f"{flag((other or ['estimate'])[0])} does not go with --town")
+    names = OF_TOWNS | {n: n for n in TOWN_FLAGS} | {"image_px": "photo_px"}
+    given = {
+        field: getattr(args, name)
+        for name, field in names.items()
+        if getattr(args, name) is not None
+    }
+    settings = or_wrong_usage(TownSettings, given)
+    check_out("--town", args.town, folder=True)
+    from dphr_lab.scenes.continuous import write_town
+
+    write_town(settings, args.town, workers=args.workers)
+    print(
+        f"wrote {args.town}: map_{settings.map_year}.tif, map_{settings.flight_year}.tif, flights"
+    )
+    return 0
+
+
 def _photo_world(args, preset: str):
     """The world of photographs that the flags ask for."""
     from dphr_lab.scenes import photos
-    from dphr_lab.settings.worlds import PRESETS
 
     given = {name: getattr(args, name) for name in WORLD_FLAGS if getattr(args, name) is not None}
     if useless := [name for name in NOT_OF_PHOTOS if name in given]:
         raise WrongUsage(f"{flag(useless[0])} does not go with --photos")
     sizes = {name: getattr(PRESETS[preset], name) for name in SIZES}
     make = partial(photos.PhotoWorldSettings, str(args.photos), args.gsd_m)
-    return photos.make_photo_world(of_flags(make, sizes | given))
+    return photos.make_photo_world(or_wrong_usage(make, sizes | given))

@@ -79,7 +79,7 @@ def add(commands) -> None:
 
 
 def _with_late_name(parse, args=None, namespace=None):
-    """A study named behind flags, too: some versions of argparse leave that word over."""
+    """Read the name of a study after flags, too, which some versions of argparse leave over."""
     found, left_over = parse(args, namespace)
     if found.study is None and left_over and not left_over[0].startswith("-"):
         found.study = left_over.pop(0)
@@ -119,7 +119,7 @@ def run(args) -> int:
 
 
 def _list(name: str | None) -> None:
-    """A line a study; of one also what is stored and what is missing."""
+    """Print a line for every study, or for one study also what is stored and what is missing."""
     from dphr_lab.studies.study import progress, read_study, stored_studies
 
     for study in map(read_study, [name] if name else stored_studies()):
@@ -134,7 +134,7 @@ def _list(name: str | None) -> None:
 
 
 def _make(study, args, deadline: float | None) -> None:
-    """Trials where they are asked for, or the runs; with a preset trials, then runs."""
+    """Make trials or runs, as asked; of a preset the trials first, then the runs."""
     from dphr_lab.studies.running import run_study, search_study
     from dphr_lab.studies.study import read_study
 

@@ -2,11 +2,10 @@
 
 import argparse
 import sys
-import types
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, get_origin, get_type_hints
 
 from dphr_lab.cli.flags import (
     METAVARS,
@@ -16,9 +15,10 @@ from dphr_lab.cli.flags import (
     check_out,
     command,
     flag,
-    of_flags,
+    name_and_value,
     open_data,
-    pair,
+    or_wrong_usage,
+    plain_type,
     print_reports,
 )
 from dphr_lab.results.run_folder import described, holds_run, stored_run
@@ -33,7 +33,7 @@ def add(commands) -> None:
         "train",
         run,
         "train an encoder and evaluate it",
-        epilog="losses: " + "; ".join(f"{name} = {what}" for name, what in LOSSES.items()),
+        epilog="losses: " + "; ".join(f"{name} = {loss.what}" for name, loss in LOSSES.items()),
     )
     add_data_flags(parser)
     where = parser.add_mutually_exclusive_group()
@@ -76,7 +76,7 @@ def add_settings_flags(parser) -> None:
     for option in fields(Settings):
         if "help" in option.metadata:
             default = "none" if option.default in (None, ()) else option.default
-            kind, optional = _plain_type(hints[option.name])
+            kind, optional = plain_type(hints[option.name])
             text = f"{option.metadata['help']} (default: {default})"
             if kind is bool:
                 value = {"action": argparse.BooleanOptionalAction, "help": option.metadata["help"]}
@@ -86,7 +86,12 @@ def add_settings_flags(parser) -> None:
                 read = _or_none(kind) if optional else kind
                 value = {"type": read, "metavar": METAVARS[kind], "help": text}
             group.add_argument(flag(option.name), default=argparse.SUPPRESS, **value)
-    named = {"nargs": "+", "type": pair, "metavar": "NAME=VALUE", "default": argparse.SUPPRESS}
+    named = {
+        "nargs": "+",
+        "type": name_and_value,
+        "metavar": "NAME=VALUE",
+        "default": argparse.SUPPRESS,
+    }
     group.add_argument("--host-options", help="keywords of the host's class", **named)
     group.add_argument("--loss-options", help="keywords of the loss's class", **named)
     which = group.add_mutually_exclusive_group()
@@ -117,15 +122,15 @@ def check_keywords(settings: Settings) -> None:
     from dphr_lab.training import check_host_options, make_augmentation, make_loss
 
     for make in (check_host_options, make_loss, make_augmentation):  # before data is waited for
-        of_flags(make, {"settings": settings})
+        or_wrong_usage(make, {"settings": settings})
 
 
 def recipe_settings(name: str, given: dict[str, Any], height: int | None) -> tuple[Settings, dict]:
     """The recipe with what was given over it, and the origin to store; prints it in full."""
-    recipe = of_flags(find_recipe, {"name": name})
+    recipe = or_wrong_usage(find_recipe, {"name": name})
     if recipe.needs_height and height is None:
         raise WrongUsage(f"--recipe {name} is one model a height: --height is needed")
-    settings = of_flags(recipe.settings, given)
+    settings = or_wrong_usage(recipe.settings, given)
     print(recipe.describe(settings))
     return settings, {"recipe": {"name": name, "overridden": recipe.overridden(settings)}}
 
@@ -143,7 +148,7 @@ def run(args) -> int:
         except ValueError as error:
             raise ValueError(f"{(args.resume or args.refit) / 'settings.json'}: {error}") from None
     elif not args.recipe:
-        settings = of_flags(Settings, given)
+        settings = or_wrong_usage(Settings, given)
     check_out("--out", args.out, folder=True)
     if args.out and holds_run(args.out):  # said by `fit`, too, after the data is there
         raise FileExistsError(
@@ -193,13 +198,6 @@ def _check(args, given: dict[str, Any]) -> None:
         if given.get("select", "test") != "test":
             raise WrongUsage("--select-on-test and --select exclude one another")
         given["select"] = "test"
-
-
-def _plain_type(hint: Any) -> tuple[type, bool]:
-    """(int, True) for `int | None`, (int, False) for `int`, and so on."""
-    if get_origin(hint) is types.UnionType:
-        return next(t for t in get_args(hint) if t is not types.NoneType), True
-    return hint, False
 
 
 def _or_none(kind: type) -> Callable[[str], Any]:

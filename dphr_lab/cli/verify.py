@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from dphr_lab.cli.flags import HEIGHTS_M, command
+from dphr_lab.cli.flags import command
+from dphr_lab.settings.protocol import SUES200_HEIGHTS_M
 
 
 def add(commands) -> None:
@@ -13,7 +14,7 @@ def add(commands) -> None:
         "--published", action="store_true", help="counts off the published ones are a fault"
     )
     parser.add_argument(
-        "--height", type=int, choices=HEIGHTS_M, help="SUES-200: this height only, metres"
+        "--height", type=int, choices=SUES200_HEIGHTS_M, help="SUES-200: this height only, metres"
     )
 
 

@@ -4,15 +4,15 @@ from dphr_lab._images import read_image
 from dphr_lab.datasets.augment import (
     NO_AUGMENTATION,
     Augmentation,
-    Draws,
-    ViewDraws,
+    SampledAugmentation,
+    SampledView,
     adjust_colour,
     apply,
-    draw,
+    sample_augmentation,
 )
 from dphr_lab.datasets.batches import Batch, BatchReader, PairBatches, plan_batches
 from dphr_lab.datasets.dataset import CrossViewDataset
-from dphr_lab.datasets.images import ArrayImages, FileImages, ImageSet
+from dphr_lab.datasets.images import ArrayImages, FileImages, Images, ImageSet, UnlabelledImages
 from dphr_lab.datasets.layouts import (
     SUES200,
     FolderPairs,
@@ -33,21 +33,23 @@ __all__ = [
     "Batch",
     "BatchReader",
     "CrossViewDataset",
-    "Draws",
+    "SampledAugmentation",
     "FileImages",
     "FolderPairs",
     "ImageSet",
+    "Images",
     "PairBatches",
     "PairSet",
     "PartCount",
     "PhotoTowns",
     "TwinTowns",
     "University1652",
+    "UnlabelledImages",
     "VerifyReport",
-    "ViewDraws",
+    "SampledView",
     "adjust_colour",
     "apply",
-    "draw",
+    "sample_augmentation",
     "find_layout",
     "open_dataset",
     "plan_batches",

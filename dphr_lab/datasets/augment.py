@@ -1,7 +1,7 @@
 """Augmentation of image batches: what to do is drawn first, then done.
 
-`draw` is a pure function of (settings, seed, epoch, pair index), so neither the number of loader
-workers nor the batch that a pair falls into changes what happens to it.
+`sample_augmentation` is a pure function of (settings, seed, epoch, pair index), so what happens to
+a pair depends neither on the number of loader workers nor on its batch.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from dphr_lab.datasets.seeds import generator
+from dphr_lab.settings.checks import check_value
 
 if TYPE_CHECKING:
     import torch
@@ -30,8 +31,8 @@ class Augmentation:
 
     The flip has one decision for both views: mirroring a place mirrors all its views. Quarter turns
     are for the satellite view only: a drone's image turns about its own axis, not about north.
-    Colour, JPEG, blur and erasing are drawn for each view by itself. What is off by default is of
-    the recipes of LPN and MCCG.
+    Colour, JPEG, blur and erasing are drawn for each view by itself. Options that are off by
+    default belong to the recipes of LPN and MCCG.
     """
 
     flip: float = 0.5  # probability of mirroring left-right, both views together
@@ -67,16 +68,15 @@ class Augmentation:
             self._check(name, least <= low <= high <= most, f"(low, high) within {least} to {most}")
             object.__setattr__(self, name, (low, high))  # a list, as JSON gives, becomes a tuple
 
-    def _check(self, name: str, good: bool, expected: str) -> None:
-        if not good:
-            raise ValueError(f"{name} must be {expected}, found {getattr(self, name)!r}")
+    def _check(self, name: str, right: bool, expected: str) -> None:
+        check_value(name, getattr(self, name), right, expected)
 
 
 NO_AUGMENTATION = Augmentation(flip=0, quarter_turns=0, jitter=0, jpeg=0, blur=0, erase=0)
 
 
 @dataclass(frozen=True)
-class ViewDraws:
+class SampledView:
     """What is done to n images of one view, in the order of the fields."""
 
     flip: np.ndarray  # (n,) bool
@@ -91,18 +91,20 @@ class ViewDraws:
     shift: np.ndarray  # (n, 2) down and right as shares of the side; done after the rotation
     policy: np.ndarray  # (n,) int64, the seed of AutoAugment's draws, -1 = none; after the shift
 
-    def __getitem__(self, rows) -> ViewDraws:
-        return ViewDraws(*(getattr(self, field.name)[rows] for field in fields(self)))
+    def __getitem__(self, rows) -> SampledView:
+        return SampledView(*(getattr(self, field.name)[rows] for field in fields(self)))
 
 
-class Draws(NamedTuple):
+class SampledAugmentation(NamedTuple):
     """What is done to n pairs: the draws of either view."""
 
-    drone: ViewDraws
-    satellite: ViewDraws
+    drone: SampledView
+    satellite: SampledView
 
 
-def draw(augmentation: Augmentation, seed: int, epoch: int, indices: Sequence[int]) -> Draws:
+def sample_augmentation(
+    augmentation: Augmentation, seed: int, epoch: int, indices: Sequence[int]
+) -> SampledAugmentation:
     """What `augmentation` does to the pairs `indices` in `epoch`: a pure function."""
     uniform = np.empty((len(indices), _PAIR_DRAWS + _HOST_DRAWS))
     for row, index in enumerate(indices):
@@ -119,15 +121,15 @@ def draw(augmentation: Augmentation, seed: int, epoch: int, indices: Sequence[in
     policy = np.where(policy < augmentation.policy, (2**31 * seeds).astype(np.int64), -1)
     no_turn, no_rotation = np.zeros_like(turns), np.zeros_like(rotation)
     no_policy, whole = np.full_like(policy, -1), augmentation.erase_drone_only
-    return Draws(
-        _draw_view(augmentation, flip, no_turn, drone, no_rotation, shifts[:, :2], policy),
-        _draw_view(
+    return SampledAugmentation(
+        _sample_view(augmentation, flip, no_turn, drone, no_rotation, shifts[:, :2], policy),
+        _sample_view(
             augmentation, flip, turns, satellite, rotation, shifts[:, 2:], no_policy, not whole
         ),
     )
 
 
-def _draw_view(
+def _sample_view(
     augmentation: Augmentation,
     flip,
     turns,
@@ -136,7 +138,7 @@ def _draw_view(
     shift,
     policy,
     may_erase: bool = True,
-) -> ViewDraws:
+) -> SampledView:
     # Every number has its own column, used or not: changing one setting leaves the others' draws.
     jitter, bright, contrast, saturate, blur, sigma, *rest = uniform.T
     jpeg, quality, erase, area, shape, top, left = rest
@@ -151,7 +153,7 @@ def _draw_view(
     aspect = 2 ** (2 * shape - 1)  # height to width, 1/2 to 2
     height = np.minimum(np.sqrt(areas * aspect), 1) * (erase < may_erase * augmentation.erase)
     width = np.minimum(np.sqrt(areas / aspect), 1)
-    return ViewDraws(
+    return SampledView(
         flip=flip,
         quarter_turns=turns,
         brightness=factor(augmentation.brightness, bright),
@@ -171,7 +173,7 @@ def _between(low_high: tuple[float, float], uniform: np.ndarray) -> np.ndarray:
     return low + (high - low) * uniform
 
 
-def apply(images: torch.Tensor, draws: ViewDraws) -> torch.Tensor:
+def apply(images: torch.Tensor, draws: SampledView) -> torch.Tensor:
     """`images` uint8 (n, 3, px, px) changed as `draws` (of n images) say; the input stays as it is.
 
     Blur, rotation and AutoAugment are torchvision's (`transforms.v2`), JPEG is Pillow's.

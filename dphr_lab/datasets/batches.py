@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from dphr_lab.datasets.augment import Augmentation, apply, draw
+from dphr_lab.datasets.augment import Augmentation, apply, sample_augmentation
 from dphr_lab.datasets.pairs import PairSet
 from dphr_lab.datasets.seeds import generator
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class Batch(NamedTuple):
     """One batch: row i of both views shows the same place, and no two rows share a place.
 
-    But those of the sampler "unpaired" hold no pairs: each view was shuffled by itself.
+    The sampler "unpaired" is the exception: it shuffles each view by itself, so rows are no pairs.
     """
 
     drone: torch.Tensor  # (b, 3, px, px) uint8 RGB
@@ -31,8 +31,8 @@ class Batch(NamedTuple):
 def plan_batches(pair_places: np.ndarray, batch: int, order: np.ndarray) -> np.ndarray:
     """Batches (steps, batch) of pair indices with distinct places, filled greedily along `order`.
 
-    A pair whose place is already in the batch waits and is tried first for the next one, so every
-    pair is used at most once; what cannot fill a last batch is left out.
+    A pair whose place is already in the batch waits and is tried first for the next one. Every pair
+    is used at most once. Pairs that cannot fill a last batch are left out.
     """
     places = pair_places.tolist()
     coming = deque(order.tolist())
@@ -101,8 +101,8 @@ def one_per_place_order(pair_places: np.ndarray, rng: np.random.Generator) -> np
 def plan_unpaired(pair_places: np.ndarray, batch: int, rng: np.random.Generator) -> np.ndarray:
     """Batches (steps, batch, 2) of a drone and a satellite row, drawn apart.
 
-    The satellite side takes one pair of each place, the drone side as many of all pairs, each in
-    an order of its own, as LPN's loaders do. [..., 0] is the pair that gives the drone image,
+    The satellite side takes one pair of each place. The drone side takes as many of all pairs. Each
+    has an order of its own, as in LPN's loaders. [..., 0] is the pair that gives the drone image,
     [..., 1] the one that gives the satellite image.
     """
     satellite = one_per_place_order(pair_places, rng)
@@ -174,8 +174,8 @@ class PairBatches:
             )
         if not 0 <= rank < processes <= batch:
             raise ValueError(
-                f"0 <= rank < processes <= batch must hold, found rank {rank}, "
-                f"processes {processes}, batch {batch}"
+                f"rank is {rank}, processes {processes}, batch {batch}; expected "
+                "0 <= rank < processes <= batch"
             )
         rng = generator("shuffle", seed, epoch)
         if sampler == "unpaired":
@@ -193,7 +193,7 @@ class PairBatches:
 
     def __getitem__(self, step: int) -> np.ndarray:
         if not 0 <= step < len(self):
-            raise IndexError(f"step must be from 0 to {len(self) - 1}, found {step}")
+            raise IndexError(f"step is {step}; expected 0 to {len(self) - 1}")
         return self.plan[step, self._slice]
 
 
@@ -214,8 +214,8 @@ def _order(pairs: PairSet, sampler: str, batch: int, z_places, rng) -> np.ndarra
         return neighbour_order(rows, z_places, batch, rng)
     if sampler != "families":
         raise ValueError(
-            "sampler must be 'random', 'one_per_place', 'unpaired', 'nearest' or 'families', "
-            f"found {sampler!r}"
+            f"sampler is {sampler!r}; expected 'random', 'one_per_place', 'unpaired', 'nearest' "
+            "or 'families'"
         )
     families = pairs.drone.families
     if families is None:
@@ -251,10 +251,10 @@ class BatchReader:
         pairs, px = self.pairs, self.image_px
         drone = pairs.drone.read(pairs.pairs[of_drone, 0], px)
         satellite = pairs.satellite.read(pairs.pairs[of_satellite, 1], px)
-        drone_draws = draw(self.augmentation, self.seed, epoch, of_drone)
+        drone_draws = sample_augmentation(self.augmentation, self.seed, epoch, of_drone)
         satellite_draws = drone_draws
         if rows.ndim == 2:
-            satellite_draws = draw(self.augmentation, self.seed, epoch, of_satellite)
+            satellite_draws = sample_augmentation(self.augmentation, self.seed, epoch, of_satellite)
         return Batch(
             apply(drone, drone_draws.drone),
             apply(satellite, satellite_draws.satellite),

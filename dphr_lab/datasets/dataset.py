@@ -260,7 +260,7 @@ def _sizes(images: ImageSet) -> str:
 
 
 def describe_data(data: CrossViewDataset) -> dict[str, Any]:
-    """What a stored run says of its data: name, root, height and sizes."""
+    """What a stored run says of its data: name, root, height, and a rendered world's settings."""
     settings = getattr(data, "settings", None)  # of a world rendered in memory
     return {
         "name": data.name,

@@ -1,4 +1,4 @@
-"""Sets of images of one view, on disk or in memory, read as uint8 tensors."""
+"""Images on disk or in memory, read as uint8 tensors; with the place of each, or without."""
 
 from __future__ import annotations
 
@@ -16,7 +16,31 @@ if TYPE_CHECKING:
     import torch
 
 
-class ImageSet:
+class Images:
+    """Images that can be read: a length and `read`, which is all that embedding them takes."""
+
+    def __len__(self) -> int:
+        raise NotImplementedError
+
+    def read(self, indices: Sequence[int] | np.ndarray, image_px: int) -> torch.Tensor:
+        """The images at `indices` as uint8 RGB (n, 3, image_px, image_px)."""
+        raise NotImplementedError
+
+
+class UnlabelledImages(Images):
+    """Image files whose places nobody has to know, decoded when read: a query, a map's tiles."""
+
+    def __init__(self, paths: Sequence[Path | str]):
+        self.paths = [Path(path) for path in paths]
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def read(self, indices, image_px: int) -> torch.Tensor:
+        return read_files([self.paths[int(index)] for index in indices], image_px)
+
+
+class ImageSet(Images):
     """Images of one view with the place of each: what a query set, a gallery or a train view is.
 
     view      "drone" or "satellite"
@@ -29,7 +53,7 @@ class ImageSet:
 
     def __init__(self, view: str, places, families=None):
         if view not in VIEWS:
-            raise ValueError(f"view must be one of {VIEWS}, found {view!r}")
+            raise ValueError(f"view is {view!r}; expected one of {VIEWS}")
         self.view = view
         self.places = np.asarray(places, dtype=np.int64).reshape(-1)
         self.families = None
@@ -37,8 +61,8 @@ class ImageSet:
             self.families = np.asarray(families, dtype=np.int64).reshape(-1)
             if len(self.families) != len(self.places):
                 raise ValueError(
-                    f"families must name one family an image: found {len(self.families)} "
-                    f"for {len(self.places)} images"
+                    f"families has {len(self.families)} labels for {len(self.places)} images; "
+                    "expected one an image"
                 )
         self.paths: list[Path] | None = None
 
@@ -49,10 +73,6 @@ class ImageSet:
         places = len(np.unique(self.places))
         return f"{type(self).__name__}({self.view}: {len(self)} images of {places} places)"
 
-    def read(self, indices: Sequence[int] | np.ndarray, image_px: int) -> torch.Tensor:
-        """The images at `indices` as uint8 RGB (n, 3, image_px, image_px)."""
-        raise NotImplementedError
-
     def subset(self, mask_or_indices: np.ndarray) -> ImageSet:
         """The images that a boolean mask (N,) or integer indices choose, in that order."""
         raise NotImplementedError
@@ -61,7 +81,7 @@ class ImageSet:
         chosen = np.asarray(mask_or_indices)
         if chosen.dtype == bool and chosen.shape != (len(self),):
             raise ValueError(
-                f"a mask must have one entry an image ({len(self)}), found {chosen.shape}"
+                f"the mask has shape {chosen.shape}; expected ({len(self)},), one entry an image"
             )
         return (
             np.flatnonzero(chosen) if chosen.dtype == bool else chosen.astype(np.int64).reshape(-1)
@@ -79,8 +99,8 @@ class FileImages(ImageSet):
         self.paths = [Path(path) for path in paths]
         if len(self.paths) != len(self.places):
             raise ValueError(
-                f"places must name one place a file: found {len(self.places)} "
-                f"for {len(self.paths)} files"
+                f"places has {len(self.places)} labels for {len(self.paths)} files; "
+                "expected one a file"
             )
 
     def read(self, indices, image_px: int) -> torch.Tensor:
@@ -88,23 +108,7 @@ class FileImages(ImageSet):
 
         Raises ValueError naming the file that cannot be decoded.
         """
-        import torch
-
-        paths = [self.paths[int(index)] for index in indices]
-        images = np.empty((len(paths), image_px, image_px, 3), dtype=np.uint8)
-
-        def fill(slot: int) -> None:
-            images[slot] = read_image(paths[slot], image_px)
-
-        # A loader's worker is one of several already; elsewhere decoding is spread over threads.
-        if len(paths) < 2 or torch.utils.data.get_worker_info() is not None:
-            for slot in range(len(paths)):
-                fill(slot)
-        else:
-            with ThreadPoolExecutor(min(READ_THREADS, len(paths))) as pool:
-                list(pool.map(fill, range(len(paths))))
-        # (n, px, px, 3) -> (n, 3, px, px)
-        return torch.from_numpy(images).permute(0, 3, 1, 2).contiguous()
+        return read_files([self.paths[int(index)] for index in indices], image_px)
 
     def subset(self, mask_or_indices) -> FileImages:
         rows = self._rows(mask_or_indices)
@@ -122,14 +126,14 @@ class ArrayImages(ImageSet):
         super().__init__(view, places, families)
         if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3:
             raise ValueError(
-                f"images must be uint8 of shape (N, px, px, 3), found {images.dtype} {images.shape}"
+                f"images are {images.dtype} {images.shape}; expected uint8 (N, px, px, 3)"
             )
         self.images = images
         self.rows = np.arange(len(images)) if rows is None else np.asarray(rows, dtype=np.int64)
         if len(self.rows) != len(self.places):
             raise ValueError(
-                f"places must name one place an image: found {len(self.places)} "
-                f"for {len(self.rows)} images"
+                f"places has {len(self.places)} labels for {len(self.rows)} images; "
+                "expected one an image"
             )
 
     def read(self, indices, image_px: int) -> torch.Tensor:
@@ -145,3 +149,26 @@ class ArrayImages(ImageSet):
         return ArrayImages(
             self.view, self.images, self.places[rows], self._families(rows), self.rows[rows]
         )
+
+
+def read_files(paths: Sequence[Path], image_px: int) -> torch.Tensor:
+    """Image files as uint8 RGB (n, 3, image_px, image_px).
+
+    Raises ValueError naming the file that cannot be decoded.
+    """
+    import torch
+
+    images = np.empty((len(paths), image_px, image_px, 3), dtype=np.uint8)
+
+    def fill(slot: int) -> None:
+        images[slot] = read_image(paths[slot], image_px)
+
+    # A loader's worker is one of several already; elsewhere decoding is spread over threads.
+    if len(paths) < 2 or torch.utils.data.get_worker_info() is not None:
+        for slot in range(len(paths)):
+            fill(slot)
+    else:
+        with ThreadPoolExecutor(min(READ_THREADS, len(paths))) as pool:
+            list(pool.map(fill, range(len(paths))))
+    # (n, px, px, 3) -> (n, 3, px, px)
+    return torch.from_numpy(images).permute(0, 3, 1, 2).contiguous()

@@ -9,7 +9,7 @@ from dphr_lab.datasets.seeds import generator
 
 
 def with_wrong_pairs(pairs: PairSet, share: float, seed: int) -> PairSet:
-    """The pairs, of which a `share` shows the satellite image of another place.
+    """The pairs, with a `share` of them showing the satellite image of another place.
 
     The chosen pairs exchange their satellite images; labels stay those of the drone images. `seed`
     decides which pairs are chosen. Raises ValueError when they come from too few places.

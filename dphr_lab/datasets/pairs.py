@@ -20,7 +20,7 @@ class PairSet:
     def __init__(self, drone: ImageSet, satellite: ImageSet):
         for images, view in ((drone, "drone"), (satellite, "satellite")):
             if images.view != view:
-                raise ValueError(f"{view} must be a set of {view} images, found {images!r}")
+                raise ValueError(f"{view} is {images!r}; expected a set of {view} images")
         self.place_ids = np.intersect1d(drone.places, satellite.places)
         self.incomplete = np.setxor1d(drone.places, satellite.places)
         if len(self.incomplete):
@@ -77,14 +77,14 @@ class PairSet:
         """The rest and `n_places` places held out for validation, drawn by `seed`.
 
         Where families of twins are known, whole families are held out, so that no twin of a
-        validation place is trained on: they are taken in drawn order where they still fit, and
+        validation place is trained on. Families are taken in drawn order where they still fit;
         `n_places` is never exceeded. 0 holds out nothing. Raises ValueError when no place would be
         left to train on, or when `n_places` is smaller than every family.
         """
         if not 0 <= n_places < max(len(self), 1):
             raise ValueError(
-                f"n_places must be from 0 to {max(len(self) - 1, 0)}, so that one of the "
-                f"{len(self)} places is left to train on; found {n_places}"
+                f"n_places is {n_places}; expected 0 to {max(len(self) - 1, 0)}, so that one of "
+                f"the {len(self)} places is left to train on"
             )
         families = self.place_ids if self.families is None else self.families
         names, sizes = np.unique(families, return_counts=True)

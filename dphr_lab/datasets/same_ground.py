@@ -9,17 +9,17 @@ from dphr_lab.datasets.images import ImageSet
 class SameGround(ImageSet):
     """Drone images of one height cut to the ground that the same camera sees from a lower one.
 
-    The middle `lower_m / height_m` of each side is kept: a pinhole camera of a narrower angle at
-    the same place. Scale is then that of the lower height; what is left of the difference is how
-    things look from further up. `sharp`: as fine as the files have it; else only the pixels that
-    the whole image has at the size asked for, enlarged. Raises ValueError unless
+    The middle `lower_m / height_m` of each side is kept, as if a pinhole camera at the same place
+    had a narrower angle. The scale is then that of the lower height. The difference that remains is
+    how things look from further up. `sharp` True keeps the detail that the files have. False keeps
+    only that of the whole image at the size asked for, and enlarges it. Raises ValueError unless
     0 < lower_m <= height_m.
     """
 
     def __init__(self, images: ImageSet, height_m: float, lower_m: float, sharp: bool = True):
         super().__init__(images.view, images.places, images.families)
         if not 0 < lower_m <= height_m:
-            raise ValueError(f"lower_m is {lower_m}; expected above 0, {height_m} at most")
+            raise ValueError(f"lower_m is {lower_m}; expected above 0 and at most {height_m}")
         self.images, self.height_m, self.lower_m, self.sharp = images, height_m, lower_m, sharp
 
     def read(self, indices, image_px: int):

@@ -68,8 +68,8 @@ def place_distances(
     """Mean distance of the queries to their nearest positive, twin and stranger.
 
     {"d_pos", "d_twin", "d_stranger"}, each in [0, 2]; of embeddings (N, D) of two image sets. A
-    stranger is a place of another family. What no query has is left out, as twins are where
-    families are unknown. Taught in: book/03.
+    stranger is a place of another family. A distance that no query has is left out: without known
+    families there are no twins. Taught in: book/03.
     """
     distance = pairwise_distance(z_query, z_gallery)
     same_place = torch.from_numpy(query.places[:, None] == gallery.places)
@@ -77,7 +77,9 @@ def place_distances(
     if query.families is not None and gallery.families is not None:
         same_family = torch.from_numpy(query.families[:, None] == gallery.families)
         groups |= {"d_twin": same_family & ~same_place, "d_stranger": ~same_family}
-    nearest = {name: distance.masked_fill(~of, torch.inf).amin(1) for name, of in groups.items()}
+    nearest = {
+        name: distance.masked_fill(~mask, torch.inf).amin(1) for name, mask in groups.items()
+    }
     return {
         name: values[values.isfinite()].mean().item()
         for name, values in nearest.items()

@@ -8,10 +8,10 @@ import numpy as np
 import torch
 
 from dphr_lab._images import is_image_name, read_image
-from dphr_lab.datasets import FileImages
+from dphr_lab.datasets import UnlabelledImages
 from dphr_lab.models import embed
 from dphr_lab.retrieval import SELECTED_ON_TEST, STAMP, rank
-from dphr_lab.settings.protocol import SUES200_HEIGHTS_M
+from dphr_lab.settings.protocol import SUES200_HEIGHTS_M, VIEWS
 
 DRAWN = 20  # matches of a query in a figure, at most
 HEIGHT_NAMES = frozenset(map(str, SUES200_HEIGHTS_M))  # folders below a place's own in SUES-200
@@ -90,9 +90,11 @@ def search_images(
     `query_view`: "drone" or "satellite"; the gallery shows the other view. `image_px`: side in
     pixels to which images are resized, None for the encoder's own. A place is named by the folder
     of its images (or the one above, where that is a height of SUES-200); a query's place is known
-    when the gallery has one of that name. Raises `FileNotFoundError` for a query that is no file
-    and for a gallery without images.
+    when the gallery has one of that name. Raises `ValueError` for another view,
+    `FileNotFoundError` for a query that is no file and for a gallery without images.
     """
+    if query_view not in VIEWS:
+        raise ValueError(f"query_view is {query_view!r}; expected one of {', '.join(VIEWS)}")
     queries = [Path(query) for query in queries]
     for query in queries:
         if not query.is_file():
@@ -109,9 +111,8 @@ def search_images(
         else _place_name(query.absolute())
         for query in queries
     ]
-    gallery_view = "satellite" if query_view == "drone" else "drone"
-    z_query = embed(encoder, _images(queries, query_view), image_px)
-    z_gallery = embed(encoder, _images(files, gallery_view), image_px, progress=progress)
+    z_query = embed(encoder, UnlabelledImages(queries), image_px)
+    z_gallery = embed(encoder, UnlabelledImages(files), image_px, progress=progress)
     order, scores = rank(z_query, z_gallery, top)
     return SearchResult(
         queries=tuple(queries),
@@ -132,10 +133,6 @@ def _place_name(file: Path) -> str | None:
     if len(folders) > 1 and folders[-1] in HEIGHT_NAMES:
         return folders[-2]
     return folders[-1] if folders else None
-
-
-def _images(paths: Sequence[Path], view: str) -> FileImages:
-    return FileImages(view, paths, places=np.zeros(len(paths)))
 
 
 def _read(paths: Sequence[Path], image_px: int) -> np.ndarray:

@@ -1,6 +1,6 @@
 """From images to embeddings: encoders on timm backbones, their weights and their files."""
 
-from dphr_lab.models.embedding import embed
+from dphr_lab.models.embedding import default_device, embed
 from dphr_lab.models.encoder import Encoder
 from dphr_lab.models.hosts import HOSTS
 from dphr_lab.models.lpn import LPN
@@ -19,6 +19,7 @@ __all__ = [
     "GeM",
     "Sample4Geo",
     "convert",
+    "default_device",
     "embed",
     "save_tensors",
 ]

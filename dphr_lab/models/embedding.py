@@ -1,4 +1,4 @@
-"""An image set as embeddings."""
+"""Images as embeddings, and where they are computed."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,6 +8,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dphr_lab.models.encoder import Encoder
+
+
+def default_device() -> str:
+    """ "cuda" where torch finds a GPU, else "cpu"."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 @torch.no_grad()
@@ -22,8 +27,9 @@ def embed(
 ) -> Tensor:
     """Embeddings (N, D) of all `images`: float32, normalised, on the CPU, without gradient.
 
-    `images` has a length and `.read(indices, image_px) -> uint8 (n, 3, px, px)`. `image_px` None
-    is the encoder's own, `batch_size` None as many images as make 256 of 128 px, 256 at most.
+    `images` are `datasets.Images`, or whatever else has a length and
+    `.read(indices, image_px) -> uint8 (n, 3, px, px)`; labels are not asked for. `image_px` None is
+    the encoder's own, `batch_size` None as many images as make 256 of 128 px, 256 at most.
     `device` None is where the encoder is; else the encoder is moved there.
     `flip_tta` adds the embedding of the mirrored image before normalising: say so beside a result.
     The encoder works in evaluation mode, and each of its modules gets back the mode it had.

@@ -21,16 +21,16 @@ from dphr_lab.probe.stimuli import (
     DOSES_M2,
     Stimuli,
     StimulusSettings,
-    draw_change,
     make_stimuli,
     probe_days,
     probe_scene,
+    sample_change,
 )
 from dphr_lab.scenes import CHANGE_KINDS
 
 __all__ = [
     "ALL_KINDS", "CHANGE_KINDS", "DOSES_M2", "Curve", "Fit", "ProbeReport", "Stimuli",
-    "StimulusSettings", "Threshold", "choices", "compare", "draw_change", "fit_curve",
+    "StimulusSettings", "Threshold", "choices", "compare", "fit_curve",
     "make_stimuli", "photo_stimuli", "probe", "probe_days", "probe_embeddings", "probe_scene",
-    "psychometric_curves", "threshold",
+    "psychometric_curves", "sample_change", "threshold",
 ]  # fmt: skip

@@ -1,40 +1,28 @@
 """The probe's figure: psychometric curves of several encoders on one pair of axes."""
 
 from collections.abc import Mapping
-from itertools import cycle
 
 import numpy as np
 
-from dphr_lab.plotting import RUN_STYLES
+from dphr_lab.plotting import run_styles
 from dphr_lab.probe.psychometric import CRITERION
 from dphr_lab.probe.report import ALL_KINDS, ProbeReport
 from dphr_lab.retrieval import STAMP
-
-_MARKERS = ("o", "s", "^", "D", "v", "P")
-_GREYS = (("0.45", ":"), ("0.65", "-."))  # of untrained encoders
 
 
 def psychometric_curves(axes, reports: Mapping[str, ProbeReport], kind: str = ALL_KINDS):
     """Share correct against dose: a mark with its 95 % interval a dose, and the fitted curve.
 
-    `reports`: name -> report, drawn in a style each; names that begin with "untrained" in grey
-    crosses; one that was selected on the test set says so. `kind`: `ALL_KINDS` or a kind of change;
-    a report without it is left out. Chance and the 75 % of the threshold are lines. Raises
-    ValueError for no report, more than there are styles, or a kind that no report has.
+    `reports`: name -> report, drawn as `plotting.run_styles` has it: names that begin with
+    "untrained" in grey crosses. One that was selected on the test set says so. `kind`: `ALL_KINDS`
+    or a kind of change; a report without it is left out. Chance and the 75 % of the threshold are
+    lines. Raises ValueError for none, more than there are styles, or a kind that none has.
     """
-    untrained = [name for name in reports if name.startswith("untrained")]
-    named = [name for name in reports if name not in untrained]
-    if not reports or len(named) > len(_MARKERS):
-        raise ValueError(
-            f"reports: {len(named)} given and {len(untrained)} untrained, expected one or more in "
-            f"all, up to {len(_MARKERS)} beside the untrained"
-        )
+    if not reports:
+        raise ValueError("reports: 0 given; expected one or more")
     if not any(kind in report.curves for report in reports.values()):
         raise ValueError(f"kind is {kind!r}: found in no report")
-    styles = {
-        name: (*style, marker)
-        for name, style, marker in zip(named, RUN_STYLES, _MARKERS, strict=False)
-    } | {name: (*style, "x") for name, style in zip(untrained, cycle(_GREYS), strict=False)}
+    styles = run_styles(reports)
     doses = set()
     for i, (name, report) in enumerate(reports.items()):
         if kind not in report.curves:

@@ -38,7 +38,7 @@ def photo_stimuli(
     tiles = {place.tile: place for place in (*world.test, *world.distractors)}
     settings = settings or StimulusSettings(len(tiles), kinds=EDIT_KINDS)
     if not set(settings.kinds) <= set(EDIT_KINDS):
-        raise ValueError(f"kinds are {settings.kinds}: expected some of {', '.join(EDIT_KINDS)}")
+        raise ValueError(f"kinds are {settings.kinds}; expected some of {', '.join(EDIT_KINDS)}")
     if settings.places > len(tiles):
         raise ValueError(
             f"places is {settings.places}, and {len(tiles)} tiles are shown by no training place; "

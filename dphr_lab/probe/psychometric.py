@@ -151,9 +151,9 @@ def _checked(dose_m2, correct, trials) -> list[np.ndarray]:
     arrays = [np.asarray(values, float) for values in (dose_m2, correct, trials)]
     if arrays[0].ndim != 1 or any(a.shape != arrays[0].shape for a in arrays):
         shapes = [a.shape for a in arrays]
-        raise ValueError(f"dose_m2, correct, trials have shapes {shapes}: expected three of (C,)")
+        raise ValueError(f"dose_m2, correct, trials have shapes {shapes}; expected three of (C,)")
     if not (arrays[0] > 0).all():
-        raise ValueError(f"dose_m2 is {dose_m2}: expected square metres above 0")
+        raise ValueError(f"dose_m2 is {dose_m2}; expected square metres above 0")
     if not arrays[2].sum() > 0:
         raise ValueError("trials is 0 at every dose: there is nothing to fit")
     return arrays

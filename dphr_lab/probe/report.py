@@ -7,8 +7,9 @@ import numpy as np
 
 from dphr_lab.probe.psychometric import Fit, Threshold, fit_curve, threshold
 from dphr_lab.probe.stimuli import Stimuli
-from dphr_lab.results.environment import hardware, versions
+from dphr_lab.results.environment import describe
 from dphr_lab.retrieval import SELECTED_ON_TEST
+from dphr_lab.retrieval.intervals import resampled_counts, share_intervals
 
 TIE = 1e-6  # cosine similarities nearer than this are equal: float32, and other batches, move less
 ALL_KINDS = "all kinds"
@@ -112,11 +113,11 @@ def probe(
 ) -> ProbeReport:
     """Ask any encoder which of two satellite images shows the drone view's place.
 
-    `embed`: a callable from uint8 RGB images (B, 3, H, W), a tensor on the CPU (for a module: where
-    its parameters are), to embeddings (B, D), tensor or array, of any length above 0: the choice is
-    the larger cosine similarity. The report of an encoder that was selected on the test set says
-    so. Raises ValueError for a module in training mode, and for embeddings of another shape or not
-    finite. Taught in: book/10.
+    `embed` is a callable from uint8 RGB images (B, 3, H, W) to embeddings (B, D), tensor or array,
+    of any length above 0. The images are a tensor on the CPU, or for a module where its parameters
+    are. The choice is the larger cosine similarity. The report of an encoder that was selected on
+    the test set says so. Raises ValueError for a module in training mode, and for embeddings of
+    another shape or not finite. Taught in: book/10.
     """
     if getattr(embed, "training", False):
         raise ValueError("embed is a module in training mode: call its eval() first")
@@ -144,7 +145,7 @@ def probe_embeddings(
     right = choices(z_drone, z_satellite, stimuli)
     blind = _blind(z_drone, z_satellite, stimuli)
     places, doses = len(stimuli.drone), stimuli.settings.doses_m2
-    weights = _resampled(places, resamples, bootstrap_seed)
+    drawn = resampled_counts(places, resamples, bootstrap_seed)
     counted = {}
     for kind in (None, *range(len(stimuli.settings.kinds))):
         asked = (stimuli.kinds == kind) if kind is not None else np.ones(len(right), bool)
@@ -152,12 +153,12 @@ def probe_embeddings(
         cells = [asked & (stimuli.doses_m2 == dose) for dose in doses]
         cells = [cell for cell in cells if cell.any()]  # a dose that no place took has no point
         if cells:
-            counted[label] = _count(cells, right, blind, weights, stimuli)
+            counted[label] = _count(cells, right, blind, drawn, stimuli)
     if ALL_KINDS not in counted:
         raise ValueError("stimuli hold no trial above dose 0: ask for other doses or more places")
     nothing = stimuli.doses_m2 == 0
     won, met = _by_place(right, [nothing], stimuli)
-    share, low, high = _shares(won, met, weights)
+    share, low, high = _shares(won, met, drawn)
     return ProbeReport(
         name=name,
         curves=counted,
@@ -168,8 +169,7 @@ def probe_embeddings(
         bootstrap_seed=bootstrap_seed,
         outcomes=_outcomes(right, stimuli),
         stimuli=_plain(stimuli),
-        versions=versions(),
-        hardware=hardware(),
+        **describe(),
     )
 
 
@@ -196,10 +196,9 @@ def compare(
     won, met = np.nansum(gain, 1), np.isfinite(gain).sum(1)
     if not met.sum():
         raise ValueError(f"kind {kind!r}, doses_m2 {doses_m2}: the reports have no such trial")
-    weights = _resampled(first.places, resamples, bootstrap_seed)
-    spread = (weights @ won) / np.maximum(weights @ met, 1)
-    low, high = np.quantile(spread, (0.025, 0.975))
-    return tuple(round(100 * float(value), 2) for value in (won.sum() / met.sum(), low, high))
+    drawn = resampled_counts(first.places, resamples, bootstrap_seed)
+    columns = share_intervals(won[:, None], met[:, None], drawn)
+    return tuple(round(100 * float(column[0]), 2) for column in columns)
 
 
 def choices(z_drone, z_satellite, stimuli: Stimuli) -> np.ndarray:
@@ -233,9 +232,9 @@ def _right(margin: np.ndarray, answers: np.ndarray) -> np.ndarray:
     return np.where(np.abs(margin) <= TIE, 0.5, margin > 0)
 
 
-def _count(cells, right, blind, weights, stimuli: Stimuli) -> Curve:
+def _count(cells, right, blind, drawn, stimuli: Stimuli) -> Curve:
     won, met = _by_place(right, cells, stimuli)
-    correct, low, high = _shares(won, met, weights)
+    correct, low, high = _shares(won, met, drawn)
     areas = np.array([np.exp(np.log(stimuli.areas_m2[cell]).mean()) for cell in cells])
     counts = won.sum(0), met.sum(0)
     return Curve(
@@ -247,7 +246,7 @@ def _count(cells, right, blind, weights, stimuli: Stimuli) -> Curve:
         high=high,
         blind=tuple(round(100 * float(blind[cell].mean()), 2) for cell in cells),
         fit=fit_curve(areas, *counts),
-        threshold=threshold(areas, *counts, weights @ won, weights @ met),
+        threshold=threshold(areas, *counts, drawn @ won, drawn @ met),
     )
 
 
@@ -269,17 +268,9 @@ def _by_place(right, cells, stimuli: Stimuli) -> tuple[np.ndarray, np.ndarray]:
     return np.stack(sums[0], 1), np.stack(sums[1], 1)
 
 
-def _resampled(places: int, resamples: int, seed: int) -> np.ndarray:
-    """How often each place is in each resample, (resamples, places)."""
-    rng = np.random.default_rng(seed)
-    return rng.multinomial(places, np.full(places, 1 / places), size=resamples)
-
-
-def _shares(won, met, weights) -> tuple[tuple, tuple, tuple]:
+def _shares(won, met, drawn) -> tuple[tuple, tuple, tuple]:
     """Percent correct of each cell with its 95 % interval over resampled places."""
-    with np.errstate(invalid="ignore"):  # a resample may miss a rare cell: it says nothing of it
-        spread = (weights @ won) / (weights @ met)
-    columns = won.sum(0) / met.sum(0), *np.nanquantile(spread, (0.025, 0.975), axis=0)
+    columns = share_intervals(won, met, drawn)
     return tuple(tuple((100 * column).round(2).tolist()) for column in columns)
 
 
@@ -296,7 +287,7 @@ def _embed(embed: Callable, images: np.ndarray, batch_size: int) -> np.ndarray:
             if z.ndim != 2 or len(z) != len(images[start : start + batch_size]):
                 raise ValueError(
                     f"embed gave shape {z.shape} for {len(images[start : start + batch_size])} "
-                    "images: expected (B, D)"
+                    "images; expected (B, D)"
                 )
             parts.append(z)
     return np.concatenate(parts)
@@ -306,7 +297,7 @@ def _unit(name: str, z, count: int) -> np.ndarray:
     """(count, D) float64 of length 1; a zero row stays zero."""
     z = np.asarray(z, float)
     if z.ndim != 2 or len(z) != count:
-        raise ValueError(f"{name} has shape {z.shape}: expected ({count}, D), a row an image")
+        raise ValueError(f"{name} has shape {z.shape}; expected ({count}, D), a row an image")
     if not np.isfinite(z).all():
         raise ValueError(f"{name} holds a value that is NaN or infinite")
     return z / np.maximum(np.linalg.norm(z, axis=1, keepdims=True), 1e-12)

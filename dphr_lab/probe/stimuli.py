@@ -1,10 +1,10 @@
 """Stimuli of the probe: a drone view, its true satellite image, and one with a single change.
 
-A place of the probe is a Twin Towns layout that no world has (families from `FIRST_FAMILY` on),
-to which small sheds and paved squares are added where it has nothing of an asked size. The drone
-sees it once. The satellite sees it unchanged, and again with each recorded change, from the same
-spot, on the same day, through the same camera: what differs between two alternatives of a trial is
-the change and nothing else.
+A place of the probe is a Twin Towns layout that no world has (families from `FIRST_FAMILY` on).
+Small sheds and paved squares are added where it has nothing of an asked size. The drone sees it
+once. The satellite sees it unchanged, and again with each recorded change, from the same spot, on
+the same day, through the same camera. Only the change differs between the two alternatives of a
+trial.
 """
 
 from dataclasses import dataclass, replace
@@ -24,10 +24,10 @@ from dphr_lab.scenes import (
     Scene,
     apply_change,
     decode,
-    draw_conditions,
     make_change,
     make_layout,
     photograph,
+    sample_conditions,
     university_orbit,
     vary,
 )
@@ -35,6 +35,7 @@ from dphr_lab.scenes.photos import EDIT_KINDS, Edit
 from dphr_lab.scenes.processes import mapped
 from dphr_lab.scenes.towns.description import is_central, rotate
 from dphr_lab.scenes.towns.districts import DISTRICTS, LAID_FIRST
+from dphr_lab.settings.checks import check_value
 
 DOSES_M2 = (5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 320.0)
 FIRST_FAMILY = 1_000_000  # worlds number their families from 0: none of theirs is met here
@@ -44,7 +45,7 @@ WHOLE_OBJECTS = ("building removed", "building recoloured", "field swapped")  # 
 
 @dataclass(frozen=True)
 class StimulusSettings:
-    """What the stimuli are a function of, besides the versions of the packages."""
+    """The settings that decide the stimuli, together with the versions of the packages."""
 
     places: int = 200  # places, each with one drone view
     doses_m2: tuple[float, ...] = DOSES_M2  # changed ground areas to ask for; 0 is always added
@@ -57,26 +58,23 @@ class StimulusSettings:
     def __post_init__(self):
         object.__setattr__(self, "doses_m2", tuple(float(dose) for dose in self.doses_m2))
         object.__setattr__(self, "kinds", tuple(self.kinds))
-        _check("places", self.places, self.places >= 1, "1 or more")
-        _check("seed", self.seed, self.seed >= 0, "0 or more")
-        _check("image_px", self.image_px, self.image_px >= 16, "16 or more pixels")
-        _check("weather", self.weather, 0 <= self.weather <= 1, "0 (fair) to 1 (any day)")
+        check_value("places", self.places, self.places >= 1, "1 or more")
+        check_value("seed", self.seed, self.seed >= 0, "0 or more")
+        check_value("image_px", self.image_px, self.image_px >= 16, "16 or more pixels")
+        check_value("weather", self.weather, 0 <= self.weather <= 1, "0 (fair) to 1 (any day)")
         rising = all(a < b for a, b in zip((0.0, *self.doses_m2), self.doses_m2, strict=False))
-        _check("doses_m2", self.doses_m2, self.doses_m2 and rising, "square metres above 0, rising")
+        check_value(
+            "doses_m2", self.doses_m2, self.doses_m2 and rising, "square metres above 0, rising"
+        )
         known = any(set(self.kinds) <= set(kinds) for kinds in (CHANGE_KINDS, EDIT_KINDS))
         known = known and len(set(self.kinds)) == len(self.kinds)
         expected = f"some of {', '.join(CHANGE_KINDS)}, or, of photographs, {', '.join(EDIT_KINDS)}"
-        _check("kinds", self.kinds, self.kinds and known, expected)
+        check_value("kinds", self.kinds, self.kinds and known, expected)
 
     @classmethod
     def from_dict(cls, values: dict) -> "StimulusSettings":
         """The settings that `dataclasses.asdict` wrote, tuples given as lists."""
         return cls(**values)
-
-
-def _check(name: str, found: object, right: object, expected: str) -> None:
-    if not right:
-        raise ValueError(f"{name} is {found!r}: expected {expected}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,7 +146,7 @@ def make_stimuli(
     jobs = [(settings, place) for place in range(settings.places)]
     if not set(settings.kinds) <= set(CHANGE_KINDS):
         raise ValueError(
-            f"kinds are {settings.kinds}: expected some of {', '.join(CHANGE_KINDS)}; edits of "
+            f"kinds are {settings.kinds}; expected some of {', '.join(CHANGE_KINDS)}; edits of "
             "photographs are for photo_stimuli"
         )
     with mapped(_photograph_place, jobs, workers, progress, "stimuli") as done:
@@ -193,7 +191,7 @@ def probe_scene(settings: StimulusSettings, place: int) -> Scene:
     rng = generator(settings, 0, place)
     for kind in sorted({_pool(kind) for kind in settings.kinds if kind in WHOLE_OBJECTS}):
         for dose_m2 in settings.doses_m2:
-            if draw_change(scene, kind, dose_m2, rng) is None:
+            if sample_change(scene, kind, dose_m2, rng) is None:
                 scene = _add_object(scene, kind, dose_m2, rng)
     return scene
 
@@ -202,10 +200,14 @@ def probe_days(settings: StimulusSettings, place: int) -> tuple[Pose, Conditions
     """Where the drone stood, its day, and the day of every satellite image of a place."""
     rng = generator(settings, 2, place)
     pose = university_orbit(24)[int(rng.integers(24))]
-    return pose, *(draw_conditions(rng, view, settings.weather) for view in ("drone", "satellite"))
+    return pose, *(
+        sample_conditions(rng, view, settings.weather) for view in ("drone", "satellite")
+    )
 
 
-def draw_change(scene: Scene, kind: str, dose_m2: float, rng: np.random.Generator) -> Change | None:
+def sample_change(
+    scene: Scene, kind: str, dose_m2: float, rng: np.random.Generator
+) -> Change | None:
     """Draw a change of a kind whose area is within `NEAR_DOSE` of the dose, None if there is none.
 
     The object is any of the central ones that can take it; sheds and squares made for the probe
@@ -287,7 +289,7 @@ def _trials(settings: StimulusSettings, scene: Scene, place: int) -> list:
         for dose_m2 in (0.0, *settings.doses_m2):
             # a generator for each: a trial does not depend on what else was asked for
             rng = generator(settings, 1, place, CHANGE_KINDS.index(name), round(100 * dose_m2))
-            change = draw_change(scene, name, dose_m2, rng)
+            change = sample_change(scene, name, dose_m2, rng)
             if change is not None:
                 found.append((kind, dose_m2, change))
     return found

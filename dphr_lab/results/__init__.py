@@ -16,6 +16,7 @@ from typing import Any
 from dphr_lab._files import read_json
 from dphr_lab.results.real import real_table as real_table
 from dphr_lab.results.run_folder import in_this_edition
+from dphr_lab.results.tables import markdown_table
 
 
 def studies() -> list[str]:
@@ -72,12 +73,12 @@ def table(study: str | Path, world: str) -> str:
     for name, run in runs.items():
         _check_measures(run["report"], f"{study}: {run_name(*name)}")
     losses = sorted({loss for _, loss, _ in runs}, key=lambda loss: _mean(runs, loss, "R@1")[0])
-    lines = ["| loss | " + " | ".join(TABLE) + " |", "|---" * (1 + len(TABLE)) + "|"]
+    rows = []
     for loss in losses:
         cells = (_mean(runs, loss, heading) for heading in TABLE)
         shown = ("–" if math.isnan(m) else f"{m:.1f} ± {spread:.1f}" for m, spread in cells)
-        lines.append(f"| {loss} | " + " | ".join(shown) + " |")
-    return "\n".join(lines)
+        rows.append((loss, *shown))
+    return markdown_table(("loss", *TABLE), rows)
 
 
 def _check_measures(report: dict[str, Any], where: str) -> None:

@@ -20,6 +20,11 @@ PACKAGES = (
 )
 
 
+def describe() -> dict[str, dict[str, object]]:
+    """{"versions": ..., "hardware": ...}, as they are stored beside a number."""
+    return {"versions": versions(), "hardware": hardware()}
+
+
 def versions() -> dict[str, str]:
     """Versions of Python, of this package and of the installed ones that shape a result."""
     found = {"python": platform.python_version(), "dphr_lab": __version__}
@@ -44,6 +49,11 @@ def hardware() -> dict[str, object]:
         "torch_threads": torch.get_num_threads(),
         "gpus": gpus,
     }
+
+
+def record() -> dict[str, dict[str, object]]:
+    """Both, as they are stored beside a number: {"versions": …, "hardware": …}."""
+    return {"versions": versions(), "hardware": hardware()}
 
 
 def _processor() -> str:

@@ -16,20 +16,22 @@ from dphr_lab.retrieval.feature_files import (
     outcomes_of,
     read_features,
 )
+from dphr_lab.retrieval.index import ExactIndex, VectorIndex, rank
 from dphr_lab.retrieval.intervals import Interval, bootstrap, paired_bootstrap
 from dphr_lab.retrieval.outcomes import QueryOutcomes, compare, evaluate, query_outcomes
-from dphr_lab.retrieval.ranking import rank
 from dphr_lab.retrieval.report import MEASURES, SELECTED_ON_TEST, STAMP, RetrievalReport
 
 __all__ = [
     "MEASURES",
     "SELECTED_ON_TEST",
     "STAMP",
+    "ExactIndex",
     "Features",
     "Interval",
     "QueryOutcomes",
     "RetrievalReport",
     "Scores",
+    "VectorIndex",
     "bootstrap",
     "compare",
     "evaluate",

@@ -46,7 +46,7 @@ class Features:
         for name, labels in (("places", self.places), ("families", self.families)):
             if labels is not None and labels.shape != (len(self.z),):
                 raise ValueError(
-                    f"{self.source}: {name} has shape {labels.shape}: expected "
+                    f"{self.source}: {name} has shape {labels.shape}; expected "
                     f"({len(self.z)},), one a row of the features"
                 )
 
@@ -73,7 +73,7 @@ class Scores:
             ]
             lines += [
                 f"{MEASURES[name]:12}{i.estimate:+7.2f} ({i.low:+.2f} to {i.high:+.2f}) "
-                f"{100 * i.above_0:5.1f} %"
+                f"{100 * i.share_above_0:5.1f} %"
                 for name, i in found.items()
             ]
             parts.append("\n".join(lines))
@@ -121,8 +121,8 @@ def read_features(
     """Query and gallery from two `.npz` files, in this order, or from one `.mat` file.
 
     Features are normalised; `notice` is called with a line where they were not. Raises
-    FileNotFoundError, or ValueError naming file, key and row, for files that are damaged or
-    pickled, for missing or unknown keys, for shapes that do not fit, and for rows that are zero
+    FileNotFoundError for a missing file. Raises ValueError naming file, key and row for files that
+    are damaged or pickled, missing or unknown keys, shapes that do not fit, and rows that are zero
     or not finite.
     """
     paths = [Path(path) for path in paths]
@@ -232,13 +232,14 @@ def _matrix(z: np.ndarray, name: str) -> np.ndarray:
             "at least one image"
         )
     if (wrong := ~np.isfinite(z).all(axis=1)).any():
-        raise ValueError(f"{name}: {_rows(wrong)} not finite (NaN or infinity)")
+        raise ValueError(f"{name}: {_first_row(wrong)} is not finite (NaN or infinity)")
     return z
 
 
-def _rows(wrong: np.ndarray) -> str:
+def _first_row(wrong: np.ndarray) -> str:
+    """The first of the rows that a mask (N,) marks, and how many more there are."""
     more = f" (and {wrong.sum() - 1:,} more)" if wrong.sum() > 1 else ""
-    return f"row {int(wrong.argmax())}{more} is"
+    return f"row {int(wrong.argmax())}{more}"
 
 
 def _labels(labels: np.ndarray, name: str) -> np.ndarray:
@@ -264,7 +265,9 @@ def _normalised(features: Features, notice: Callable[[str], None]) -> Features:
     with np.errstate(over="ignore"):  # said in words two lines below
         lengths = np.sqrt(np.einsum("nd,nd->n", z, z, dtype=np.float64, casting="same_kind"))
     if (wrong := ~(np.isfinite(lengths) & (lengths > 0))).any():
-        raise ValueError(f"{features.source}: {_rows(wrong)} of length 0 or beyond all numbers")
+        raise ValueError(
+            f"{features.source}: {_first_row(wrong)} is of length 0 or too long for a number"
+        )
     if np.abs(lengths - 1).max() > _LENGTH_TOLERANCE:
         notice(
             f"{features.source}: features have lengths from {lengths.min():.3g} to "
@@ -277,7 +280,7 @@ def _check_pair(query: Features, gallery: Features) -> None:
     one, other = query.z.shape[1], gallery.z.shape[1]
     if one != other:
         raise ValueError(
-            f"{query.source} has D = {one}, {gallery.source} D = {other}: expected the same encoder"
+            f"{query.source} has D = {one}, {gallery.source} D = {other}; expected the same encoder"
         )
     if (query.families is None) != (gallery.families is None):
         with_them, without = (query, gallery) if gallery.families is None else (gallery, query)

@@ -1,10 +1,10 @@
 """How sure a score is: the bootstrap over places, of one model or of the difference of two.
 
 Images of one place succeed and fail together, so a test set of 54 pictures of each of 701 places
-holds far less evidence than 37,854 separate questions would. What is drawn again, with
-replacement, is therefore the place with all its queries (on Twin Towns the whole family, whose
-members are rivals of each other). Gallery and ranks stay as they were: the interval speaks of
-other places asked of the same encoder in the same gallery, not of another training run.
+holds far less evidence than 37,854 separate questions would. So whole places are drawn again, with
+replacement, each with all its queries. (On Twin Towns whole families are drawn, since twins are
+rivals of each other.) Gallery and ranks stay as they are. The interval therefore says how the score
+varies over places, with the same encoder and gallery. It does not cover another training run.
 
 Taught in: book/02.
 """
@@ -14,22 +14,24 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-DRAWS = 10_000
+from dphr_lab.settings.checks import check_value
+
+RESAMPLES = 10_000
 LEVEL = 0.95
 _AT_A_TIME = 2_000_000  # numbers drawn at once: 16 MB
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean over queries, and where its bootstrap draws lie."""
+    """A mean over queries, and where its bootstrap resamples lie."""
 
     estimate: float  # of the queries as they are, in the unit of the values
-    low: float  # quantile (1 - level) / 2 of the draws
+    low: float  # quantile (1 - level) / 2 of the resamples
     high: float  # quantile (1 + level) / 2
-    above_0: float  # share of the draws above 0, one at 0 counting 1/2: for differences
+    share_above_0: float  # of the resamples, one at 0 counting 1/2: for differences
     groups: int  # places or families that were drawn
     level: float = LEVEL  # between 0 and 1
-    draws: int = DRAWS
+    resamples: int = RESAMPLES
     seed: int = 0
 
     def __str__(self) -> str:
@@ -41,7 +43,7 @@ class Interval:
 
 
 def bootstrap(
-    values, groups, counts=None, draws: int = DRAWS, seed: int = 0, level: float = LEVEL
+    values, groups, counts=None, resamples: int = RESAMPLES, seed: int = 0, level: float = LEVEL
 ) -> Interval:
     """The mean of `values` and its percentile interval, whole groups being drawn again.
 
@@ -51,18 +53,18 @@ def bootstrap(
     The interval is of width 0 where all groups agree, as at 100 %: that is the method's limit,
     not certainty. Raises ValueError for other shapes, non-finite values, or fewer than 2 groups.
     """
-    return bootstraps({"": values}, groups, counts, draws, seed, level)[""]
+    return bootstraps({"": values}, groups, counts, resamples, seed, level)[""]
 
 
 def bootstraps(
-    measures, groups, counts=None, draws: int = DRAWS, seed: int = 0, level: float = LEVEL
+    measures, groups, counts=None, resamples: int = RESAMPLES, seed: int = 0, level: float = LEVEL
 ) -> dict[str, Interval]:
-    """`bootstrap` of several measures {name: values (Q,)} by one and the same draws."""
+    """`bootstrap` of several measures {name: values (Q,)} by the same resamples."""
     found = {name: _per_group(values, groups, counts) for name, values in measures.items()}
-    _check(draws, level)
+    _check(resamples, level)
     sizes = next(iter(found.values()))[1]  # of the groups alone
     totals = np.stack([sums for sums, _ in found.values()] + [sizes], 1)  # (groups, measures + 1)
-    drawn = np.concatenate([times @ totals for times in _draws(sizes, draws, seed)])
+    drawn = np.concatenate([times @ totals for times in _resampled(sizes, resamples, seed)])
     means = drawn[:, :-1] / drawn[:, -1:]
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2], axis=0)
     return {
@@ -70,10 +72,10 @@ def bootstraps(
             estimate=float(sums.sum() / sizes.sum()),
             low=float(low[i]),
             high=float(high[i]),
-            above_0=float(np.mean(means[:, i] > 0) + np.mean(means[:, i] == 0) / 2),
+            share_above_0=float(np.mean(means[:, i] > 0) + np.mean(means[:, i] == 0) / 2),
             groups=len(sums),
             level=level,
-            draws=draws,
+            resamples=resamples,
             seed=seed,
         )
         for i, (name, (sums, _)) in enumerate(found.items())
@@ -89,20 +91,44 @@ def paired_bootstrap(first, second, groups, **options) -> Interval:
     first, second = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
     if first.shape != second.shape:
         raise ValueError(
-            f"first has shape {first.shape}, second {second.shape}: expected the same queries"
+            f"first has shape {first.shape}, second {second.shape}; expected the same queries"
         )
     return bootstrap(first - second, groups, **options)
 
 
-def _draws(sizes, draws: int, seed: int) -> Iterator[np.ndarray]:
-    """How often each group is drawn, (some of the draws, groups) at a time."""
+def resampled_counts(groups: int, resamples: int, seed: int = 0) -> np.ndarray:
+    """(resamples, groups): how often each group is drawn, for a statistic that is no mean.
+
+    One seed gives other resamples here than in `bootstrap`: the numbers that either has stored
+    stay what they are.
+    """
+    rng = np.random.default_rng(seed)
+    return rng.multinomial(groups, np.full(groups, 1 / groups), size=resamples)
+
+
+def share_intervals(
+    won, met, drawn, level: float = LEVEL
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Shares won of what was met, and the lower and upper ends of their intervals, (C,) each.
+
+    `won`, `met` (groups, C); `drawn` (resamples, groups) as `resampled_counts` gives it. A
+    resample that met nothing of a column says nothing of it.
+    """
+    with np.errstate(invalid="ignore"):
+        shares = (drawn @ won) / (drawn @ met)
+    low, high = np.nanquantile(shares, ((1 - level) / 2, (1 + level) / 2), axis=0)
+    return won.sum(0) / met.sum(0), low, high
+
+
+def _resampled(sizes, resamples: int, seed: int) -> Iterator[np.ndarray]:
+    """How often each group is drawn, (some of the resamples, groups) at a time."""
     rng = np.random.default_rng(seed)
     groups = len(sizes)
     rows = max(1, _AT_A_TIME // groups)
-    for start in range(0, draws, rows):
-        part = min(rows, draws - start)
+    for start in range(0, resamples, rows):
+        part = min(rows, resamples - start)
         drawn = rng.integers(groups, size=(part, groups))
-        drawn += groups * np.arange(part)[:, None]  # so that one bincount serves all draws
+        drawn += groups * np.arange(part)[:, None]  # so that one bincount serves all
         yield np.bincount(drawn.ravel(), minlength=part * groups).reshape(part, groups)
 
 
@@ -116,7 +142,10 @@ def _per_group(values, groups, counts) -> tuple[np.ndarray, np.ndarray]:
             "expected three of (queries,)"
         )
     if not (np.isfinite(values).all() and np.isfinite(counts).all() and (counts >= 0).all()):
-        raise ValueError("values and counts: expected finite numbers, counts of 0 or more")
+        raise ValueError(
+            "values and counts hold NaN, infinity or a count below 0; expected finite numbers, "
+            "counts of 0 or more"
+        )
     _, group = np.unique(groups, return_inverse=True)
     sums, sizes = np.bincount(group, values), np.bincount(group, counts)
     kept = sizes > 0
@@ -128,8 +157,6 @@ def _per_group(values, groups, counts) -> tuple[np.ndarray, np.ndarray]:
     return sums[kept], sizes[kept]
 
 
-def _check(draws: int, level: float) -> None:
-    if draws < 1:
-        raise ValueError(f"draws is {draws}: expected at least 1")
-    if not 0 < level < 1:
-        raise ValueError(f"level is {level}: expected a share between 0 and 1, such as 0.95")
+def _check(resamples: int, level: float) -> None:
+    check_value("resamples", resamples, resamples >= 1, "at least 1")
+    check_value("level", level, 0 < level < 1, "a share between 0 and 1, such as 0.95")

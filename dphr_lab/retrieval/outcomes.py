@@ -8,7 +8,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from dphr_lab.retrieval.intervals import DRAWS, Interval, bootstrap, bootstraps, paired_bootstrap
+from dphr_lab.retrieval.intervals import (
+    RESAMPLES,
+    Interval,
+    bootstrap,
+    bootstraps,
+    paired_bootstrap,
+)
 from dphr_lab.retrieval.ranking import (
     as_embeddings,
     at_least_1,
@@ -159,7 +165,7 @@ def query_outcomes(
     query_places = _labels("query_places", query_places, len(query)).to(query.device)
     gallery_places = _labels("gallery_places", gallery_places, len(gallery)).to(query.device)
     if gallery_mode not in GALLERY_MODES:
-        raise ValueError(f"gallery_mode is {gallery_mode!r}: expected one of {GALLERY_MODES}")
+        raise ValueError(f"gallery_mode is {gallery_mode!r}; expected one of {GALLERY_MODES}")
     if (query_families is None) != (gallery_families is None):
         raise ValueError("query_families and gallery_families: give both or neither")
     at_least_1(chunk_size=chunk_size)
@@ -216,7 +222,7 @@ def query_outcomes(
 
 
 def compare(
-    first: QueryOutcomes, second: QueryOutcomes, draws: int = DRAWS, seed: int = 0
+    first: QueryOutcomes, second: QueryOutcomes, resamples: int = RESAMPLES, seed: int = 0
 ) -> dict[str, Interval]:
     """First minus second, in percentage points, of two models asked the same queries.
 
@@ -238,7 +244,7 @@ def compare(
     groups = first.groups[order]
     if not torch.equal(groups, second.groups[other_order]):
         raise ValueError("first and second put the same place into different families")
-    others, options = second.measures(), {"draws": draws, "seed": seed}
+    others, options = second.measures(), {"resamples": resamples, "seed": seed}
     found = {
         name: paired_bootstrap(values[order], others[name][other_order], groups, **options)
         for name, values in first.measures().items()

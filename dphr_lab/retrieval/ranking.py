@@ -8,23 +8,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def rank(query, gallery, k: int = 10, chunk_size: int = 256) -> tuple[Tensor, Tensor]:
-    """The first `k` gallery images of each query, best first, by the module's score and order.
-
-    `query` (Q, D) and `gallery` (G, D) are tensors or arrays of embeddings, normalised here.
-    Returns indices (Q, k) int64 and cosine similarities (Q, k) float32 on the CPU; k is cut to G.
-    Raises ValueError for other shapes, non-finite values, or k below 1.
-    """
-    query, gallery = as_embeddings(query, gallery)
-    at_least_1(k=k, chunk_size=chunk_size)
-    indices, scores = [], []
-    for _, similarity in similarities_by_rows(query, gallery, chunk_size):
-        best, order = similarity.sort(dim=1, descending=True, stable=True)
-        indices.append(order[:, :k].cpu())
-        scores.append(best[:, :k].cpu())
-    return torch.cat(indices), torch.cat(scores)
-
-
 def ranks_of(similarity: Tensor, images: Tensor, scores: Tensor) -> Tensor:
     """1-based ranks (b, P) of some gallery images `images` (b, P) by the module's order.
 
@@ -55,22 +38,33 @@ def similarities_by_rows(query: Tensor, gallery: Tensor, chunk_size: int) -> Ite
 
 def as_embeddings(query, gallery) -> tuple[Tensor, Tensor]:
     """Both as normalised float32 on the query's device, checked."""
-    query, gallery = torch.as_tensor(query).detach(), torch.as_tensor(gallery).detach()
-    for name, z in (("query", query), ("gallery", gallery)):
-        if z.ndim != 2 or len(z) == 0:
-            raise ValueError(
-                f"{name} has shape {tuple(z.shape)}: expected (images, D), at least one image"
-            )
-        if not z.isfinite().all():
-            raise ValueError(f"{name} holds a value that is NaN or infinite: it cannot be ranked")
-    if query.shape[1] != gallery.shape[1]:
+    query, gallery = normalised("query", query), normalised("gallery", gallery)
+    check_widths(query.shape[1], gallery.shape[1])
+    return query, gallery.to(query.device)
+
+
+def normalised(name: str, z) -> Tensor:
+    """Embeddings (N, D), tensor or array, as float32 of length 1, without gradient.
+
+    Raises ValueError, which begins with `name`, for another shape and for values not finite.
+    """
+    z = torch.as_tensor(z).detach()
+    if z.ndim != 2 or len(z) == 0:
         raise ValueError(
-            f"query has D = {query.shape[1]}, gallery {gallery.shape[1]}: expected the same encoder"
+            f"{name} has shape {tuple(z.shape)}; expected (images, D), at least one image"
         )
-    return F.normalize(query.float()), F.normalize(gallery.to(query.device).float())
+    if not z.isfinite().all():
+        raise ValueError(f"{name} holds a value that is NaN or infinite: it cannot be ranked")
+    return F.normalize(z.float())
+
+
+def check_widths(query: int, gallery: int) -> None:
+    """Raise ValueError unless embeddings of these widths can be compared."""
+    if query != gallery:
+        raise ValueError(f"query has D = {query}, gallery {gallery}; expected the same encoder")
 
 
 def at_least_1(**values: int) -> None:
     for name, value in values.items():
         if value < 1:
-            raise ValueError(f"{name} is {value}: expected at least 1")
+            raise ValueError(f"{name} is {value}; expected at least 1")

@@ -14,9 +14,9 @@ STAMP = SELECTED_ON_TEST.partition(":")[0]  # where there is no room for more
 
 @dataclass(frozen=True)
 class RetrievalReport:
-    """What `evaluate` measured: rates in percent, then the sizes without which they mean little.
+    """What `evaluate` measured: rates in percent, and the sizes that they depend on.
 
-    Every rate but twin_choice and twin_mistakes is a mean over all queries, those without a
+    Every rate except twin_choice and twin_mistakes is a mean over all queries, those without a
     positive scoring 0. The three rates of families are None without family labels, or where there
     is nothing to count.
     """

@@ -1,7 +1,7 @@
 """Twin Towns: a procedural world in which the hard negatives are known.
 
 Places of about 200 m square come in families of twins, which share a layout and differ in a few
-recorded changes; each is seen by a satellite and by a drone, on different days.
+recorded changes. Each place is seen by a satellite and by a drone, on different days.
 """
 
 from dphr_lab.scenes.camera_image import decode, photograph
@@ -16,7 +16,7 @@ from dphr_lab.scenes.cameras import (
     sues_orbit,
     university_orbit,
 )
-from dphr_lab.scenes.conditions import SEASONS, Conditions, draw_conditions, sun_direction, vary
+from dphr_lab.scenes.conditions import SEASONS, Conditions, sample_conditions, sun_direction, vary
 from dphr_lab.scenes.towns.changes import apply_change, make_change, make_twin
 from dphr_lab.scenes.towns.description import (
     CHANGE_KINDS,
@@ -44,10 +44,10 @@ __all__ = [
     "CHANGE_KINDS", "CHANGE_RADIUS_M", "HALF_EXTENT_M", "PRESETS", "SATELLITE_WIDTH_M", "SEASONS",
     "SPLITS", "Building", "Change", "Conditions", "Estimate", "Flight",
     "Patch", "Place", "Pose", "Road", "Scene", "Tree", "Water", "World", "WorldSettings",
-    "apply_change", "camera_axes", "camera_position", "decode", "draw_conditions", "drone_matrix",
+    "apply_change", "camera_axes", "camera_position", "decode", "drone_matrix",
     "estimate", "estimate_world", "make_change", "make_layout", "make_twin", "make_world",
     "photograph", "preset", "project", "render_drone", "render_satellite", "render_world",
-    "satellite_matrix",
+    "sample_conditions", "satellite_matrix",
     "sues_orbit", "sun_direction", "university_orbit", "vary", "write_sues200",
     "write_university1652",
 ]  # fmt: skip

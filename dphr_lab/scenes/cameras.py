@@ -23,7 +23,7 @@ class Pose:
 
     def __post_init__(self):
         if self.altitude_m <= 0:
-            raise ValueError(f"altitude_m is {self.altitude_m}; it must be positive (metres)")
+            raise ValueError(f"altitude_m is {self.altitude_m}; expected above 0 (metres)")
         if not 10 <= self.pitch_deg <= 90:
             raise ValueError(f"pitch_deg is {self.pitch_deg}; expected 10 to 90 (90 = down)")
         if not 0 < self.fov_deg < 150:

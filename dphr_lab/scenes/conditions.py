@@ -29,7 +29,7 @@ class Conditions:
             raise ValueError(f"sun_elevation_deg is {self.sun_elevation_deg}; expected 5 to 90")
 
 
-def draw_conditions(rng: np.random.Generator, view: str, weather: float = 1.0) -> Conditions:
+def sample_conditions(rng: np.random.Generator, view: str, weather: float = 1.0) -> Conditions:
     """Draw the day of one flight ("drone") or one satellite pass ("satellite").
 
     `weather` in [0, 1] says how far from a fair summer day it may be: 1 is any day of the year;

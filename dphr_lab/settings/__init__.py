@@ -14,6 +14,7 @@ from dphr_lab.settings.run import (
     SAMPLERS,
     SELECT,
     TWIN_TOWNS_MINI,
+    NamedLoss,
     Settings,
 )
 
@@ -28,5 +29,6 @@ __all__ = [
     "SAMPLERS",
     "SELECT",
     "TWIN_TOWNS_MINI",
+    "NamedLoss",
     "Settings",
 ]

@@ -1,7 +1,8 @@
-"""Whether a value that a file, a flag or a caller gave is what a settings class expects."""
+"""What settings classes share: fields with a help text, and checks of the values given."""
 
 import math
 from collections.abc import Mapping
+from dataclasses import field
 from numbers import Integral, Real
 from pathlib import Path
 from types import NoneType, UnionType
@@ -17,6 +18,11 @@ _KINDS = {
     Mapping[str, Any]: "names with values",
     tuple[float, ...]: "finite numbers",
 }
+
+
+def option(default: Any, meaning: str) -> Any:
+    """A field whose meaning is also the help of its command-line flag."""
+    return field(default=default, metadata={"help": meaning})
 
 
 def check_types(settings: Any) -> None:
@@ -41,6 +47,7 @@ def _is_of(kind: Any, value: object) -> bool:
     return isinstance(value, {int: Integral}.get(kind, get_origin(kind) or kind))
 
 
-def check_value(name: str, found: object, right: bool, expected: str) -> None:
+def check_value(name: str, found: object, right: object, expected: str) -> None:
+    """Raise `ValueError` "`name` is `found`; expected `expected`" unless it is `right`."""
     if not right:
-        raise ValueError(f"{name}: found {found!r}; expected {expected}")
+        raise ValueError(f"{name} is {found!r}; expected {expected}")

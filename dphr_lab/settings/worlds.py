@@ -6,67 +6,64 @@ Standard library only.
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from dphr_lab.settings.checks import check_types
+from dphr_lab.settings.checks import check_types, check_value, option
 
 SPLITS = ("train", "test", "distractors")
 
 
 @dataclass(frozen=True)
 class WorldSettings:
-    """What a world is a function of, besides the versions of the packages."""
+    """All that decides a world, except the versions of the packages."""
 
     name: str = "world"  # used in titles and result files
-    train_places: int = 1500  # places to train on
-    test_places: int = 300  # places that are queried
-    distractor_places: int = 60  # places in the test gallery only
-    family_size: int = 3  # places that share a layout; 1 = no twins
-    twin_share: float = 1.0  # share of the places that are in such families; the rest is alone
-    twin_share_test: float | None = None  # the same for test and distractors; None: twin_share
-    twin_strength: float = 1.0  # how much twins differ; scales the changed area
-    image_px: int = 64  # side of every image, pixels
-    drone_views: int = 4  # drone images a place (and an altitude)
-    weather: float = 1.0  # how far the days of the two views may differ, 0 (fair) to 1 (any)
-    texture: float = (
-        0.0  # of ground, roofs and crowns: 0 = plain colours, 1 = most like photographs
+    train_places: int = option(1500, "places to train on")
+    test_places: int = option(300, "places that are queried")
+    distractor_places: int = option(60, "places that stand in the test gallery only")
+    family_size: int = option(3, "places that share a layout: one and its twins; 1: no twins")
+    twin_share: float = option(1.0, "share of the places that have twins, 0 to 1")
+    twin_share_test: float | None = option(
+        None, "the same for test and distractors; the same share by default"
     )
-    seed: int = 0  # everything drawn depends on it
+    twin_strength: float = option(1.0, "how much twins differ: scales the changed area")
+    image_px: int = option(64, "side of the images, pixels")
+    drone_views: int = option(4, "drone images of a place (of a height for sues200)")
+    weather: float = option(1.0, "how far the two views' days may differ, 0 (fair) to 1 (any)")
+    texture: float = option(
+        0.0, "grain, cars, markings: 0 (plain colours) to 1 (most like photographs)"
+    )
+    seed: int = option(0, "decides every place, twin and photograph")
 
     def __post_init__(self):
         check_settings(self)
         for field in ("twin_share", "twin_share_test"):
             share = getattr(self, field)
-            if share is not None and not 0 <= share <= 1:
-                raise ValueError(f"{field} is {share}; expected a share between 0 and 1.")
-        if not 0 <= self.texture <= 1:
-            raise ValueError(f"texture is {self.texture}; expected 0 (plain) to 1.")
+            check_value(field, share, share is None or 0 <= share <= 1, "a share between 0 and 1")
+        check_value("texture", self.texture, 0 <= self.texture <= 1, "0 (plain) to 1")
 
     def to_dict(self) -> dict:
-        """Return the settings as stored beside images and results."""
+        """The settings, as they are stored with images and results."""
         return asdict(self)
 
 
 def check_settings(settings) -> None:
     """Raise ValueError for a value of another type, or out of the range that all worlds share."""
     check_types(settings)
-    for field in ("train_places", "test_places", "distractor_places"):
-        if getattr(settings, field) < 0:
-            raise ValueError(f"{field} is {getattr(settings, field)}; it cannot be negative.")
+    for field, expected, right in (
+        ("train_places", "0 or more", settings.train_places >= 0),
+        ("test_places", "0 or more", settings.test_places >= 0),
+        ("distractor_places", "0 or more", settings.distractor_places >= 0),
+        ("family_size", "1 (no twins) or more, 3 by default", settings.family_size >= 1),
+        ("twin_strength", "0 or more", settings.twin_strength >= 0),
+        ("weather", "0 (fair) to 1 (any day)", 0 <= settings.weather <= 1),
+        ("image_px", "16 or more pixels", settings.image_px >= 16),
+        ("drone_views", "1 or more", settings.drone_views >= 1),
+        ("seed", "0 or more", settings.seed >= 0),
+    ):
+        check_value(field, getattr(settings, field), right, expected)
     if settings.train_places + settings.test_places == 0:
-        raise ValueError("train_places and test_places are both 0; a world needs places.")
-    if settings.family_size < 1:
         raise ValueError(
-            f"family_size is {settings.family_size}; expected 1 (no twins) or more, 3 by default."
+            "train_places and test_places are both 0; expected one above 0: a world needs places"
         )
-    if settings.twin_strength < 0:
-        raise ValueError(f"twin_strength is {settings.twin_strength}; expected 0 or more.")
-    if not 0 <= settings.weather <= 1:
-        raise ValueError(f"weather is {settings.weather}; expected 0 (fair) to 1 (any day).")
-    if settings.image_px < 16:
-        raise ValueError(f"image_px is {settings.image_px}; an image needs at least 16 pixels.")
-    if settings.drone_views < 1:
-        raise ValueError(f"drone_views is {settings.drone_views}; a place needs one or more.")
-    if settings.seed < 0:
-        raise ValueError(f"seed is {settings.seed}; it cannot be negative.")
 
 
 PRESETS = {
@@ -82,15 +79,15 @@ PRESETS = {
 
 
 def preset(name: str) -> WorldSettings:
-    """Return a preset's settings; ValueError naming the presets for an unknown name."""
+    """A preset's settings; raises ValueError, which names the presets, for an unknown name."""
     if name not in PRESETS:
-        raise ValueError(f"preset {name!r} is unknown; expected one of {', '.join(PRESETS)}.")
+        raise ValueError(f"preset {name!r} is unknown; expected one of {', '.join(PRESETS)}")
     return PRESETS[name]
 
 
 @dataclass(frozen=True)
 class PhotoWorldSettings:
-    """What a world of photographs is a function of, besides the tiles and the packages."""
+    """All that decides a world of photographs, except the tiles and the packages."""
 
     folder: str | Path  # of aerial tiles, in subfolders or not
     gsd_m: float  # ground sampling distance of the tiles, metres a pixel
@@ -107,9 +104,8 @@ class PhotoWorldSettings:
 
     def __post_init__(self):
         check_settings(self)
-        if not self.gsd_m > 0:
-            raise ValueError(f"gsd_m is {self.gsd_m}; it must be positive (metres a pixel).")
+        check_value("gsd_m", self.gsd_m, self.gsd_m > 0, "metres a pixel, above 0")
 
     def to_dict(self) -> dict:
-        """Return the settings as stored beside images and results: of the folder its name only."""
+        """The settings, as they are stored with images and results; of the folder only its name."""
         return asdict(self) | {"folder": Path(self.folder).resolve().name}

@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from dphr_lab._files import read_json, replace_when_done, write_json
 from dphr_lab.datasets import SUES200, find_layout
@@ -28,10 +27,11 @@ from dphr_lab.datasets.dataset import describe_data
 from dphr_lab.datasets.layouts import open_all
 from dphr_lab.datasets.same_ground import SameGround
 from dphr_lab.localization import evaluate_dataset, evaluate_images
-from dphr_lab.models import Encoder
-from dphr_lab.plotting import heatmap
+from dphr_lab.models import Encoder, default_device
+from dphr_lab.plotting import heatmap, save
 from dphr_lab.results import environment
 from dphr_lab.results.run_folder import RESULT, RUN_FORMAT, holds_run, stored_result
+from dphr_lab.results.tables import markdown_table
 from dphr_lab.retrieval import SELECTED_ON_TEST, RetrievalReport
 from dphr_lab.settings import Settings
 from dphr_lab.settings.protocol import DIRECTIONS
@@ -76,14 +76,13 @@ def altitude_matrix(
         "settings": settings.to_dict(),
         "origin": dict(origin or {}),
         "data": describe_data(next(iter(data.values()))) | {"root": root.name, "height_m": None},
-        "versions": environment.versions(),
-        "hardware": environment.hardware(),
+        **environment.describe(),
         "reports": {str(h): {str(t): reports[h][t] for t in data} for h in data},
     }
     write_json(out / "matrix.json", matrix)
     with replace_when_done(out / "matrix.md") as aside:
         aside.write_text(tables(matrix) + "\n", encoding="utf-8")
-    draw(matrix, out / "matrix.png")
+    draw_matrix(matrix, out / "matrix.png")
     return matrix
 
 
@@ -134,33 +133,32 @@ def tables(matrix: Mapping[str, Any]) -> str:
             f"{report['gallery_mode']!r}, test-time augmentation: {report['tta']}",
             *([SELECTED_ON_TEST] if report["selected_on_test"] else []),
             "",
-            "| trained at | " + " | ".join(f"tested at {h} m" for h in heights) + " |",
-            "|---" * (1 + len(heights)) + "|",
         ]
+        rows = []
         columns = [values(matrix, direction, measure) for measure in MEASURES]
         for row, height_m in enumerate(heights):
             cells = (
                 " / ".join(f"{column[row, cell]:.1f}" for column in columns)
                 for cell in range(len(heights))
             )
-            lines.append(f"| {height_m} m | " + " | ".join(cells) + " |")
-        blocks.append("\n".join(lines))
+            rows.append((f"{height_m} m", *cells))
+        heads = ("trained at", *(f"tested at {h} m" for h in heights))
+        blocks.append("\n".join([*lines, markdown_table(heads, rows)]))
     return "\n\n".join(blocks)
 
 
-def draw(matrix: Mapping[str, Any], path: Path | str) -> None:
+def draw_matrix(matrix: Mapping[str, Any], path: Path | str) -> None:
     """Draw R@1 of both directions into a file; its suffix is the format."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 4), layout="constrained")
     if matrix["settings"].get("select") == "test":
         figure.suptitle(SELECTED_ON_TEST, fontsize=9)
-    draw_on(figure.subplots(1, len(DIRECTIONS)), matrix)
-    with replace_when_done(path) as aside:
-        figure.savefig(aside, dpi=120)
+    draw_matrix_on(figure.subplots(1, len(DIRECTIONS)), matrix)
+    save(figure, path)
 
 
-def draw_on(axes, matrix: Mapping[str, Any], measure: str = "r_at_1") -> None:
+def draw_matrix_on(axes, matrix: Mapping[str, Any], measure: str = "r_at_1") -> None:
     """A heat map a direction on two axes, in one range of shades."""
     heights = [f"{h} m" for h in matrix["heights_m"]]
     found = {direction: values(matrix, direction, measure) for direction in DIRECTIONS}
@@ -212,7 +210,7 @@ def _tested(folder: Path, height_m: int, result: Mapping, data: Mapping[int, SUE
 
 def _encoder(folder: Path) -> Encoder:
     """The encoder of the run in `folder`, on the GPU where there is one."""
-    return Encoder.load(folder).to("cuda" if torch.cuda.is_available() else "cpu")
+    return Encoder.load(folder).to(default_device())
 
 
 def _check_reports(reports: Any, where: str, to_do: str) -> None:

@@ -13,10 +13,11 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
+import numpy as np
 from scipy import stats
 
 from dphr_lab import results
-from dphr_lab._files import replace_when_done
+from dphr_lab.results.tables import markdown_table
 from dphr_lab.settings.protocol import DIRECTIONS
 
 Runs = Mapping[tuple[str, str, int], Mapping[str, Any]]  # what results.load gives
@@ -100,6 +101,22 @@ def values(
         known = sorted({f"{w}-{a}" for w, a, _ in runs})
         raise ValueError(f"no stored run of {world}-{arm}; there are {', '.join(known)}")
     return found
+
+
+def over_seeds(
+    runs: Runs,
+    world: str,
+    arm: str,
+    measure: str = "r_at_1",
+    direction: str = "D2S",
+    seeds: Sequence[int] | None = None,
+) -> np.ndarray:
+    """A measure of an arm's reports, (seeds,), in the order of `seeds`; None: all, rising.
+
+    Raises as `values`, and KeyError for a seed without a run.
+    """
+    by_seed = values(runs, world, arm, measure, direction)
+    return np.array([by_seed[seed] for seed in (sorted(by_seed) if seeds is None else seeds)])
 
 
 def paired(
@@ -189,7 +206,7 @@ def study_report(
 ) -> str:
     """Markdown of a stored study or a folder of runs.
 
-    Each world's levels, R@1 with intervals, and in each direction every arm's R@1 less that of
+    Each world's levels, R@1 with intervals, and in each direction every arm's R@1 minus that of
     `reference`, paired by seed; levels only for arms that share fewer than two seeds with it. With
     a `margin` also whether they are equivalent within it. `only` names the arms to compare; none:
     all of them.
@@ -230,7 +247,7 @@ def draw_levels(study: str | Path, path: Path | str) -> None:
     """
     from matplotlib.figure import Figure
 
-    from dphr_lab.plotting import arms_over_seeds
+    from dphr_lab.plotting import arms_over_seeds, save
 
     runs = results.load(study)
     shown = {
@@ -255,8 +272,7 @@ def draw_levels(study: str | Path, path: Path | str) -> None:
     panels[-1].set_xlabel(
         "R@1, drone → satellite (%): tall lines are seeds, dots means, bars 95 % intervals"
     )
-    with replace_when_done(path) as aside:
-        figure.savefig(aside, dpi=150)
+    save(figure, path, dpi=150)
 
 
 def _worlds(runs: Runs) -> list[str]:
@@ -273,12 +289,9 @@ def _levels(runs: Runs, world: str, arms: Sequence[str]) -> list[str]:
         arm: [list(values(runs, world, arm, direction=d).values()) for d in DIRECTIONS]
         for arm in arms
     }
-    lines = [
-        "R@1: mean ± 95 % half-width (Student, over seeds)", "",
-        "| arm | seeds | " + " | ".join(DIRECTIONS.values()) + " |",
-        "|---" * (2 + len(DIRECTIONS)) + "|",
-    ]  # fmt: skip
-    for arm in sorted(of, key=lambda arm: mean(of[arm][0])):
-        cells = " | ".join(str(student_interval(by_seed)) for by_seed in of[arm])
-        lines.append(f"| {arm} | {len(of[arm][0])} | {cells} |")
-    return lines
+    rows = [
+        (arm, len(of[arm][0]), *map(student_interval, of[arm]))
+        for arm in sorted(of, key=lambda arm: mean(of[arm][0]))
+    ]
+    table = markdown_table(("arm", "seeds", *DIRECTIONS.values()), rows)
+    return ["R@1: mean ± 95 % half-width (Student, over seeds)", "", table]

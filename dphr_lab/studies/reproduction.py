@@ -14,7 +14,7 @@ from dphr_lab._files import read_json, write_json
 from dphr_lab.datasets import SUES200, CrossViewDataset, University1652, find_layout, verify
 from dphr_lab.datasets.layouts import open_all
 from dphr_lab.localization import evaluate_modes
-from dphr_lab.models import Encoder
+from dphr_lab.models import Encoder, default_device
 from dphr_lab.results import environment
 from dphr_lab.results.run_folder import described, holds_run, stored_result
 from dphr_lab.settings import Settings
@@ -85,8 +85,7 @@ def reproduce(
         **(origin or {}),
         "settings": settings.to_dict(),
         "data": described_root,
-        "versions": environment.versions(),
-        "hardware": environment.hardware(),
+        **environment.describe(),
         "wall_s": round(sum(run["wall_s"] for run in runs), 2),
         "runs": runs,
         "rows": rows,
@@ -145,10 +144,7 @@ def _trained(data, settings: Settings, folder: Path, origin, progress: bool):
 
 def _scored(run_folder: Path, data, progress: bool):
     """A row a direction, gallery protocol and test-time augmentation."""
-    import torch
-
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    encoder = Encoder.load(run_folder).to(device)
+    encoder = Encoder.load(run_folder).to(default_device())
     for direction in DIRECTIONS:
         query, gallery = data.test(direction)
         for flip in (False, True):

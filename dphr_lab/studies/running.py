@@ -44,7 +44,7 @@ def run_study(
 
     `jobs` runs at a time, each in a process with `Settings.threads` (1 where a study does not say
     and there are several); none begins after `minutes`. Run folders lie in `work` (default:
-    runs/studies/<name>) until their result is stored, so a run that was cut goes on from its
+    runs/studies/<name>) until their result is stored, so an interrupted run goes on from its
     checkpoint; rendered worlds are kept in the user's cache. Raises ValueError for names that the
     study does not have, and for arms whose settings are still to be searched.
     """
@@ -91,7 +91,7 @@ def run_study(
         say(f"{run_name(*run)}: the same run as {source}")
     say(f"{study.folder.name}: {len(study.runs())} runs, {len(todo)} to do now")
     made = 0
-    for run, result in _carried_out(groups, jobs, minutes):
+    for run, result in _run_groups(groups, jobs, minutes):
         made += 1
         report = result["report"]["D2S"]
         say(
@@ -181,10 +181,10 @@ def search_study(
         for seed in search.seeds
     ]
     made = 0
-    for _, trial in _carried_out([group for group in groups if group[1]], jobs, minutes):
+    for _, trial in _run_groups([group for group in groups if group[1]], jobs, minutes):
         made += 1
         stored["trials"].append(trial)
-        stored |= {"versions": environment.versions(), "hardware": environment.hardware()}
+        stored |= environment.describe()
         write_json(study.folder / tuning.TRIALS, stored)
         say(
             f"{made}/{len(todo)} {trial['arm']} {trial['changes']} seed {trial['seed']}: "
@@ -193,7 +193,7 @@ def search_study(
     return made
 
 
-def _carried_out(groups, jobs: int, minutes: float | None) -> Iterator[tuple[Any, Any]]:
+def _run_groups(groups, jobs: int, minutes: float | None) -> Iterator[tuple[Any, Any]]:
     """(key, result) of every task; no task begins after `minutes`.
 
     A group is (prepare, [(key, do, arguments)]): `prepare` is called once, by all cores, before

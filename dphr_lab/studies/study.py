@@ -72,7 +72,7 @@ class Study:
     seeds: tuple[int, ...]
     worlds: Mapping[str, Mapping[str, Any]]  # name -> preset and changes
     arms: Mapping[str, Settings]  # name -> settings, but for the seed
-    search: tuning.Search | None = None  # how arms choose some of them
+    search: tuning.Tuning | None = None  # how arms choose some of them
     unsearched: frozenset[str] = frozenset()  # arms whose trials are not all made
     replays: Mapping[str, Replay] = field(default_factory=dict)  # arm -> whose lambda it uses
 

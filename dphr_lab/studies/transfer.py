@@ -12,6 +12,8 @@ from itertools import combinations
 import numpy as np
 from scipy import stats
 
+from dphr_lab.results.tables import markdown_table
+
 RULE = """
 A difference between an arm and the reference arm *transfers* when it has the same sign on every
 level of realism and is clear of 0 on each (its 95 % interval over seeds leaves out 0).
@@ -32,8 +34,8 @@ VERDICTS = ("transfers", "does not transfer", "undecided")
 
 
 @dataclass(frozen=True)
-class Difference:
-    """An arm less the reference on one level of realism, in points."""
+class LevelDifference:
+    """An arm minus the reference on one level of realism, in points."""
 
     mean: float
     low: float  # 95 % interval of the mean over seeds (Student's t)
@@ -63,28 +65,28 @@ class Verdict:
     """What the rule says; `str` is a table with a line an arm."""
 
     arms: dict[str, str]  # arm -> one of VERDICTS
-    differences: dict[str, dict[str, Difference]]  # arm -> realism -> difference
+    differences: dict[str, dict[str, LevelDifference]]  # arm -> realism -> difference
     tau: float  # smallest over the pairs of levels, of all seeds
     tau_low: float  # its lower bound by the bootstrap
     tau_forced: float  # what pairs of arms clearly apart on every level force, all others reversed
     order: str  # one of VERDICTS
 
     def to_dict(self) -> dict:
-        """Return the verdict as JSON-ready values."""
+        """The verdict as values that JSON can hold."""
         return asdict(self)
 
     def __str__(self):
         levels = list(next(iter(self.differences.values())))
-        lines = ["| arm | " + " | ".join(levels) + " | verdict |", "|---" * (len(levels) + 2) + "|"]
+        rows = []
         for arm, by_level in self.differences.items():
             cells = (f"{d.mean:+.1f} [{d.low:+.1f}, {d.high:+.1f}]" for d in by_level.values())
-            lines.append(f"| {arm} | " + " | ".join(cells) + f" | {self.arms[arm]} |")
-        lines.append("")
-        lines.append(
+            rows.append((arm, *cells, self.arms[arm]))
+        table = markdown_table(("arm", *levels, "verdict"), rows)
+        return (
+            f"{table}\n\n"
             f"Order: tau {self.tau:.2f}, at least {self.tau_low:.2f}; "
             f"{self.tau_forced:.2f} is forced by arms far apart: {self.order}"
         )
-        return "\n".join(lines)
 
 
 def transfers(
@@ -99,7 +101,7 @@ def transfers(
     reference is not among the arms; in the order of the arms it stands at 0. `collapsed` arms get
     a verdict and take no part in the order: `collapsed_arms` finds them. Raises ValueError for
     fewer than two levels, other arms on one of them, differences that are not finite, or fewer
-    than two seeds, of which no interval can be had.
+    than two seeds, which give no interval.
     """
     levels = list(differences_by_realism)
     if len(levels) < 2:
@@ -151,14 +153,14 @@ def transfers(
     )
 
 
-def _difference(values: np.ndarray) -> Difference:
+def _difference(values: np.ndarray) -> LevelDifference:
     mean, error, free = values.mean(), stats.sem(values), len(values) - 1
     reach, reach_90 = (float(stats.t.ppf(level, free) * error) for level in (0.975, 0.95))
     low, high, sd = mean - reach, mean + reach, values.std(ddof=1)
-    return Difference(float(mean), float(low), float(high), len(values), reach_90, float(sd))
+    return LevelDifference(float(mean), float(low), float(high), len(values), reach_90, float(sd))
 
 
-def _judge(levels: Sequence[Difference], enough: bool) -> str:
+def _judge(levels: Sequence[LevelDifference], enough: bool) -> str:
     if not enough:
         return "undecided"
     clear = [level for level in levels if level.clear]
@@ -171,7 +173,7 @@ def _judge(levels: Sequence[Difference], enough: bool) -> str:
     return "does not transfer" if turns or vanishes else "undecided"
 
 
-def _differ(a: Difference, b: Difference) -> bool:
+def _differ(a: LevelDifference, b: LevelDifference) -> bool:
     """Whether two levels' means differ, by Welch's t test at 5 %."""
     found = stats.ttest_ind_from_stats(
         a.mean, a.sd, a.seeds, b.mean, b.sd, b.seeds, equal_var=False
@@ -251,9 +253,9 @@ def differences(
     direction: str = "D2S",
     measure: str = "r_at_1",
 ) -> dict[str, dict[str, list[float]]]:
-    """Return what `transfers` takes from the runs of `results.load`: worlds are the realisms.
+    """What `transfers` takes, from the runs of `results.load`: each world is a level of realism.
 
-    An arm less `reference`, seed by seed; seeds that not all arms of a world have are left out.
+    An arm minus `reference`, seed by seed. A seed is left out unless all arms of a world have it.
     Raises ValueError when the reference is missing in a world.
     """
     result: dict[str, dict[str, list[float]]] = {}

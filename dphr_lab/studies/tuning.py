@@ -29,6 +29,7 @@ from statistics import mean
 from typing import Any
 
 from dphr_lab._files import read_json
+from dphr_lab.results.tables import markdown_table
 from dphr_lab.settings import Settings
 
 TRIALS = "trials.json"
@@ -39,7 +40,7 @@ _TRIAL = {"arm": str, "changes": dict, "seed": int, "val_r_at_1": (int, float)} 
 
 
 @dataclass(frozen=True)
-class Search:
+class Tuning:
     """What a study's [search] and its arms' `search` ask for."""
 
     world: str
@@ -63,7 +64,7 @@ def read_search(
     arms: Mapping[str, Mapping[str, Any]],
     worlds: Sequence[str],
     seeds: Sequence[int],
-) -> Search | None:
+) -> Tuning | None:
     """The search of a study.toml's tables; `arms` maps arms to their `search`.
 
     Raises ValueError for a search that gives arms unequal budgets or uses the study's own seeds.
@@ -101,7 +102,7 @@ def read_search(
                 f"{table['trials']}"
             )
     settings = table.get("settings", {})
-    return Search(table["world"], tuple(table["seeds"]), settings, candidates)
+    return Tuning(table["world"], tuple(table["seeds"]), settings, candidates)
 
 
 def changed(settings: Settings, values: Mapping[str, Any]) -> Settings:
@@ -134,10 +135,10 @@ def read_trials(folder: Path) -> dict[str, Any]:
     return stored
 
 
-def scores(search: Search, stored: Mapping[str, Any]) -> dict[str, list[tuple[dict, list[float]]]]:
+def scores(search: Tuning, stored: Mapping[str, Any]) -> dict[str, list[tuple[dict, list[float]]]]:
     """arm -> [(candidate, its R@1 by seed)], in the order of the candidates; trials made so far.
 
-    A stored trial that the search does not ask for (any more) is left out.
+    Stored trials that the search no longer asks for are left out.
     """
     by_trial = {
         (t["arm"], json.dumps(t["changes"], sort_keys=True), t["seed"]): t["val_r_at_1"]
@@ -152,10 +153,10 @@ def scores(search: Search, stored: Mapping[str, Any]) -> dict[str, list[tuple[di
     return found
 
 
-def chosen(search: Search, stored: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+def chosen(search: Tuning, stored: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """arm -> the candidate of the highest mean, of the arms whose trials are all made.
 
-    Of equals, the first.
+    The first of them where several have it.
     """
     return {
         arm: max(trials, key=lambda trial: mean(trial[1]))[0]
@@ -164,20 +165,17 @@ def chosen(search: Search, stored: Mapping[str, Any]) -> dict[str, dict[str, Any
     }
 
 
-def search_report(search: Search, stored: Mapping[str, Any]) -> str:
+def search_report(search: Tuning, stored: Mapping[str, Any]) -> str:
     """Markdown: each arm's best and worst trial, what it chose, and whether at a list's end.
 
     A choice at the end of a list says that the list may have been too short.
     """
     best = chosen(search, stored)
-    lines = [
-        "| arm | chosen | R@1 held out | worst trial | at the end of a list |",
-        "|---" * 5 + "|",
-    ]
+    rows = []
     for arm, trials in scores(search, stored).items():
         done = [mean(by_seed) for _, by_seed in trials if by_seed]
         if arm not in best:
-            lines.append(f"| {arm} | {len(done)} of {len(trials)} trials made | | | |")
+            rows.append((arm, f"{len(done)} of {len(trials)} trials made", "", "", ""))
             continue
         lists = {name: sorted({one[name] for one, _ in trials}) for name in best[arm]}
         ends = [
@@ -186,7 +184,6 @@ def search_report(search: Search, stored: Mapping[str, Any]) -> str:
             if len(lists[n]) > 1 and v in lists[n][:: len(lists[n]) - 1]
         ]
         values = ", ".join(f"{name} {value:g}" for name, value in best[arm].items())
-        lines.append(
-            f"| {arm} | {values} | {max(done):.1f} | {min(done):.1f} | {', '.join(ends)} |"
-        )
-    return "\n".join(lines)
+        rows.append((arm, values, f"{max(done):.1f}", f"{min(done):.1f}", ", ".join(ends)))
+    heads = ("arm", "chosen", "R@1 held out", "worst trial", "at the end of a list")
+    return markdown_table(heads, rows)

@@ -4,10 +4,8 @@ import math
 import time
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 
-from dphr_lab.datasets import ArrayImages, PairSet
 from dphr_lab.settings import Settings
 from dphr_lab.training.peak_memory import Peak, peak_memory
 from dphr_lab.training.run import Run
@@ -92,17 +90,18 @@ def dry_run(settings: Settings, data) -> DryRun:
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
     torch.manual_seed(settings.seed)
-    run = Run(settings, data, None, resume=False, progress=False)
-    device, settings = run.accelerator.device, run.settings
-    own = settings.changed(batch=max(2, settings.batch // run.world))
+    run = Run(settings, data)
+    run.begin_epoch(0)
+    device, settings = run.processes.device, run.settings
+    own = settings.changed(batch=max(2, settings.batch // run.processes.count))
     cost = step_cost(own, run.encoder, device="cuda" if device.type == "cuda" else "cpu")
     with peak_memory(device) as peak:
         began = time.perf_counter()
-        batch = run.reader[0, run.epoch_batches[0]]
+        batch = run.reader[0, run.plan[0]]
         read_s = time.perf_counter() - began
         for _ in range(1 if device.type == "cpu" else 2):
             began = time.perf_counter()
-            line = run._one_step(batch)  # reads the loss, so that it waits for the GPU
+            line = run.take_step(batch)  # reads the loss, so that it waits for the GPU
             step_s = time.perf_counter() - began
     return DryRun(
         settings=settings,
@@ -110,53 +109,12 @@ def dry_run(settings: Settings, data) -> DryRun:
         places=len(run.pairs),
         held_out_places=len(run.held_out),
         pairs=len(run.pairs.pairs),
-        batches=len(run.epoch_batches),
-        left_out=run.epoch_batches.left_out,
-        processes=run.world,
+        batches=len(run.plan),
+        left_out=run.plan.left_out,
+        processes=run.processes.count,
         cost=cost,
         peak=peak,
         read_s=read_s,
         step_s=step_s,
         loss=line["loss"],
     )
-
-
-class NoiseImages:
-    """Places of random pixels, to measure a step where no data is; nothing can be learnt."""
-
-    name, root, height_m, has_test = "noise", None, None, False
-
-    def __init__(self, places: int, image_px: int):
-        rng, labels = np.random.default_rng(0), np.arange(places)
-        shape = (places, image_px, image_px, 3)
-        self.train = PairSet(
-            *(
-                ArrayImages(view, rng.integers(0, 256, shape, dtype=np.uint8), labels)
-                for view in ("drone", "satellite")
-            )
-        )
-
-
-def measure_steps(settings: Settings, steps: int = 3) -> tuple[Peak, float]:
-    """(peak memory, seconds of the quickest step) of real steps on images of noise.
-
-    The first step, which also makes the optimiser's moments, is not timed. The pretrained weights
-    are not fetched: their values change neither. Writes nothing.
-    """
-    settings = settings.changed(
-        pretrained=None, val_places=0, augmentation=None, steps=steps + 1, epochs=None
-    )
-    run = Run(
-        settings,
-        NoiseImages(settings.batch, settings.image_px),
-        None,
-        resume=False,
-        progress=False,
-    )
-    batch, seconds = run.reader[0, run.epoch_batches[0]], []
-    with peak_memory(run.accelerator.device) as peak:
-        for _ in range(steps + 1):
-            began = time.perf_counter()
-            run._one_step(batch)  # reads the loss, so that it waits for the GPU
-            seconds.append(time.perf_counter() - began)
-    return peak, min(seconds[1:])

@@ -1,16 +1,27 @@
 """`fit` and `refit`: settings and data in, a run folder out."""
 
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from dphr_lab._files import write_json
 from dphr_lab.datasets import CrossViewDataset
-from dphr_lab.results.run_folder import RESULT, stored_result
+from dphr_lab.datasets.dataset import describe_data
+from dphr_lab.localization import evaluate_dataset
+from dphr_lab.models import Encoder
+from dphr_lab.results import environment
+from dphr_lab.results.run_folder import RESULT, RUN_FORMAT, curves, read_metrics, stored_result
 from dphr_lab.settings import Settings
-from dphr_lab.training.log import tensorboard_writer
-from dphr_lab.training.run import Run
+from dphr_lab.training import checkpoints
+from dphr_lab.training.interrupts import stop_after_step
+from dphr_lab.training.log import Log, draw_curves, tensorboard_writer
+from dphr_lab.training.run import NonFiniteLossError, Run
+from dphr_lab.training.selection import save_chosen, validate, validation_is_due
+
+SHOWN = ("loss", "lambda", "recall", "images_per_s")  # beside the progress bar
 
 
 def fit(
@@ -49,12 +60,85 @@ def fit(
         torch.set_num_threads(settings.threads)
     torch.manual_seed(settings.seed)
     board = tensorboard_writer() if tensorboard else None
-    run = Run(
-        settings, data, Path(run_folder), resume=resume, progress=progress, origin=origin or {}
-    )
-    with run.logging_to(board):
-        run.train()
-    return run.finish(evaluate_test)
+    folder, run = Path(run_folder), Run(settings, data)
+    origin = checkpoints.begin_or_resume(run, folder, resume, origin or {})
+    progress = progress and run.processes.main
+    if progress:
+        print(
+            f"{run.plan.used} pairs an epoch in {len(run.plan)} batches of "
+            f"{settings.batch} places; {run.plan.left_out} pairs left out"
+        )
+    with Log(folder if run.processes.main else None, board, run.step) as log:
+        train(run, folder, log, progress)
+    return finish(run, folder, origin, evaluate_test)
+
+
+def train(run: Run, folder: Path, log: Log, progress: bool = False) -> None:
+    """Steps until the last, with validations and checkpoints on the way."""
+    from tqdm.auto import tqdm
+
+    settings, began, wall_before = run.settings, time.perf_counter(), run.wall_s
+    bar = tqdm(total=settings.steps, initial=run.step, disable=not progress)
+    with stop_after_step() as stop, bar:
+        for batch in run.coming_batches():
+            try:
+                line = run.take_step(batch)
+            except NonFiniteLossError as error:
+                saved = checkpoints.save(run, folder, "non-finite")
+                saved = f"the state before this step is in {saved}"
+                raise NonFiniteLossError(error.found, error.step, error.places, saved) from None
+            log.write(line)
+            bar.update()
+            bar.set_postfix({k: f"{line[k]:.3g}" for k in SHOWN if k in line})
+            last, end_of_epoch = run.step == settings.steps, run.batch_of_epoch == len(run.plan)
+            if end_of_epoch:
+                run.begin_epoch(run.epoch + 1)
+            if validation_is_due(run, end_of_epoch):
+                validate(run, folder, log)
+            run.wall_s = wall_before + time.perf_counter() - began
+            stopped = run.processes.any(stop.is_set())
+            due = run.step % settings.checkpoint_every == 0
+            if last or end_of_epoch or stopped or due:
+                saved = checkpoints.save(run, folder)
+            if stopped and not last:
+                raise KeyboardInterrupt(f"stopped after step {run.step}; saved {saved}")
+
+
+def finish(
+    run: Run, folder: Path, origin: Mapping[str, Any], evaluate_test: bool
+) -> dict[str, Any]:
+    """Choose the encoder, read the test half once, and write the run's results.
+
+    Returns them; {} in other processes than the main one.
+    """
+    result = {}
+    if run.processes.main:
+        choice, report = save_chosen(run, folder), {}
+        if evaluate_test and run.data.has_test:
+            # as stored, in float32: the encoder in training may be under autocast
+            stored = Encoder.load(folder).to(run.processes.device)
+            report = evaluate_dataset(stored, run.data)
+        data = describe_data(run.data)
+        if data["root"] is not None:  # results travel; the folders of a machine stay there
+            data["root"] = Path(data["root"]).name
+        images = 2 * run.settings.batch * run.step  # all told, with validation and checkpoints
+        result = {
+            "format": RUN_FORMAT,
+            "settings": run.settings.to_dict(),
+            **origin,
+            "data": data,
+            **environment.record(),
+            "wall_s": round(run.wall_s, 2),
+            "images_per_s": round(images / run.wall_s, 1) if run.wall_s else None,
+            **choice,
+            "trained_on": {"places": len(run.pairs), "held_out_places": len(run.held_out)},
+            "curves": curves(read_metrics(folder)),
+            "report": {direction: r.to_dict() for direction, r in report.items()},
+        }
+        write_json(folder / RESULT, result)
+        draw_curves(result["curves"], folder / "curves.png")
+    run.processes.wait()
+    return result
 
 
 def refit(

@@ -1,45 +1,19 @@
-"""From the names in `Settings` to an encoder, a loss, an augmentation and a learning rate."""
+"""From the names in `Settings` to an encoder, a loss and an augmentation."""
 
 import inspect
-import math
 from collections.abc import Mapping, Sequence
+from operator import attrgetter
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from dphr_lab import losses
 from dphr_lab.datasets import NO_AUGMENTATION, Augmentation
-from dphr_lab.losses import (
-    DPHRLoss,
-    MetricLearningLoss,
-    MinedTripletLoss,
-    SymmetricInfoNCE,
-    TripletLoss,
-    WeightedInfoNCE,
-)
+from dphr_lab.losses import MetricLearningLoss
 from dphr_lab.losses.parts import MeanOverParts
 from dphr_lab.models import HOSTS, MCCG, Encoder
-from dphr_lab.settings import OF_PARTS, Settings
-
-DROP = 0.1  # what a rate is multiplied by at each of `rate_drops`
-
-# name in `settings.LOSSES` -> class and what its name implies; `loss_options` go over it
-_LOSS_CLASSES = {
-    "triplet": (TripletLoss, {}),
-    "rda": (DPHRLoss, {"signal": "constant"}),
-    "palw": (DPHRLoss, {"weight_map": None}),
-    "dphr": (DPHRLoss, {}),
-    "dphr_infonce": (DPHRLoss, {"base": SymmetricInfoNCE}),
-    "sharp_rda": (DPHRLoss.sharp, {"signal": "constant"}),
-    "sharp_palw": (DPHRLoss.sharp, {"weight_map": None}),
-    "sharp": (DPHRLoss.sharp, {}),
-    "sharp_infonce": (DPHRLoss.sharp, {"base": SymmetricInfoNCE}),
-    "infonce": (SymmetricInfoNCE, {}),
-    "hcl": (WeightedInfoNCE, {"weighting": "hcl"}),
-    "hardest": (MinedTripletLoss, {"mining": "hardest"}),
-    "semi_hard": (MinedTripletLoss, {"mining": "semi_hard"}),
-}
-_OF_METRIC_LEARNING = {"multi_similarity": "MultiSimilarityLoss", "circle": "CircleLoss"}
+from dphr_lab.settings import LOSSES, OF_PARTS, Settings
 
 
 def make_encoder(settings: Settings, places: Sequence[int] | None = None) -> Encoder:
@@ -64,28 +38,6 @@ def check_host_options(settings: Settings) -> None:
     HOSTS[settings.host].check_options(settings.host_options)
 
 
-def parameter_groups(encoder: Encoder, loss: nn.Module, settings: Settings) -> list[dict[str, Any]]:
-    """What an optimiser is made of: the encoder, then what has no weight decay.
-
-    With `backbone_rate` other than 1 the backbone is a group of its own. "rate" is a group's share
-    of the learning rate.
-    """
-    undecayed = [p for name, p in encoder.named_parameters() if name in encoder.undecayed]
-    last = {"params": [*loss.parameters(), *undecayed], "weight_decay": 0.0, "rate": 1.0}
-    decayed = [p for name, p in encoder.named_parameters() if name not in encoder.undecayed]
-    if settings.backbone_rate == 1:
-        return [{"params": decayed, "rate": 1.0}, last]
-    of_backbone = set(map(id, encoder.backbone.parameters()))
-    return [
-        {
-            "params": [p for p in decayed if id(p) in of_backbone],
-            "rate": float(settings.backbone_rate),
-        },
-        {"params": [p for p in decayed if id(p) not in of_backbone], "rate": 1.0},
-        last,
-    ]
-
-
 class NoPairLoss(nn.Module):
     """Zero for whatever embeddings: of a host that trains with its own loss alone."""
 
@@ -108,35 +60,21 @@ def make_loss(settings: Settings, parts: int = 1) -> nn.Module:
 
 
 def _pair_loss(settings: Settings) -> nn.Module:
-    options = dict(settings.loss_options)
-    if settings.loss in _OF_METRIC_LEARNING:
-        from pytorch_metric_learning import losses
+    named, options = LOSSES[settings.loss], dict(settings.loss_options)
+    if named.of_metric_learning:
+        from pytorch_metric_learning import losses as of_metric_learning
 
-        kind = getattr(losses, _OF_METRIC_LEARNING[settings.loss])
+        kind = getattr(of_metric_learning, named.kind)
         return MetricLearningLoss(with_keywords(kind, options, "loss_options"))
-    kind, implied = _LOSS_CLASSES[settings.loss]
-    options = {name: v() if isinstance(v, type) else v for name, v in implied.items()} | options
+    kind = attrgetter(named.kind)(losses)
+    base = {"base": getattr(losses, named.base)()} if named.base else {}
+    options = base | dict(named.options) | options
     if options.get("signal") == "step":
         options = {"total_steps": settings.steps} | options
     made = getattr(kind, "__self__", kind)
     if "across_processes" in inspect.signature(made).parameters and options.get("detach", True):
         options = {"across_processes": True} | options
     return with_keywords(kind, options, "loss_options")
-
-
-def learning_rate(step: int, settings: Settings) -> float:
-    """Rate of optimiser step `step` (0-based): linear warm-up, then a cosine to 0.
-
-    With `rate_drops` it falls to a tenth at each of these shares of the steps instead.
-    """
-    warm = round(settings.warmup * settings.steps)
-    if step < warm:
-        return settings.learning_rate * (step + 1) / warm
-    if settings.rate_drops:
-        drops = sum(step >= round(share * settings.steps) for share in settings.rate_drops)
-        return settings.learning_rate * DROP**drops
-    share = (step - warm) / max(1, settings.steps - warm)
-    return settings.learning_rate * (1 + math.cos(math.pi * share)) / 2
 
 
 def make_augmentation(settings: Settings) -> Augmentation:

@@ -11,6 +11,8 @@ import re
 import sys
 from pathlib import Path
 
+from dphr_lab.results.tables import markdown_table
+
 STORED = Path(__file__).parent / "results"
 HEADINGS = {  # column of a row -> what stands above it, and digits after the point
     "step": ("step", 0),
@@ -60,15 +62,15 @@ def names() -> list[str]:
 def table(stored: dict) -> str:
     """A Markdown table of a measurement's rows, and below it what it was measured with."""
     columns = [name for name in HEADINGS if name in stored["rows"][0]]
-    lines = ["| " + " | ".join(HEADINGS[name][0] for name in columns) + " |"]
-    lines.append("|---" * len(columns) + "|")
-    for row in stored["rows"]:
-        lines.append("| " + " | ".join(_cell(name, row[name]) for name in columns) + " |")
+    rows = [[_cell(name, row[name]) for name in columns] for row in stored["rows"]]
     hardware, versions = stored["hardware"], stored["versions"]
     gpu = hardware["gpus"][0] if "gpu" in stored["name"] else None
     threads = hardware["torch_threads"]
     where = gpu or f"{hardware['processor']}, {threads} thread{'s' * (threads > 1)}"
-    return "\n".join(lines) + f"\n\nMeasured on {where}; torch {versions['torch']}."
+    return (
+        markdown_table([HEADINGS[name][0] for name in columns], rows)
+        + f"\n\nMeasured on {where}; torch {versions['torch']}."
+    )
 
 
 def _cell(name: str, value: object) -> str:

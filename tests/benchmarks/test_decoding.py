@@ -25,9 +25,9 @@ from torchvision.transforms import InterpolationMode, v2
 from dphr_lab import scenes
 from dphr_lab._files import write_json
 from dphr_lab._images import read_image
-from dphr_lab.datasets import Augmentation, FileImages, apply, draw
+from dphr_lab.datasets import Augmentation, FileImages, apply, sample_augmentation
 from dphr_lab.datasets.preparation import prepare
-from dphr_lab.results.environment import hardware, versions
+from dphr_lab.results.environment import describe
 from dphr_lab.settings.protocol import VIEWS
 
 SOURCE_PX = 512  # University-1652's own
@@ -83,7 +83,7 @@ def report(name, rows, tmp_path):
         cells = (f"{k} {v:.2f}" if isinstance(v, float) else f"{k} {v}" for k, v in row.items())
         print("  ".join(cells))
     out = Path(os.environ.get("DPHR_BENCHMARK_OUT", tmp_path)) / f"decoding-{name}.json"
-    record = {"name": f"decoding-{name}", "hardware": hardware(), "versions": versions()}
+    record = {"name": f"decoding-{name}", **describe()}
     write_json(out, record | {"rows": rows})
 
 
@@ -94,7 +94,7 @@ def ours(paths, view, image_px, augmentation):
     def read(epoch):
         for start in range(0, len(paths), BATCH):
             indices = range(start, min(start + BATCH, len(paths)))
-            draws = getattr(draw(augmentation, 0, epoch, indices), view)
+            draws = getattr(sample_augmentation(augmentation, 0, epoch, indices), view)
             yield apply(images.read(indices, image_px), draws)
 
     return lambda epoch: [batch.shape for batch in read(epoch)]

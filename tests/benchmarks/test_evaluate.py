@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 
 from dphr_lab._files import write_json
-from dphr_lab.results.environment import hardware, versions
+from dphr_lab.results.environment import describe
 from dphr_lab.retrieval import evaluate
 
 QUERY_PLACES, PLACES, VIEWS, D = 701, 951, 54, 512
@@ -91,7 +91,7 @@ def test_evaluation_costs_little_more_than_its_product(direction, benchmark_size
     }
     print(f"\n{row}")
     out = Path(os.environ.get("DPHR_BENCHMARK_OUT", tmp_path)) / f"evaluate-{direction}.json"
-    write_json(out, {"row": row, "versions": versions(), "hardware": hardware()})
+    write_json(out, {"row": row, **describe()})
     if full:  # intervals, which cost the same for few queries, weigh more in a part of them
         assert row["of_product"] <= AT_MOST_OF_PRODUCT
         assert row["of_loop"] <= AT_MOST_OF_LOOP

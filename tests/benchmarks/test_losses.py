@@ -22,7 +22,7 @@ import torch.nn.functional as F
 
 from dphr_lab._files import write_json
 from dphr_lab.losses import DPHRLoss, MetricLearningLoss, SymmetricInfoNCE
-from dphr_lab.results.environment import hardware, versions
+from dphr_lab.results.environment import describe
 from tests.helpers import ROOT, case
 
 THREADS = 2
@@ -127,7 +127,7 @@ def report(name, rows, tmp_path):
             )
         )
     out = Path(os.environ.get("DPHR_BENCHMARK_OUT", tmp_path)) / f"losses-{name}.json"
-    record = {"name": f"losses-{name}", "hardware": hardware(), "versions": versions()}
+    record = {"name": f"losses-{name}", **describe()}
     write_json(out, record | {"rows": rows})
 
 

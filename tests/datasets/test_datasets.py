@@ -21,6 +21,7 @@ from dphr_lab.datasets import (
     PairSet,
     TwinTowns,
     University1652,
+    UnlabelledImages,
     find_layout,
     open_dataset,
     verify,
@@ -35,6 +36,15 @@ def write_image(path: Path, colour=(10, 120, 240), px: int = 8) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new("RGB", (px, px), colour).save(path)
     return path
+
+
+def test_images_without_labels_read_as_labelled_ones_do(tmp_path):
+    paths = [write_image(tmp_path / f"{n}.png", (40 * n, 120, 240)) for n in range(5)]
+    labelled = FileImages("drone", paths, places=range(5))
+    plain = UnlabelledImages(map(str, paths))
+    assert len(plain) == 5 and not hasattr(plain, "places")
+    assert torch.equal(plain.read([3, 0, 3], 16), labelled.read([3, 0, 3], 16))
+    assert torch.equal(plain.read(np.array([4]), 8), labelled.read([4], 8))
 
 
 def write_university(root: Path, train=(1, 2), test=(3, 4), distractors=(9,), drones: int = 2):
@@ -187,13 +197,13 @@ def test_subsets_keep_images_and_labels_together(tmp_path):
 
 def test_image_sets_refuse_what_does_not_fit():
     pixels = np.zeros((2, 4, 4, 3), np.uint8)
-    with pytest.raises(ValueError, match="view must be"):
+    with pytest.raises(ValueError, match="view is 'street'; expected one of"):
         ArrayImages("street", pixels, [1, 2])
-    with pytest.raises(ValueError, match="found 3 for 2 images"):
+    with pytest.raises(ValueError, match="places has 3 labels for 2 images"):
         ArrayImages("drone", pixels, [1, 2, 3])
     with pytest.raises(ValueError, match="uint8"):
         ArrayImages("drone", pixels.astype(float), [1, 2])
-    with pytest.raises(ValueError, match="found 1 for 2"):
+    with pytest.raises(ValueError, match="families has 1 labels for 2"):
         ArrayImages("drone", pixels, [1, 2], families=[1])
 
 
@@ -374,7 +384,7 @@ def test_pairs_repeat_the_rarer_view():
     assert (pairs.satellite.places[pairs.pairs[:, 1]] == pairs.pair_places).all()
     query, gallery = pairs.direction("S2D")
     assert (query.view, gallery.view) == ("satellite", "drone")
-    with pytest.raises(ValueError, match="drone must be a set of drone images"):
+    with pytest.raises(ValueError, match=r"drone is ArrayImages.*; expected a set of drone images"):
         PairSet(pairs.satellite, pairs.drone)
 
 
@@ -399,7 +409,7 @@ def test_hold_out_by_seed():
     rest, held = pairs.hold_out(0, seed=1)
     assert len(rest) == 20 and len(held) == 0 and len(held.pairs) == 0
     for n_places in (20, -1):
-        with pytest.raises(ValueError, match=f"found {n_places}"):
+        with pytest.raises(ValueError, match=f"n_places is {n_places}; expected 0 to 19"):
             pairs.hold_out(n_places, seed=1)
 
 

@@ -12,7 +12,7 @@ from dphr_lab.datasets import (
     PairBatches,
     PairSet,
 )
-from dphr_lab.datasets.augment import apply, draw
+from dphr_lab.datasets.augment import apply, sample_augmentation
 
 PLACES, VIEWS = 11, 5
 
@@ -79,8 +79,8 @@ AS_PUBLISHED = Augmentation(
 
 
 def test_new_draws_change_no_old_ones():
-    old = draw(Augmentation(), 3, 1, range(20))
-    new = draw(Augmentation(shift=0.1, rotation=45, policy=0.5), 3, 1, range(20))
+    old = sample_augmentation(Augmentation(), 3, 1, range(20))
+    new = sample_augmentation(Augmentation(shift=0.1, rotation=45, policy=0.5), 3, 1, range(20))
     for view in ("drone", "satellite"):
         for name in ("flip", "quarter_turns", "brightness", "blur_sigma", "jpeg_quality", "erase"):
             assert np.array_equal(*(getattr(getattr(d, view), name) for d in (old, new)))
@@ -89,7 +89,7 @@ def test_new_draws_change_no_old_ones():
 
 
 def test_rotation_is_the_satellites_policy_and_erasing_the_drones():
-    draws = draw(AS_PUBLISHED, 0, 0, range(400))
+    draws = sample_augmentation(AS_PUBLISHED, 0, 0, range(400))
     assert not draws.drone.rotation.any() and (draws.satellite.policy == -1).all()
     assert (draws.drone.policy >= 0).all() and draws.drone.erase[:, 2].all()
     assert not draws.satellite.erase[:, 2].any()
@@ -99,7 +99,7 @@ def test_rotation_is_the_satellites_policy_and_erasing_the_drones():
 
 def test_a_shift_is_padding_by_repeated_edges_and_a_crop():
     images = torch.arange(3 * 8 * 8, dtype=torch.uint8).view(1, 3, 8, 8)
-    draws = draw(NO_AUGMENTATION, 0, 0, [0]).drone
+    draws = sample_augmentation(NO_AUGMENTATION, 0, 0, [0]).drone
     draws.shift[:] = 2 / 8, -1 / 8  # two down, one left
     padded = torch.nn.functional.pad(images.float(), (2, 2, 2, 2), mode="replicate").byte()
     assert torch.equal(apply(images, draws), padded[:, :, 0:8, 3:11])
@@ -107,14 +107,14 @@ def test_a_shift_is_padding_by_repeated_edges_and_a_crop():
 
 def test_a_rotation_by_90_degrees_is_a_quarter_turn():
     images = torch.randint(0, 256, (1, 3, 8, 8), dtype=torch.uint8)
-    draws = draw(NO_AUGMENTATION, 0, 0, [0]).satellite
+    draws = sample_augmentation(NO_AUGMENTATION, 0, 0, [0]).satellite
     draws.rotation[:] = 90
     assert torch.equal(apply(images, draws), images.rot90(1, (-2, -1)))
 
 
 def test_the_policy_is_a_function_of_its_draws_and_leaves_torchs_state():
     images = torch.randint(0, 256, (24, 3, 16, 16), dtype=torch.uint8)
-    draws = draw(AS_PUBLISHED, 0, 0, range(24)).drone
+    draws = sample_augmentation(AS_PUBLISHED, 0, 0, range(24)).drone
     draws.erase[:], draws.shift[:], draws.flip[:] = 0, 0, False
     before = torch.get_rng_state()
     once, again = apply(images, draws), apply(images, draws)

@@ -15,6 +15,8 @@ from dphr_lab import training
 from dphr_lab.datasets import ArrayImages, PairSet
 from dphr_lab.results.run_folder import newest_checkpoint
 from dphr_lab.settings import Settings
+from dphr_lab.training.fitting import train
+from dphr_lab.training.log import Log
 from dphr_lab.training.run import Run
 
 PX = 32
@@ -88,18 +90,33 @@ def assert_same_run(one: Path, other: Path) -> None:
     assert results[0]["report"] == results[1]["report"]
 
 
+def begun(options: Settings, data) -> Run:
+    """A run whose first epoch is planned."""
+    run = Run(options, data)
+    run.begin_epoch(0)
+    return run
+
+
+def trained(run: Run, folder: Path) -> Run:
+    """The run after its last step."""
+    with Log(folder) as log:
+        folder.mkdir()
+        train(run, folder, log)
+    return run
+
+
 @contextmanager
 def after_step(step: int, act):
     """Within it, `act()` is called once the metrics of `step` are written."""
-    append = Run._append_metrics
+    write = Log.write
 
-    def append_and_act(self, line):
-        append(self, line)
+    def write_and_act(self, line):
+        write(self, line)
         if line["step"] == step and "loss" in line:
             act()
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Run, "_append_metrics", append_and_act)
+        patch.setattr(Log, "write", write_and_act)
         yield
 
 

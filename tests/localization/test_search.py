@@ -170,6 +170,14 @@ def test_what_is_missing_or_broken_is_named(gallery, tmp_path):
         search_images(MeanColour(), [query], gallery)
 
 
+def test_another_view_is_named(gallery, tmp_path):
+    query = paint(tmp_path / "a.png", RED)
+    with pytest.raises(
+        ValueError, match="query_view is 'street'; expected one of drone, satellite"
+    ):
+        search_images(MeanColour(), [query], gallery, query_view="street")
+
+
 def test_what_was_selected_on_the_test_set_is_stamped(gallery, tmp_path):
     query = paint(tmp_path / "drone" / "0001" / "a.png", RED)
     fair = search_images(MeanColour(), [query], gallery, top=1)

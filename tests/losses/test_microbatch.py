@@ -17,10 +17,10 @@ from dphr_lab.losses.microbatch import (
     normalises_over_batch,
 )
 from dphr_lab.models import Encoder
-from dphr_lab.training.run import Run
 from tests.helpers.training import (
     ColouredPlaces,
     assert_same_run,
+    begun,
     settings,
     stopped_and_resumed,
 )
@@ -314,7 +314,7 @@ def test_a_non_finite_loss_leaves_the_state_before_the_step(data, tmp_path, monk
 
 
 def test_settings_refuse_a_micro_batch_of_nothing():
-    with pytest.raises(ValueError, match="micro_batch: found 0; expected above 0"):
+    with pytest.raises(ValueError, match="micro_batch is 0; expected above 0"):
         settings(micro_batch=0)
 
 
@@ -366,18 +366,17 @@ def test_batch_norm_in_training_mode_is_not_exact(resnet, images):
     assert difference(gradients(resnet), expected) > 1e-2
 
 
-def test_training_warns_where_micro_batches_normalise_themselves(data, tmp_path):
-    def run(name, **values):
-        options = settings(backbone="test_resnet", **values)
-        return Run(options, data, tmp_path / name, resume=False, progress=False)
+def test_training_warns_where_micro_batches_normalise_themselves(data):
+    def run(**values):
+        return begun(settings(backbone="test_resnet", **values), data)
 
     with pytest.warns(UserWarning, match=r"test_resnet has batch norm, and each micro-batch.*--fr"):
-        run("cut", micro_batch=4)
+        run(micro_batch=4)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        run("one pass", micro_batch=8)
-        run("plain")
-        frozen = run("frozen", micro_batch=4, freeze_bn=True)
+        run(micro_batch=8)
+        run()
+        frozen = run(micro_batch=4, freeze_bn=True)
     before = {name: value.clone() for name, value in frozen.encoder.named_buffers()}
-    frozen._one_step(next(iter(frozen._loader())))
+    frozen.take_step(next(iter(frozen.coming_batches())))
     assert all(torch.equal(v, before[name]) for name, v in frozen.encoder.named_buffers())

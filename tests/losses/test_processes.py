@@ -62,7 +62,7 @@ SCRIPT = """
     rank = state.process_index, state.num_processes
     found = {case: direct(case, *rank) for case in DIRECT}
     for micro_batch in (None, 2):  # 2 and 2 passes on two ranks; 2, 1 and 1 on three
-        found[f"micro_batch {micro_batch}"] = in_training(sys.argv[1], micro_batch)
+        found[f"micro_batch {micro_batch}"] = in_training(micro_batch)
     torch.save((found, diverged(*rank), products(*rank)), f"{sys.argv[1]}/{state.process_index}.pt")
 """
 
@@ -116,22 +116,20 @@ def products(rank: int, world: int) -> int:
     return counter.get_total_flops()
 
 
-def in_training(folder: str, micro_batch: int | None) -> dict:
+def in_training(micro_batch: int | None) -> dict:
     """The gradient that the optimiser of a training run is given in its first step."""
-    from dphr_lab.training.run import Run
-    from tests.helpers.training import ColouredPlaces, settings
+    from tests.helpers.training import ColouredPlaces, begun, settings
 
     torch.manual_seed(1)  # as `fit` does
     options = settings(micro_batch=micro_batch, **TRAINING)
-    path = Path(folder) / f"run {micro_batch}"
-    run = Run(options, ColouredPlaces(), path, resume=False, progress=False)
+    run = begun(options, ColouredPlaces())
     given: list[torch.Tensor] = []
 
     def keep_gradient():
         given.extend(p.grad.flatten().clone() for p in run.encoder.parameters())
 
     run.optimizer.step = keep_gradient
-    line = run._one_step(next(iter(run._loader())))
+    line = run.take_step(next(iter(run.coming_batches())))
     return describe(torch.tensor(line["loss"]), run.loss, torch.cat(given))
 
 

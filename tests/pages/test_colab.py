@@ -113,8 +113,7 @@ def test_chapter_runs_as_on_colab(stem, kernels, tmp_path, request, monkeypatch)
         stored["chapters"][stem] = {
             "wall_s": round(time.perf_counter() - began, 1),
             "date": time.strftime("%Y-%m-%d"),
-            "versions": environment.versions(),
-            "hardware": environment.hardware(),
+            **environment.describe(),
             "load": round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None,
         }
         stored["chapters"] = dict(sorted(stored["chapters"].items()))

@@ -9,13 +9,14 @@ import pytest
 
 from dphr_lab import results
 from dphr_lab.cli import COMMANDS
-from dphr_lab.training.step_cost import CARD_SHARE, TFLOP_PER_S
+from dphr_lab.training.step_cost import CARD_SHARE
 from tests.helpers import ROOT
 
 BOOK = ROOT / "book"
 TOC = (BOOK / "_toc.yml").read_text()
 sys.path.append(str(BOOK / "_ext"))
 import dphr_generated as generated  # noqa: E402
+from cards import TFLOP_PER_S  # noqa: E402
 
 
 def rows(table):

@@ -3,9 +3,11 @@
 import re
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pytest
 
-from dphr_lab.teaching import compare_guess, player, public_data
+from dphr_lab.datasets import ArrayImages
+from dphr_lab.teaching import compare_guess, player, public_data, right_and_twins
 
 pytest.importorskip("IPython")
 
@@ -60,6 +62,22 @@ def test_a_guess_is_set_beside_what_was_found(guess, said, capsys):
     compare_guess(guess, 61.0, "%")
     out = capsys.readouterr().out
     assert "found: 61.0%" in out and said in out
+
+
+def test_answers_are_right_or_twins_by_place_and_family():
+    def images(view, places, families):
+        return ArrayImages(view, np.zeros((len(places), 2, 2, 3), np.uint8), places, families)
+
+    query = images("drone", [7, 9], [1, 2])
+    gallery = images("satellite", [9, 8, 7, 5], [2, 1, 1, 3])
+    right, twins = right_and_twins(query, gallery)
+    assert right.tolist() == [[False, False, True, False], [True, False, False, False]]
+    assert twins.tolist() == [[False, True, False, False], [False] * 4]
+    order = np.array([[1, 2], [3, 0]])
+    for whole, part in zip((right, twins), right_and_twins(query, gallery, order), strict=True):
+        assert (part == np.take_along_axis(whole, order, 1)).all()
+    with pytest.raises(ValueError, match="families are not known"):
+        right_and_twins(query, images("satellite", [9], None))
 
 
 def test_public_data_are_found_by_their_layout(tmp_path, monkeypatch):

@@ -157,8 +157,9 @@ def test_comparison_of_two_models(tmp_path, capsys):
             difference = getattr(reports[0], name) - getattr(reports[1], name)
             assert interval["estimate"] == pytest.approx(difference)
             assert interval["low"] <= interval["estimate"] <= interval["high"]
-        assert found["r_at_1"]["low"] > 0 and found["r_at_1"]["above_0"] == 1
-        assert (found["ap"]["draws"], found["ap"]["groups"], found["ap"]["seed"]) == (10_000, 10, 0)
+        assert found["r_at_1"]["low"] > 0 and found["r_at_1"]["share_above_0"] == 1
+        drawn = [found["ap"][name] for name in ("resamples", "groups", "seed")]
+        assert drawn == [10_000, 10, 0]
 
 
 def test_what_is_paired_is_the_place_not_the_row(tmp_path):
@@ -179,7 +180,8 @@ def test_what_is_paired_is_the_place_not_the_row(tmp_path):
 def test_a_model_against_itself_is_0(tmp_path):
     paths = write(tmp_path, *world(noise=1.5))
     for interval in evaluate_files(paths, paths).differences["full"].values():
-        assert (interval.low, interval.estimate, interval.high, interval.above_0) == (0, 0, 0, 0.5)
+        ends = (interval.low, interval.estimate, interval.high)
+        assert (*ends, interval.share_above_0) == (0, 0, 0, 0.5)
 
 
 # -- faults: each is one line that names the file --------------------------------------------------
@@ -220,7 +222,7 @@ def faulty(tmp_path_factory):
     return {
         "nan": (npz("nan.npz", features=nan, places=[0, 1, 2]), r"row 1 \(and 1 more\) is not fin"),
         "zero": (npz("zero.npz", features=zero, places=[0, 1, 2]), "row 2 is of length 0"),
-        "rows": (npz("rows.npz", features=z_of(3), places=[0, 1]), r"shape \(2,\): expected \(3,"),
+        "rows": (npz("rows.npz", features=z_of(3), places=[0, 1]), r"shape \(2,\); expected \(3,"),
         "flat": (npz("flat.npz", features=np.ones(3), places=[0, 1, 2]), "float64 of shape"),
         "words": (npz("words.npz", features=[["a"]], places=[0]), "expected numbers"),
         "floats": (npz("floats.npz", features=z_of(3), places=[0.5, 1, 2]), "integers or strings"),

@@ -21,18 +21,18 @@ def test_equals_a_loop_that_draws_whole_places():
     values, groups = rng.normal(size=50), rng.integers(0, 9, 50)  # places of unequal size
     drawn = np.random.default_rng(5).integers(9, size=(300, 9))
     means = [np.concatenate([values[groups == g] for g in row]).mean() for row in drawn]
-    found = bootstrap(values, groups, draws=300, seed=5)
+    found = bootstrap(values, groups, resamples=300, seed=5)
     assert (found.low, found.high) == pytest.approx(tuple(np.quantile(means, [0.025, 0.975])))
     assert found.estimate == pytest.approx(values.mean())
-    assert found.above_0 == np.mean(np.array(means) > 0)
-    assert (found.groups, found.draws, found.seed) == (9, 300, 5)
+    assert found.share_above_0 == np.mean(np.array(means) > 0)
+    assert (found.groups, found.resamples, found.seed) == (9, 300, 5)
 
 
 def test_draws_do_not_depend_on_how_many_are_made_at_once(monkeypatch):
     values, groups = outcomes_of_places(np.random.default_rng(1))
-    whole = bootstrap(values, groups, draws=500)
+    whole = bootstrap(values, groups, resamples=500)
     monkeypatch.setattr("dphr_lab.retrieval.intervals._AT_A_TIME", 61)
-    assert bootstrap(values, groups, draws=500) == whole
+    assert bootstrap(values, groups, resamples=500) == whole
 
 
 def test_one_query_a_place_is_the_binomial():
@@ -49,7 +49,7 @@ def test_places_that_agree_within_count_once():
     one = np.random.default_rng(2).random(300) < 0.7
     many, labels = np.repeat(one, 54), np.repeat(np.arange(300), 54)
     assert bootstrap(many, labels) == bootstrap(one, np.arange(300))
-    narrow = bootstrap(many, np.arange(len(many)), draws=200)
+    narrow = bootstrap(many, np.arange(len(many)), resamples=200)
     wide = bootstrap(many, labels)
     assert wide.high - wide.low > 6 * (narrow.high - narrow.low)  # sqrt(54) = 7.3
 
@@ -62,7 +62,7 @@ def test_covers_the_truth_as_often_as_it_says_and_images_do_not():
         values, places = outcomes_of_places(rng)
         for kind, groups in (("places", places), ("images", np.arange(len(values)))):
             draws = 400 if kind == "places" else 100
-            found = bootstrap(values, groups, draws=draws, seed=repeat)
+            found = bootstrap(values, groups, resamples=draws, seed=repeat)
             covered[kind] += found.low <= 0.8 <= found.high
     assert 0.88 <= covered["places"] / 200 <= 0.99
     assert covered["images"] / 200 < 0.75
@@ -84,9 +84,11 @@ def test_a_pair_is_the_bootstrap_of_the_differences():
     (one, groups), (other, _) = outcomes_of_places(rng), outcomes_of_places(rng)
     assert paired_bootstrap(one, other, groups) == bootstrap(one - other, groups)
     back = paired_bootstrap(other, one, groups)
-    assert back.above_0 == pytest.approx(1 - paired_bootstrap(one, other, groups).above_0)
+    assert back.share_above_0 == pytest.approx(
+        1 - paired_bootstrap(one, other, groups).share_above_0
+    )
     same = paired_bootstrap(one, one, groups)
-    assert (same.estimate, same.low, same.high, same.above_0) == (0, 0, 0, 0.5)
+    assert (same.estimate, same.low, same.high, same.share_above_0) == (0, 0, 0, 0.5)
 
 
 def test_pairing_is_sharper_where_the_models_share_hard_places():
@@ -98,7 +100,7 @@ def test_pairing_is_sharper_where_the_models_share_hard_places():
     alone = [bootstrap(values, groups) for values in (one, other)]
     unpaired = np.hypot(*[i.high - i.low for i in alone])
     assert pair.high - pair.low < unpaired / 3
-    assert pair.low > 0 and pair.above_0 == 1
+    assert pair.low > 0 and pair.share_above_0 == 1
 
 
 def with_exactly(hits, outcomes, rng):
@@ -130,7 +132,7 @@ def test_92_32_and_92_65_at_701_places_are_no_difference(shared, strength):
     found = paired_bootstrap(models[1], models[0], groups)
     assert found.estimate == pytest.approx(0.33, abs=0.01)
     assert found.low < 0 < found.high
-    assert 0.6 < found.above_0 < 0.97
+    assert 0.6 < found.share_above_0 < 0.97
 
 
 def test_the_same_difference_counts_where_one_model_only_gains():
@@ -141,7 +143,7 @@ def test_the_same_difference_counts_where_one_model_only_gains():
     other = with_exactly(one.sum() + 125, one.copy(), rng)
     found = paired_bootstrap(100.0 * other, 100.0 * one, groups)
     assert found.estimate == pytest.approx(0.33, abs=0.01)
-    assert found.low > 0.2 and found.above_0 == 1
+    assert found.low > 0.2 and found.share_above_0 == 1
 
 
 def test_ten_thousand_draws_of_701_places_take_about_a_second():
@@ -149,11 +151,11 @@ def test_ten_thousand_draws_of_701_places_take_about_a_second():
     started = time.process_time()
     found = bootstrap(values, groups)
     assert time.process_time() - started < 3
-    assert found.draws == 10_000
+    assert found.resamples == 10_000
 
 
 def test_survives_json():
-    found = bootstrap(*outcomes_of_places(np.random.default_rng(10)), draws=100)
+    found = bootstrap(*outcomes_of_places(np.random.default_rng(10)), resamples=100)
     assert Interval(**json.loads(json.dumps(found.to_dict()))) == found
     assert str(found) == f"{found.estimate:.2f} ({found.low:.2f} to {found.high:.2f})"
 
@@ -167,7 +169,7 @@ def test_survives_json():
         (([1.0, 0.0], [0, 1]), {"counts": [1, -1]}, "0 or more"),
         (([1.0, 0.0], [5, 5]), {}, "found 1 with"),
         (([1.0, 0.0], [0, 1]), {"counts": [1, 0]}, "found 1 with"),
-        (([1.0, 0.0], [0, 1]), {"draws": 0}, "draws is 0"),
+        (([1.0, 0.0], [0, 1]), {"resamples": 0}, "resamples is 0"),
         (([1.0, 0.0], [0, 1]), {"level": 95}, "level is 95"),
     ],
 )

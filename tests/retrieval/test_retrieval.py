@@ -317,12 +317,12 @@ def test_reports_stored_before_there_were_intervals_load():
 
 def test_compare_is_the_difference_of_the_reports():
     first, second = outcomes_of(0), replace(outcomes_of(0), ap=outcomes_of(0).ap / 2)
-    found = compare(first, second, draws=500)
+    found = compare(first, second, resamples=500)
     assert list(found) == ["r_at_1", "ap", "family_r_at_1", "twin_choice"]
     assert found["r_at_1"].low == found["twin_choice"].high == 0
     difference = first.report().ap - second.report().ap
     assert found["ap"].estimate == pytest.approx(difference)
-    assert found["ap"].low > 0 and found["ap"].draws == 500
+    assert found["ap"].low > 0 and found["ap"].resamples == 500
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,6 @@ from dphr_lab.scenes import (
     camera_axes,
     camera_position,
     decode,
-    draw_conditions,
     drone_matrix,
     estimate,
     make_change,
@@ -42,6 +41,7 @@ from dphr_lab.scenes import (
     render_drone,
     render_satellite,
     render_world,
+    sample_conditions,
     satellite_matrix,
     sues_orbit,
     sun_direction,
@@ -247,14 +247,14 @@ def test_views_draw_their_days_independently():
     same = np.mean([a == b for a, b in zip(*days, strict=True)])
     assert same == pytest.approx(np.dot(*shares), abs=0.1)
     with pytest.raises(ValueError, match="street"):
-        draw_conditions(np.random.default_rng(0), "street")
+        sample_conditions(np.random.default_rng(0), "street")
     with pytest.raises(ValueError, match="weather is 2"):
-        draw_conditions(np.random.default_rng(0), "drone", weather=2)
+        sample_conditions(np.random.default_rng(0), "drone", weather=2)
 
 
 def test_weather_scales_the_days_from_fair_to_any():
     def days(weather):
-        return [draw_conditions(np.random.default_rng(i), "drone", weather) for i in range(200)]
+        return [sample_conditions(np.random.default_rng(i), "drone", weather) for i in range(200)]
 
     fair, some, every = days(0), days(0.5), days(1)
     assert {(d.season, d.haze, d.light, d.white_balance) for d in fair} == {

@@ -167,7 +167,7 @@ def test_steps_replace_epochs_and_another_loss_brings_its_own_options():
 
 
 def test_a_value_out_of_range_and_an_unknown_recipe_are_named():
-    with pytest.raises(ValueError, match="batch: found 1"):
+    with pytest.raises(ValueError, match="batch is 1"):
         RECIPES["twin-towns"].settings(batch=1)
     with pytest.raises(ValueError, match="found 'soup'; expected one of sample4geo-university1652"):
         find_recipe("soup")

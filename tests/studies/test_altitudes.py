@@ -77,7 +77,7 @@ def test_a_matrix_of_models_selected_on_the_test_set_is_stamped(made, tmp_path):
     chosen = matrix | {"settings": matrix["settings"] | {"select": "test"}}
     for name, each in (("fair.svg", matrix), ("chosen.svg", chosen)):
         with rc_context({"svg.fonttype": "none"}):  # text stays text
-            altitudes.draw(each, tmp_path / name)
+            altitudes.draw_matrix(each, tmp_path / name)
     assert SELECTED_ON_TEST in (tmp_path / "chosen.svg").read_text("utf-8")
     assert SELECTED_ON_TEST not in (tmp_path / "fair.svg").read_text("utf-8")
 

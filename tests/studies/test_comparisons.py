@@ -18,6 +18,7 @@ from dphr_lab.studies.comparisons import (
     equivalence,
     equivalences,
     holm,
+    over_seeds,
     paired,
     student_interval,
     values,
@@ -55,6 +56,17 @@ def test_differences_are_taken_within_seeds_that_both_have():
     assert str(found).startswith("a − b: +1.5 ± 6.4 (p ")
     same = paired(runs, "mini", "a", "a")
     assert same.p == 1 and same.interval.half_width == 0
+
+
+def test_an_arm_over_its_seeds():
+    runs = runs_of({"a": [50, 60, 70, None], "b": [1]})
+    runs = dict(reversed(runs.items()))
+    assert list(over_seeds(runs, "mini", "a")) == [50, 60, 70]
+    assert list(over_seeds(runs, "mini", "a", seeds=(2, 0))) == [70, 50]
+    with pytest.raises(KeyError, match="3"):
+        over_seeds(runs, "mini", "a", seeds=(0, 3))
+    with pytest.raises(ValueError, match="no stored run of mini-c; there are mini-a, mini-b"):
+        over_seeds(runs, "mini", "c")
 
 
 def test_the_same_difference_on_every_seed_is_certain():

@@ -168,7 +168,7 @@ def test_parts_of_a_study_can_be_asked_for(folder):
 def test_a_cut_run_goes_on_where_it_was(folder, monkeypatch):
     text = SMALL.replace("threads = 1", "threads = 1\ncheckpoint_every = 1")
     (folder / "study.toml").write_text(text)
-    one_step = Run._one_step
+    one_step = Run.take_step
     steps = []
 
     def stopping(self, batch):
@@ -179,14 +179,14 @@ def test_a_cut_run_goes_on_where_it_was(folder, monkeypatch):
         steps.append(line["step"])
         return line
 
-    monkeypatch.setattr(Run, "_one_step", stopping)
+    monkeypatch.setattr(Run, "take_step", stopping)
     with pytest.raises(KeyboardInterrupt):
         run(folder, seeds=[0], arms=["triplet"])
     assert not list(folder.glob("*.json"))
     run(folder, seeds=[0], arms=["triplet"])
     assert steps == [1, 2, "cut", 3]
     cut = results.load(folder)["small", "triplet", 0]
-    monkeypatch.setattr(Run, "_one_step", one_step)
+    monkeypatch.setattr(Run, "take_step", one_step)
     (folder / "small-triplet-s0.json").unlink()
     run(folder, seeds=[0], arms=["triplet"])
     whole = results.load(folder)["small", "triplet", 0]

@@ -18,10 +18,11 @@ from dphr_lab.models import Encoder
 from dphr_lab.results.run_folder import newest_checkpoint, read_metrics
 from dphr_lab.settings import Settings
 from dphr_lab.settings.worlds import PRESETS
-from dphr_lab.training.objectives import make_encoder, make_loss, parameter_groups
+from dphr_lab.training.objectives import make_encoder, make_loss
+from dphr_lab.training.optimiser import parameter_groups
 from dphr_lab.training.run import Run
 from tests.helpers import ROOT
-from tests.helpers.training import assert_same_run
+from tests.helpers.training import after_step, assert_same_run, begun, trained
 
 pytestmark = pytest.mark.slow
 
@@ -95,8 +96,7 @@ def test_sgd_with_two_rates_and_steps_trains_a_host(towns, tmp_path):
         rate_drops=[0.4, 0.6],
         warmup=0.0,
     )
-    run = Run(options, towns, tmp_path / "run", resume=False, progress=False)
-    run.train()
+    run = trained(begun(options, towns), tmp_path / "run")
     lines = [line for line in read_metrics(tmp_path / "run") if "loss" in line]
     expected = [0.01, 0.01, 1e-3, 1e-4, 1e-4]  # drops at 0.4 and 0.6 of five steps
     assert [line["learning_rate"] for line in lines] == pytest.approx(expected)
@@ -125,8 +125,8 @@ def test_groups_hold_every_parameter_once():
 def step_of(host, towns, tmp_path, **values):
     """(the run before its first step, its metrics of that step)."""
     torch.manual_seed(0)
-    run = Run(settings(host, **values), towns, None, resume=False, progress=False)
-    return run, run._one_step(run.epoch_batches[0])
+    run = begun(settings(host, **values), towns)
+    return run, run.take_step(run.reader[0, run.plan[0]])
 
 
 def test_the_losses_add_up(towns, tmp_path):
@@ -185,21 +185,16 @@ CUT = [
 
 
 @pytest.mark.parametrize(("host", "values"), CUT)
-def test_a_host_goes_on_bit_exactly(host, values, towns, tmp_path, monkeypatch):
+def test_a_host_goes_on_bit_exactly(host, values, towns, tmp_path):
     options = settings(host, steps=7, **values)
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     training.fit(options, towns, whole, progress=False)
-    step = Run._one_step
 
-    def stop_at_5(run, batch):
-        if run.step == 4:
-            raise KeyboardInterrupt
-        return step(run, batch)
+    def break_off():
+        raise KeyboardInterrupt("in a step that no checkpoint holds yet")
 
-    monkeypatch.setattr(Run, "_one_step", stop_at_5)
-    with pytest.raises(KeyboardInterrupt):
+    with after_step(5, break_off), pytest.raises(KeyboardInterrupt):
         training.fit(options, towns, cut, progress=False)
-    monkeypatch.undo()
     training.fit(options, towns, cut, resume=True, progress=False)
     assert_same_run(whole, cut)
     stored = json.loads((cut / "encoder.json").read_text())
@@ -223,14 +218,14 @@ def test_micro_batches_give_the_whole_batchs_gradient_where_norms_are_frozen(tow
         for name in ("loss", "host_loss"):
             assert curves[0][name] == pytest.approx(curves[1][name], rel=1e-3), host
     with pytest.warns(UserWarning, match="has batch norm, and each micro-batch normalises itself"):
-        Run(settings("mccg", micro_batch=3), towns, None, resume=False, progress=False)
+        Run(settings("mccg", micro_batch=3), towns)
 
 
 def test_a_micro_batch_of_one_pair_is_refused_where_batch_norm_needs_two(towns):
     with pytest.warns(UserWarning, match="has batch norm"):
-        run = Run(settings("mccg", micro_batch=1), towns, None, resume=False, progress=False)
+        run = begun(settings("mccg", micro_batch=1), towns)
     with pytest.raises(ValueError, match="take a micro_batch of 2 pairs or more"):
-        run._one_step(run.epoch_batches[0])
+        run.take_step(run.reader[0, run.plan[0]])
 
 
 @pytest.mark.parametrize("places", [20, 23])

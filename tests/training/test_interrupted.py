@@ -43,7 +43,7 @@ KILLED_AT = """
 import os, signal, sys
 from dphr_lab import cli
 from dphr_lab.results import run_folder
-from dphr_lab.training import run as training
+from dphr_lab.training import log as training
 kill_at = int(sys.argv[1])
 
 def append_and_die(folder, line):

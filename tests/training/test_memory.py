@@ -3,6 +3,7 @@
 import ast
 import json
 import re
+import sys
 from dataclasses import replace
 from importlib.resources import files
 
@@ -12,21 +13,22 @@ import torch
 from dphr_lab.models import Encoder
 from dphr_lab.settings import Settings
 from dphr_lab.settings.recipes import RECIPES
-from dphr_lab.training.dry_run import dry_run, measure_steps
+from dphr_lab.training.dry_run import dry_run
 from dphr_lab.training.peak_memory import peak_memory
 from dphr_lab.training.step_cost import (
     CARD_SHARE,
-    CARDS_GB,
     GIB,
     MIB,
-    TFLOP_PER_S,
-    cards_table,
     count_activations,
     kept_for_backward,
     step_cost,
 )
 from tests.helpers import ROOT
 from tests.helpers.training import ColouredPlaces, settings
+
+sys.path += [str(ROOT / "book" / "_ext"), str(ROOT / "book" / "_tools")]
+from cards import CARDS_GB, TFLOP_PER_S, cards_table
+from store_memory import measure_steps
 
 
 def kept_in_truth(encoder, images, half):

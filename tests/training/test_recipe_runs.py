@@ -7,7 +7,7 @@ import pytest
 from dphr_lab.results.run_folder import RESULT
 from dphr_lab.retrieval import RetrievalReport
 from dphr_lab.settings.recipes import RECIPES
-from dphr_lab.training import run as training
+from dphr_lab.training import log as training
 from tests.helpers import run
 from tests.helpers.training import SMALL
 

@@ -39,10 +39,12 @@ from tests.helpers.training import (
     ColouredPlaces,
     after_step,
     assert_same_run,
+    begun,
     press_ctrl_c,
     settings,
     stopped_and_resumed,
     tensors_of,
+    trained,
 )
 
 
@@ -62,26 +64,30 @@ def test_learning_rate_rises_then_falls_to_nothing():
     assert training.learning_rate(0, settings(steps=4, warmup=0.0, learning_rate=2.0)) == 2.0
 
 
-@pytest.mark.parametrize(
-    "name, kind",
-    {
-        "triplet": TripletLoss,
-        "rda": DPHRLoss,
-        "palw": DPHRLoss,
-        "dphr": DPHRLoss,
-        "dphr_infonce": DPHRLoss,
-        "sharp_rda": DPHRLoss,
-        "sharp_palw": DPHRLoss,
-        "sharp": DPHRLoss,
-        "sharp_infonce": DPHRLoss,
-        "infonce": SymmetricInfoNCE,
-        "hcl": WeightedInfoNCE,
-        "hardest": MinedTripletLoss,
-        "semi_hard": MinedTripletLoss,
-        "multi_similarity": MetricLearningLoss,
-        "circle": MetricLearningLoss,
-    }.items(),
-)
+KIND_OF = {
+    "triplet": TripletLoss,
+    "rda": DPHRLoss,
+    "palw": DPHRLoss,
+    "dphr": DPHRLoss,
+    "dphr_infonce": DPHRLoss,
+    "sharp_rda": DPHRLoss,
+    "sharp_palw": DPHRLoss,
+    "sharp": DPHRLoss,
+    "sharp_infonce": DPHRLoss,
+    "infonce": SymmetricInfoNCE,
+    "hcl": WeightedInfoNCE,
+    "hardest": MinedTripletLoss,
+    "semi_hard": MinedTripletLoss,
+    "multi_similarity": MetricLearningLoss,
+    "circle": MetricLearningLoss,
+}
+
+
+def test_the_kind_of_every_loss_is_tested():
+    assert set(KIND_OF) | {"none"} == set(LOSSES)
+
+
+@pytest.mark.parametrize("name, kind", KIND_OF.items())
 def test_make_loss_builds_what_the_name_says(name, kind):
     if kind is MetricLearningLoss:
         pytest.importorskip("pytorch_metric_learning")
@@ -170,12 +176,9 @@ def test_sgd_takes_steps_of_its_own_and_resumes_with_its_momentum(data, tmp_path
     assert moments and not [n for n in tensors_of(tmp_path / "sgd") if "exp_avg" in n]
 
 
-def test_faults_reach_the_training_pairs_and_no_others(data, tmp_path):
+def test_faults_reach_the_training_pairs_and_no_others(data):
     options = settings(wrong_pairs=0.5, split_places=0.5)
-    clean, faulty = (
-        Run(s, data, tmp_path / name, resume=False, progress=False)
-        for name, s in {"clean": settings(), "faulty": options}.items()
-    )
+    clean, faulty = (Run(s, data) for name, s in {"clean": settings(), "faulty": options}.items())
     assert len(clean.pairs) == 20 and len(faulty.pairs) == 30
     satellites = faulty.pairs.satellite.images[
         faulty.pairs.satellite.rows[faulty.pairs.pairs[:, 1]]
@@ -200,12 +203,22 @@ def test_the_last_encoder_can_be_kept_instead(data, tmp_path):
     assert results["best"]["curves"] == results["last"]["curves"]
 
 
-def test_no_place_of_a_batch_is_repeated_and_no_held_out_place_is_trained_on(data, tmp_path):
-    run = Run(settings(), data, tmp_path / "run", resume=False, progress=False)
+def test_making_a_run_writes_and_prints_nothing(data, tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    run = Run(settings(sampler="nearest", epochs=2), data)
+    assert (run.step, run.plan, run.z_places) == (0, None, None)
+    run.begin_epoch(0)
+    run.take_step(run.reader[0, run.plan[0]])
+    assert run.step == run.batch_of_epoch == 1
+    assert capfd.readouterr() == ("", "") and not list(tmp_path.iterdir())
+
+
+def test_no_place_of_a_batch_is_repeated_and_no_held_out_place_is_trained_on(data):
+    run = Run(settings(), data)
     held = set(run.held_out.place_ids.tolist())
     assert len(held) == 4
     for epoch in range(2):
-        batches = run.batches(epoch)
+        batches = run.plan_epoch(epoch)
         for step in range(len(batches)):
             places = run.reader[epoch, batches[step]].places.tolist()
             assert len(set(places)) == 8
@@ -214,23 +227,23 @@ def test_no_place_of_a_batch_is_repeated_and_no_held_out_place_is_trained_on(dat
 
 def test_the_nearest_sampler_plans_each_epoch_by_the_encoder_of_that_moment(data, tmp_path):
     options = settings(sampler="nearest", batch=10, steps=4)  # one epoch
-    run = Run(options, data, tmp_path / "run", resume=False, progress=False)
+    run = begun(options, data)
 
     def embedded():
         return embed(run.encoder, run.pairs.satellite).numpy()  # one satellite image a place
 
     np.testing.assert_allclose(run.z_places, embedded(), atol=1e-6)
-    before, plan = run.z_places, run.epoch_batches.plan
-    run.train()
+    before, plan = run.z_places, run.plan.plan
+    trained(run, tmp_path / "run")
     assert run.epoch == 1
     np.testing.assert_allclose(run.z_places, embedded(), atol=1e-6)
     assert np.abs(run.z_places - before).max() > 1e-3
-    assert run.epoch_batches.plan.tolist() != plan.tolist()
+    assert run.plan.plan.tolist() != plan.tolist()
 
 
-def test_places_with_several_satellite_images_count_by_their_mean(data, tmp_path):
+def test_places_with_several_satellite_images_count_by_their_mean(data):
     options = settings(sampler="nearest", split_places=0.3)
-    run = Run(options, data, tmp_path / "run", resume=False, progress=False)
+    run = begun(options, data)
     assert run.z_places.shape[0] == len(run.pairs) == 26  # a place labelled as two is two
     np.testing.assert_allclose(np.linalg.norm(run.z_places, axis=1), 1, atol=1e-6)
 
@@ -302,9 +315,9 @@ def test_a_start_without_a_checkpoint_blocks_nothing(data, tmp_path):
 def test_epochs_give_the_steps(data, tmp_path):
     def planned(epochs):
         options = settings(epochs=epochs, augmentation=None)
-        return Run(options, data, tmp_path / str(epochs), resume=False, progress=False)
+        return Run(options, data)
 
-    lengths = [len(planned(1).batches(epoch)) for epoch in range(2)]
+    lengths = [len(planned(1).plan_epoch(epoch)) for epoch in range(2)]
     assert lengths == [4, 5]
     steps = {epochs: planned(epochs).settings.steps for epochs in (1, 2, 1.4, 0.1)}
     assert steps == {1: 4, 2: 9, 1.4: 6, 0.1: 1}
@@ -375,12 +388,12 @@ def test_a_non_finite_loss_stops_with_step_places_and_a_checkpoint(data, tmp_pat
 
 
 def test_loss_parameters_are_trained_without_weight_decay(data, tmp_path):
-    run = Run(settings(loss="infonce"), data, tmp_path / "run", resume=False, progress=False)
+    run = begun(settings(loss="infonce"), data)
     groups = run.optimizer.param_groups
     assert [group["weight_decay"] for group in groups] == [0.01, 0.0]
     assert [p.shape for p in groups[1]["params"]] == [p.shape for p in run.loss.parameters()]
     before = [p.detach().clone() for p in run.loss.parameters()]
-    run.train()
+    trained(run, tmp_path / "run")
     assert all((a != b).all() for a, b in zip(before, run.loss.parameters(), strict=True))
 
 
@@ -528,11 +541,11 @@ def test_two_processes_train_as_one(tmp_path):
 @pytest.mark.parametrize(
     "name, value, message",
     [
-        ("batch", 1, "batch: found 1; expected at least 2"),
-        ("loss", "tripel", "loss: found 'tripel'; expected one of triplet"),
-        ("warmup", 2.0, "warmup: found 2.0; expected a share"),
-        ("mixed_precision", "fp8", "mixed_precision: found 'fp8'; expected one of no"),
-        ("threads", 0, "threads: found 0"),
+        ("batch", 1, "batch is 1; expected at least 2"),
+        ("loss", "tripel", "loss is 'tripel'; expected one of triplet"),
+        ("warmup", 2.0, "warmup is 2.0; expected a share"),
+        ("mixed_precision", "fp8", "mixed_precision is 'fp8'; expected one of no"),
+        ("threads", 0, "threads is 0"),
     ],
 )
 def test_settings_name_the_value_and_the_range(name, value, message):

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from dphr_lab.results.tables import markdown_table
 from dphr_lab.settings import Settings
 from dphr_lab.settings.recipes import RECIPES
 
@@ -105,10 +106,9 @@ def table(records: Sequence[Mapping[str, Any]]) -> str:
 
     Percent; AP is the official trapezoid. A row holds both gallery protocols.
     """
-    head = ("data", "recipe", "trained on", "direction", "TTA")
-    lines = ["| " + " | ".join((*head, "R@1 / AP, full", "R@1 / AP, query places")) + " |"]
-    lines.append("|---" * 7 + "|")
-    notes = []
+    heads = ("data", "recipe", "trained on", "direction", "TTA")
+    heads += ("R@1 / AP, full", "R@1 / AP, query places")
+    rows, notes = [], []
     for record in records:
         data, recipe = record["data"], record["recipe"]
         changed = recipe.get("overridden") or {}
@@ -123,9 +123,9 @@ def table(records: Sequence[Mapping[str, Any]]) -> str:
             cells.setdefault((*what, report["tta"]), {})[report["gallery_mode"]] = level + stamp
         for what, levels in cells.items():
             shown = (levels.get(mode, "") for mode in ("full", "query_places"))
-            lines.append("| " + " | ".join((*what, *shown)) + " |")
+            rows.append((*what, *shown))
         notes.append(_note(record, changed))
-    return "\n".join(lines) + "\n\n" + "\n".join(notes)
+    return markdown_table(heads, rows) + "\n\n" + "\n".join(notes)
 
 
 def _note(record: Mapping[str, Any], changed: Mapping[str, Any]) -> str:

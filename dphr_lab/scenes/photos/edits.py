@@ -2,8 +2,8 @@
 
 An edit pastes patches of the same tile with soft borders, or recolours what one patch shows. It is
 plain data: `apply_edit` replays it. Every twin of a tile is edited, none is the tile itself, and an
-edit of dose 0 goes through the same steps and changes nothing: a seam can tell that there is an
-edit, never which twin is the right one.
+edit of dose 0 goes through the same steps and changes nothing. So a seam can show that there is an
+edit, but never which twin is the right one.
 """
 
 from dataclasses import asdict, dataclass
@@ -108,9 +108,9 @@ def make_edit(
     if kind not in EDIT_KINDS:
         raise ValueError(f"kind is {kind!r}; expected one of {', '.join(EDIT_KINDS)}")
     if area_m2 < 0:
-        raise ValueError(f"area_m2 is {area_m2}; it must be zero or positive (square metres)")
+        raise ValueError(f"area_m2 is {area_m2}; expected 0 or more (square metres)")
     if gsd_m <= 0:
-        raise ValueError(f"gsd_m is {gsd_m}; it must be positive (metres a pixel)")
+        raise ValueError(f"gsd_m is {gsd_m}; expected above 0 (metres a pixel)")
     side = image.shape[0]
     if area_m2 == 0:
         box = (side // 2 - 8, side // 2 - 8, 16, 16)

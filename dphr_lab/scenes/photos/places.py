@@ -6,7 +6,7 @@ from functools import cached_property, lru_cache
 import numpy as np
 
 from dphr_lab.scenes.cameras import Pose
-from dphr_lab.scenes.conditions import Conditions, draw_conditions
+from dphr_lab.scenes.conditions import Conditions, sample_conditions
 from dphr_lab.scenes.photos.edits import Edit, apply_edit, make_twins
 from dphr_lab.scenes.photos.tiles import (
     Encode,
@@ -85,7 +85,7 @@ class PhotoPlace:
         """
         stream = ("drone", "satellite").index(view)
         rng = generator(self.settings.seed, "conditions", self.id, stream)
-        day, fair = draw_conditions(rng, view, self.settings.weather), Conditions()
+        day, fair = sample_conditions(rng, view, self.settings.weather), Conditions()
         return replace(
             day,
             season=fair.season,
@@ -96,9 +96,9 @@ class PhotoPlace:
     def pose(self, nominal: Pose, index: int) -> Pose:
         """The pose that a flight takes over this tile where the orbit says `nominal`.
 
-        The orbit's azimuth is kept about as it is, its altitude says how much of the tile is seen
-        (from 300 m all that fits, from 120 m 0.88 of it), and the pitch is drawn from 45
-        to 90 degrees, the one thing that a flat picture can show of a viewpoint.
+        The orbit's azimuth is kept about as it is. Its altitude says how much of the tile is seen:
+        from 300 m all that fits, from 120 m 0.88 of it. The pitch is drawn from 45 to 90 degrees;
+        it is the one thing that a flat picture can show of a viewpoint.
         """
         rng = generator(self.settings.seed, "pose", self.id, index)
         azimuth_deg = round((nominal.azimuth_deg + float(rng.uniform(-8, 8))) % 360, 2)

@@ -1,7 +1,7 @@
 """A folder of aerial tiles: what can be read, what repeats, and what looks alike.
 
-A tile shows its central square. Places must not share ground, so of tiles that repeat or overlap
-one is kept; and tiles that look alike must not be split, so clusters of them are found.
+A tile shows its central square. Places must not share ground, so one is kept of tiles that repeat
+or overlap. Tiles that look alike must stay in one split, so clusters of them are found.
 """
 
 import os
@@ -62,9 +62,10 @@ def read_tile(folder: Path | str, name: str) -> np.ndarray:
 def screen(folder: Path | str, progress: bool = True) -> Screening:
     """The tiles of a folder and its subfolders that share no ground.
 
-    Left out are files that cannot be read, and of tiles that are the same or overlap all but the
-    first by name. Found are repeats at any size, light and compression, and overlaps by shifting
-    (not by turning or scaling) of about a quarter of the tile or more; smaller ones may be missed.
+    Files that cannot be read are left out. Of tiles that are the same or overlap, only the first by
+    name is kept. Repeats are found at any size, light and compression. Overlaps are found where one
+    tile is shifted against the other (not turned or scaled) and they share about a quarter of the
+    tile or more; smaller overlaps may be missed.
     Raises FileNotFoundError for a missing folder and ValueError, naming files, without a tile.
     """
     folder = Path(folder)
@@ -114,8 +115,8 @@ def shared_ground(greys: np.ndarray, progress: bool = False) -> list[tuple[int, 
     """The pairs of images (N, px, px) that show the same ground, sorted.
 
     Each is (first, second, "repeats" or "overlaps"), first < second. Copies are found by the
-    correlation of small images. Overlaps are guessed by phase correlation, whose highest peak
-    says by how much one image is shifted against the other (Kuglin and Hines, 1975), and confirmed
+    correlation of small images. Overlaps are guessed by phase correlation, whose highest peak says
+    by how much one image is shifted against the other (Kuglin and Hines, 1975). They are confirmed
     by the correlation of the fine structure where the shifted images meet.
     """
     pairs = {pair: "repeats" for pair in _copies(greys)}

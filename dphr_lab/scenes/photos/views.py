@@ -1,9 +1,9 @@
 """Two views of a photograph from above: the tile itself, and the tile as a drone would see it.
 
 The drone's view is a perspective warp of flat ground. It has no parallax and no façades: what
-stands up leans as it did in the photograph, whatever the drone's side; and shadows, season and
-cars are those of one day in both views. What is left of a change of viewpoint is turning,
-foreshortening and scale.
+stands up leans as it did in the photograph, whatever the drone's side. Shadows, season and cars are
+those of one day in both views. What is left of a change of viewpoint is turning, foreshortening and
+scale.
 """
 
 import cv2

@@ -53,7 +53,7 @@ def make_change(
     if kind not in CHANGE_KINDS:
         raise ValueError(f"kind is {kind!r}; expected one of {', '.join(CHANGE_KINDS)}")
     if area_m2 < 0:
-        raise ValueError(f"area_m2 is {area_m2}; it must be zero or positive (square metres)")
+        raise ValueError(f"area_m2 is {area_m2}; expected 0 or more (square metres)")
     pool = scene.patches if kind == "field swapped" else scene.buildings
     pool = [t for t in pool if is_central(t) and (objects is None or t.name in objects)]
     if kind == "field swapped":
@@ -181,9 +181,8 @@ def make_twin(
     """A family member's scene and its changes from the family's layout.
 
     A member has one or two changes, and in families of up to six no two members change the same
-    object, so two members differ in two to four changes, whatever the order in which they are
-    made. A family of one has no changes. `strength` scales the changed area; 1 is about 420 m2 a
-    member.
+    object. So two members differ in two to four changes, whatever the order in which they are made.
+    A family of one has no changes. `strength` scales the changed area; 1 is about 420 m2 a member.
     """
     scene = make_layout(seed, family)
     if family_size == 1 or strength == 0:

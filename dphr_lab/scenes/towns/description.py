@@ -108,6 +108,9 @@ class Scene:
     patches: tuple[Patch, ...]
     buildings: tuple[Building, ...]
     trees: tuple[Tree, ...]
+    # where the scene's origin lies in a continuous town, metres; None: a place by itself. What is
+    # drawn at random on the ground then belongs to the town, and is the same in every view of it
+    origin: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """Pictures of a scene: one ground raster a flight, then walls, roofs and trees, far to near.
 
-The ground with its roads, fields, water, texture and cast shadows is painted once, seen from
-above, and warped into every view by the view's homography; what stands on it is drawn on top as
-polygons in an order in which nothing hides what is in front of it.
+The ground with its roads, fields, water, texture and cast shadows is painted once, seen from above,
+and warped into every view by the view's homography. What stands on it is then drawn on top as
+polygons, each after everything that it may hide.
 """
 
 from dataclasses import replace
@@ -136,4 +136,4 @@ def render_drone(
 
 def _check_px(px: int):
     if px < 16:
-        raise ValueError(f"px is {px}; an image needs at least 16 pixels a side")
+        raise ValueError(f"px is {px}; expected 16 or more pixels a side")

@@ -134,6 +134,26 @@ class Ground:
 
     def _texture(self, scene: Scene):
         rng = np.random.default_rng(scene.texture)
+        field = self._of_the_town(scene) if scene.origin is not None else self._of_the_place(rng)
+        x, y = rng.integers(0, 64, 2)
+        times = -(-(self.size + 64) // _NOISE_PX)
+        field += np.tile(_noise(), (times, times))[y : y + self.size, x : x + self.size]
+        gain = cv2.convertScaleAbs(field, alpha=150, beta=150)  # bytes are much faster than floats
+        self.image = cv2.multiply(self.image, cv2.cvtColor(gain, cv2.COLOR_GRAY2RGB), scale=1 / 150)
+
+    def _of_the_town(self, scene: Scene) -> np.ndarray:
+        """Unevenness of a town's ground around the scene's origin; it repeats every 1,290 m."""
+        waves = _town_waves(scene.texture)
+        step = self.gsd_m / _WAVE_M
+        east, north = scene.origin
+        start = np.array([east - self.reach_m, -north - self.reach_m]) / _WAVE_M + 0.5 * step - 0.5
+        matrix = np.array([[step, 0, start[0] % len(waves)], [0, step, start[1] % len(waves)]])
+        return cv2.warpAffine(
+            waves, matrix, (self.size, self.size),
+            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_WRAP,
+        )  # fmt: skip
+
+    def _of_the_place(self, rng) -> np.ndarray:
         cells = round(2 * HALF_EXTENT_M / 5)
         coarse = np.zeros((cells, cells), np.float32)
         for wave_m, strength in ((60, 0.05), (16, 0.045), (5, 0.035)):
@@ -143,15 +163,10 @@ class Ground:
         # Raster pixel -> cell: the texture belongs to the ground, whatever this raster shows.
         step = self.gsd_m * cells / (2 * HALF_EXTENT_M)
         start = (HALF_EXTENT_M - self.reach_m) * cells / (2 * HALF_EXTENT_M) + 0.5 * step - 0.5
-        field = cv2.warpAffine(
+        return cv2.warpAffine(
             coarse, np.array([[step, 0, start], [0, step, start]]), (self.size, self.size),
             flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REFLECT,
         )  # fmt: skip
-        x, y = rng.integers(0, 64, 2)
-        times = -(-(self.size + 64) // _NOISE_PX)
-        field += np.tile(_noise(), (times, times))[y : y + self.size, x : x + self.size]
-        gain = cv2.convertScaleAbs(field, alpha=150, beta=150)  # bytes are much faster than floats
-        self.image = cv2.multiply(self.image, cv2.cvtColor(gain, cv2.COLOR_GRAY2RGB), scale=1 / 150)
 
     def _shade(self, scene: Scene, conditions: Conditions):
         sun = sun_direction(conditions)
@@ -179,6 +194,22 @@ class Ground:
 
 
 _NOISE_PX = 509
+_WAVE_M = 5.0  # a cell of a town's waves
+
+
+@lru_cache(maxsize=4)
+def _town_waves(seed: int) -> np.ndarray:
+    """Waves of about 60, 16 and 5 m that repeat without a seam, (258, 258)."""
+    rng, cells = np.random.default_rng([seed, 1]), 258
+    field = np.zeros((cells, cells), np.float32)
+    for step, strength in ((12, 0.05), (3, 0.045), (1, 0.035)):
+        knots = -(-cells // step)
+        wave = np.pad(rng.standard_normal((knots, knots), dtype=np.float32), 2, mode="wrap")
+        size = round(len(wave) * cells / knots)
+        wave = cv2.resize(strength * wave, (size, size), interpolation=cv2.INTER_CUBIC)
+        edge = (size - cells) // 2
+        field += wave[edge : edge + cells, edge : edge + cells]
+    return field
 
 
 @lru_cache(maxsize=1)

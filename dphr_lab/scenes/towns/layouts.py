@@ -42,7 +42,7 @@ def _cuts(rng: np.random.Generator, step_m: tuple[float, float]) -> list[float]:
     return positions
 
 
-def _split(rng, rect, lot_m: float, open_share: float) -> list[tuple[tuple, bool]]:
+def split_into_lots(rng, rect, lot_m: float, open_share: float) -> list[tuple[tuple, bool]]:
     """Cut a rectangle (x0, y0, x1, y1) into lots; a lot may stay large and open."""
     x0, y0, x1, y1 = rect
     w, h = x1 - x0, y1 - y0
@@ -57,7 +57,7 @@ def _split(rng, rect, lot_m: float, open_share: float) -> list[tuple[tuple, bool
     else:
         middle = y0 + cut * h
         parts = (x0, y0, x1, middle), (x0, middle, x1, y1)
-    return [lot for part in parts for lot in _split(rng, part, lot_m, open_share)]
+    return [lot for part in parts for lot in split_into_lots(rng, part, lot_m, open_share)]
 
 
 def _is_inner(rect) -> bool:
@@ -65,7 +65,7 @@ def _is_inner(rect) -> bool:
     return float(np.hypot(x0 + x1, y0 + y1)) / 2 < 0.85 * CHANGE_RADIUS_M
 
 
-class _Draft:
+class Draft:
     """A layout being drawn, in the grid's own frame turned by `heading_deg`."""
 
     def __init__(self, rng: np.random.Generator, style: str):
@@ -240,7 +240,7 @@ class _Draft:
                 # Small lots at the centre: a twin's changes are then small and near the centre.
                 gap = [max(block[k], -block[k + 2], 0.0) for k in (0, 1)]
                 lot_m = min(district.lot_m, 27) if np.hypot(*gap) < 45 else district.lot_m
-                lots += _split(rng, block, lot_m, district.open_share)
+                lots += split_into_lots(rng, block, lot_m, district.open_share)
         central = [i for i, (rect, is_open) in enumerate(lots) if not is_open and _is_inner(rect)]
         built = set(rng.permutation(central)[:4].tolist())
         for i, (rect, is_open) in enumerate(lots):
@@ -275,7 +275,7 @@ def make_layout(seed: int, family: int) -> Scene:
     """The layout that a family's members share: a function of (seed, family) alone."""
     style = list(DISTRICTS)[int(generator(seed, "style", family).integers(len(DISTRICTS)))]
     for attempt in range(200):
-        scene = _Draft(generator(seed, "layout", family, attempt), style).scene()
+        scene = Draft(generator(seed, "layout", family, attempt), style).scene()
         buildings = sum(map(is_central, scene.buildings))
         if buildings >= 3 and sum(map(len, changeable(scene))) >= 6:
             return scene

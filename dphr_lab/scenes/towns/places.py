@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 
 from dphr_lab.scenes.cameras import Pose
-from dphr_lab.scenes.conditions import Conditions, draw_conditions
+from dphr_lab.scenes.conditions import Conditions, sample_conditions
 from dphr_lab.scenes.seeds import generator
 from dphr_lab.scenes.towns.changes import make_twin
 from dphr_lab.scenes.towns.description import Change, Scene
@@ -67,7 +67,7 @@ class Place:
         """The day of the place's flight ("drone") or of its satellite pass ("satellite")."""
         stream = ("drone", "satellite").index(view)
         rng = generator(self.settings.seed, "conditions", self.id, stream)
-        return draw_conditions(rng, view, self.settings.weather)
+        return sample_conditions(rng, view, self.settings.weather)
 
     def pose(self, nominal: Pose, index: int) -> Pose:
         """The pose that a flight really took where the orbit says `nominal`."""

@@ -86,6 +86,8 @@ def _cut(name: str, gsd_m: float, size: int, texture: float, scene: Scene) -> np
     """The grain of a scene's ground, `size` px of it."""
     grain = _at_resolution(name, gsd_m, size, texture)
     shift = np.random.default_rng([scene.texture, 1]).uniform(0, _GRAIN_PX * _GRAIN_M, 2)
+    if scene.origin is not None:
+        shift = shift + np.array(scene.origin) * (1, -1)
     # whatever a raster shows of the ground, its middle is the same spot
     x, y = np.rint(shift / gsd_m - size / 2).astype(int) % round(_GRAIN_PX * _GRAIN_M / gsd_m)
     return grain[y : y + size, x : x + size]
@@ -94,6 +96,9 @@ def _cut(name: str, gsd_m: float, size: int, texture: float, scene: Scene) -> np
 def _seen(name: str, matrix: np.ndarray, size: int, texture: float, scene: Scene) -> np.ndarray:
     """The grain of a plane as a view of `size` px shows it; `matrix` maps (x, y, 1) to it."""
     x, y = np.random.default_rng([scene.texture, 1]).uniform(0, _GRAIN_PX * _GRAIN_M, 2)
+    if scene.origin is not None:
+        period = _GRAIN_PX * _GRAIN_M
+        x, y = (x + scene.origin[0]) % period, (y + scene.origin[1]) % period
     to_metres = np.array([[_GRAIN_M, 0, -x], [0, _GRAIN_M, -y], [0, 0, 1]])
     grain = cv2.warpPerspective(
         _grains()[name], matrix @ to_metres, (size, size),

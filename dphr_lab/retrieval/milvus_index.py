@@ -1,0 +1,110 @@
+"""Embeddings in Milvus: a server, a cluster, or a file by the embedded milvus-lite.
+
+`milvus://HOST:PORT` is a server; `milvus:///path/to/file.db` and `milvus://file.db` are files.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+SCHEME = "milvus://"
+ROWS_AT_ONCE = 2000
+NEEDS_MILVUS = (
+    "milvus:// needs pymilvus, files milvus-lite, too: install them with "
+    "pip install 'dphr-lab[cluster]'"
+)
+
+
+def _client(uri: str):
+    if not uri.startswith(SCHEME) or uri == SCHEME:
+        raise ValueError(f"index is {uri!r}: expected milvus://HOST:PORT or milvus://FILE.db")
+    try:
+        from pymilvus import MilvusClient
+    except ModuleNotFoundError:
+        raise ModuleNotFoundError(NEEDS_MILVUS) from None
+    where = uri.removeprefix(SCHEME)
+    address = where if where.endswith(".db") else f"http://{where}"
+    try:
+        return MilvusClient(address, timeout=20)
+    except Exception as error:  # pymilvus has exceptions of its own, grpc others
+        raise ConnectionError(
+            f"{uri}: Milvus cannot be reached ({type(error).__name__}: "
+            f"{str(error).splitlines()[0][:120]}); is it running? Files need milvus-lite"
+        ) from None
+
+
+def write_milvus(
+    uri: str, collection: str, embeddings: np.ndarray, lat, lon, progress: bool = False
+) -> None:
+    """Write the rows (N, D) with their positions as one collection; an older one is replaced.
+
+    Raises ValueError for another scheme, ConnectionError when Milvus cannot be reached.
+    """
+    client = _client(uri)
+    if client.has_collection(collection):
+        client.drop_collection(collection)
+    from pymilvus import DataType
+
+    schema = client.create_schema(auto_id=False)
+    schema.add_field("id", DataType.INT64, is_primary=True)
+    schema.add_field("vector", DataType.FLOAT_VECTOR, dim=embeddings.shape[1])
+    schema.add_field("lat", DataType.DOUBLE)
+    schema.add_field("lon", DataType.DOUBLE)
+    index = client.prepare_index_params()
+    index.add_index("vector", index_type="FLAT", metric_type="IP")
+    client.create_collection(collection, schema=schema, index_params=index)
+    starts = range(0, len(embeddings), ROWS_AT_ONCE)
+    if progress:
+        from tqdm.auto import tqdm
+
+        starts = tqdm(starts, desc="to Milvus", unit="part")
+    for start in starts:
+        part = np.asarray(embeddings[start : start + ROWS_AT_ONCE], np.float32)
+        client.insert(collection, [
+            {"id": start + i, "vector": row.tolist(), "lat": float(lat[start + i]),
+             "lon": float(lon[start + i])}
+            for i, row in enumerate(part)
+        ])  # fmt: skip
+    client.close()
+
+
+class MilvusIndex:
+    """A collection that `write_milvus` wrote. `search` answers (scores, rows), best first."""
+
+    def __init__(self, uri: str, collection: str, rows: int):
+        self.uri, self.collection, self.rows = uri, collection, rows
+        self._client = _client(uri)
+        if not self._client.has_collection(collection):
+            raise ValueError(f"{uri}: holds no collection {collection}; build the map anew")
+        self._client.load_collection(collection)
+
+    def search(self, queries: np.ndarray, k: int, near: tuple[float, float, float] | None = None):
+        """(scores (Q, k), rows (Q, k)).
+
+        `near` (latitude, longitude, metres) restricts the search by Milvus's scalar filter to the
+        box around that circle before anything is scored.
+        """
+        rule = "" if near is None else _box_rule(*near)
+        found = self._client.search(
+            self.collection, np.asarray(queries, np.float32).tolist(), limit=min(k, self.rows),
+            filter=rule, search_params={"metric_type": "IP"}, output_fields=["id"],
+        )  # fmt: skip
+        most = max((len(row) for row in found), default=0)
+        scores = np.full((len(found), most), -np.inf, np.float32)
+        rows = np.full((len(found), most), -1, np.int64)
+        for i, hits in enumerate(found):
+            for j, hit in enumerate(hits):
+                scores[i, j], rows[i, j] = hit["distance"], hit["id"]
+        order = np.lexsort((rows, -scores), axis=1)
+        return np.take_along_axis(scores, order, 1), np.take_along_axis(rows, order, 1)
+
+
+def _box_rule(lat: float, lon: float, within_m: float) -> str:
+    north = within_m / 110_574
+    east = within_m / (111_320 * max(math.cos(math.radians(lat)), 1e-6))
+    return (
+        f"lat >= {lat - north} and lat <= {lat + north} and "
+        f"lon >= {lon - east} and lon <= {lon + east}"
+    )
