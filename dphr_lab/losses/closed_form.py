@@ -1,7 +1,7 @@
 """L_tri + lambda L_wtri and its gradient in closed form, without a tape of B x B temporaries.
 
-With C = r (1 + lambda omega) the weight of a triplet and l its loss, L = sum C l, and for constant
-omega and lambda
+With r the share of a triplet in the mean, C = r (1 + lambda omega) its weight and l its loss,
+L = sum C l, and for constant omega and lambda
 
     dL/dd_neg = -C l',   dL/dd_pos = sum_k C l',   dd/ds = -1/d  (0 at the distance floor),
 
@@ -24,7 +24,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dphr_lab.losses.distances import SQUARED_DISTANCE_FLOOR, Pairs, pairwise_distance
+from dphr_lab.losses.distances import (
+    SQUARED_DISTANCE_FLOOR,
+    Pairs,
+    is_compiling,
+    pairwise_distance,
+)
 from dphr_lab.losses.palw import ProgressiveWeight, above_chance
 from dphr_lab.losses.plain_form import TermSettings, term_weights
 
@@ -64,14 +69,21 @@ def closed_form_loss(
         if updates:
             rows = None if pairs.spread.several else pairs.spread.rows
             progressive.update(sweep.read, rows)
-        lam = 0.0 if progressive is None else progressive.value().to(pairs.z_query)
+        lam = 0.0 if progressive is None else _as_cheap(progressive.value().to(pairs.z_query))
         value = sweep.value(lam, gradient_wanted)
     if not gradient_wanted:
         return value
-    slope = settings.alpha if settings.form == "soft_margin" else 1.0
+    slope = sweep.factor * (settings.alpha if settings.form == "soft_margin" else 1.0)
     gradients = (sweep.matrix,) if sweep.gradients is None else tuple(sweep.gradients)
     again = _Again(lambda: pairs.negatives, settings, lam, pairs.spread.several)
     return _ClosedForm.apply(value, pairs.z_query, pairs.z_gallery, slope, again, *gradients)
+
+
+def _as_cheap(number: Tensor) -> Tensor | float:
+    """A number on the CPU as Python's, whose arithmetic costs nothing; elsewhere it would wait."""
+    if number.device.type != "cpu" or is_compiling():
+        return number
+    return number.item()
 
 
 @dataclass(frozen=True)
@@ -159,10 +171,18 @@ class _Sweep:
         self.z_query, own_gallery = pairs.z_query.detach(), pairs.z_gallery.detach()
         self.z_gallery = self.spread.gather(own_gallery)
         self.own = slice(self.first, self.first + self.z_query.shape[0])
-        self.gradients: list[Tensor] | None = None  # of the own rows, over alpha
+        self.gradients: list[Tensor] | None = None  # of the own rows, over slope
         self.distances: list[Tensor] = []  # of the blocks, kept from the first sweep
         self.weights: list[Tensor] = []  # likewise
         self.triplets: list[tuple[Tensor, Tensor]] = []  # likewise: losses and slopes
+        self.plain: Tensor | None = None  # the sum of the losses, read in the first sweep
+        # what all triplets have in common, taken out of the sums: r, where it is one number
+        self.factor: Tensor | float = 1 / (2 * self.rows)  # queries, over two directions
+        self.share_of_anchors: Tensor | None = None  # (B,): 1 / count, where it differs
+        if isinstance(self.count, Tensor):
+            self.share_of_anchors = 1 / self.count
+        else:
+            self.factor /= self.count
         self.read: Tensor | None = None  # the batch's progress, or its L_tri
         self.weight_means: Tensor | None = None  # (2, B)
         self.least: Tensor | None = None  # (2, B): h of the farthest negative, for "minmax"
@@ -182,9 +202,10 @@ class _Sweep:
         self.d_pos = self.spread.gather(squared_pos.clamp_min_(SQUARED_DISTANCE_FLOOR).sqrt_())
         s = settings
         self.compared = self.d_pos if s.ratio == "own" else self.d_pos.mean().expand(self.rows)
-        self.factor = {"exp": s.beta * _LOG2_E, "power": 2.0}.get(s.weight_map, 1.0)
+        self.per_map = {"exp": s.beta * _LOG2_E, "power": 2.0}.get(s.weight_map, 1.0)
         # of h, as the map wants it; h itself where its range comes first
-        self.numerator = self.compared if s.scale == "minmax" else self.factor * self.compared
+        as_is = s.scale == "minmax" or self.per_map == 1
+        self.numerator = self.compared if as_is else self.per_map * self.compared
         self.maps_later = s.weight_map == "interval" and s.normalise == "none"
         self.odds_of_positive = None
         if s.form == "soft_margin" and 2 * s.alpha <= _LARGEST_EXPONENT:
@@ -198,11 +219,10 @@ class _Sweep:
             self._read_range()
         if not sums and signal is None:
             return
-        weight_sums = self.d_pos.new_zeros(2, self.rows)
-        by_row, by_column = weight_sums.unbind()
-        plain = self.d_pos.new_zeros(())
+        if sums:
+            weight_sums = self.d_pos.new_zeros(2, self.rows)
+            by_row, by_column = weight_sums.unbind()
         reader = None if signal in (None, "loss") else _ProgressReader(self, signal)
-        share = 1 / (2 * self.rows * self.count)
         for i, block in enumerate(self.blocks):
             distance = self._distance(i, block)
             if sums:
@@ -212,12 +232,15 @@ class _Sweep:
                 self._keep(self.weights, weights)
             if signal == "loss":
                 losses, slopes = self._losses(distance, block)
-                plain += _sum_each_way(share, losses, block)
+                plain = losses.sum()
+                self.plain = plain if self.plain is None else self.plain + plain
                 self._keep(self.triplets, (losses, slopes))
             if reader is not None:
                 reader.read(distance, block)
         if signal == "loss":
-            self.read = self.spread.sum_(plain)
+            if self.plain is None:  # this process holds no row
+                self.plain = self.d_pos.new_zeros(())
+            self.read = self.spread.sum_(self.plain * self.factor)
         elif reader is not None:
             self.read = reader.progress()
         if sums:
@@ -243,14 +266,17 @@ class _Sweep:
         self.span = self.compared / (self.compared + nearest) - self.least
 
     def value(self, lam: Tensor | float, gradient_wanted: bool) -> Tensor:
-        """Second sweep: the loss; where the gradient is wanted, `matrix` becomes G over alpha.
+        """Second sweep: the loss; where the gradient is wanted, `matrix` becomes G over slope.
+
+        The slope is alpha times `factor`, which lambda completes here.
 
         Its products with the embeddings, `gradients`, are left to backward, unless there is no
         `matrix` or other processes have a part in them.
         """
-        share, scale = self._scales(lam)
-        value = self.d_pos.new_zeros(())
-        pull = self.d_pos.new_zeros(2, self.rows)  # dL/dd_pos of the anchors, over alpha
+        scale = self._take_lambda(lam)
+        plain_is_known = self.plain is not None and not isinstance(scale, Tensor)
+        value = self.plain if plain_is_known else self.d_pos.new_zeros(())
+        pull = self.d_pos.new_zeros(2, self.rows)  # dL/dd_pos of the anchors, over slope
         by_row, by_column = pull.unbind()
         if gradient_wanted and self.matrix is None:
             grad_query = torch.empty_like(self.z_query)
@@ -258,15 +284,19 @@ class _Sweep:
         for i, block in enumerate(self.blocks):
             distance = self._distance(i, block)
             losses, slopes = self.triplets[i] if self.triplets else self._losses(distance, block)
-            if self.settings.weight_map is None:
-                value += _sum_each_way(share, losses, block)
-                _each_way(torch.mul, share, slopes, block, out=slopes)
-            else:
+            if isinstance(scale, Tensor):  # of anchors
                 weights = self._weights(i, distance, block)
-                importance = _each_way(torch.mul, scale, weights, block, out=weights)
-                _each_way(torch.add, share, importance, block, out=importance)
-                value += torch.dot(importance.view(-1), losses.view(-1))
+                importance = _each_way(torch.mul, scale, weights, block, out=weights).add_(1)
+                value = value + torch.dot(importance.view(-1), losses.view(-1))
                 slopes *= importance
+            else:
+                if not plain_is_known:
+                    value = value + losses.sum()
+                if self.settings.weight_map is not None:
+                    weights = self._weights(i, distance, block)
+                    dot = torch.dot(weights.view(-1), losses.view(-1))
+                    value = torch.add(value, dot, alpha=scale)
+                    slopes.addcmul_(slopes, weights, value=scale)
             if not gradient_wanted:
                 continue
             rows, columns = slopes.unbind()
@@ -278,7 +308,7 @@ class _Sweep:
             if self.matrix is None:
                 grad_query[self._local(block)] = matrix_of_block @ self.z_gallery
                 grad_gallery.addmm_(matrix_of_block.T, self.z_query[self._local(block)])
-        self.spread.sum_(value)
+        value = self.spread.sum_(value) * self.factor
         if not gradient_wanted:
             return value
         d_pos = F.threshold(self.d_pos, SQUARED_DISTANCE_FLOOR**0.5, torch.inf)
@@ -344,7 +374,7 @@ class _Sweep:
             _each_way(torch.mul, per_span, weights, block, out=weights)
             weights[0].masked_fill_(equal[0, block, None], 0.5)
             weights[1].masked_fill_(equal[1], 0.5)
-            weights *= self.factor
+            weights *= self.per_map
         if s.weight_map == "interval" and not self.maps_later:
             w_min, w_max = s.bounds
             weights.mul_(w_max - w_min).add_(w_min)
@@ -356,27 +386,36 @@ class _Sweep:
             weights.pow_(s.beta)
         return weights
 
-    def _scales(self, lam: Tensor | float) -> tuple[Tensor | float, Tensor | float]:
-        """Of each anchor r and lambda r / mean weight: C = r + that * weight.
+    def _take_lambda(self, lam: Tensor | float) -> Tensor | float:
+        """lambda / mean weight, C = factor (1 + that * weight): a number, or (2, B) of anchors.
 
-        Where the map is linear and nothing is to be normalised, it is a part of them: C = r (1 +
-        lambda w_min) + r lambda (w_max - w_min) h.
-        One number where it is the same for all, else (B,) or (2, B).
+        What lambda is for all triplets alike joins `factor`. Where the map is linear and nothing
+        is to be normalised, C = r (1 + lambda w_min) (1 + that * h).
         """
-        # r: mean over queries, over negatives, and over directions
-        share = 1 / (2 * self.rows * self.count)
         if self.settings.rescale:
-            share = share / (1 + lam)
-        scale = lam * share
+            self.factor = self.factor / (1 + lam)
         if self.settings.weight_map is None:
-            return share + scale, scale
+            self.factor = self.factor * (1 + lam)
+            return 0.0
         if self.maps_later:
             w_min, w_max = self.settings.bounds
-            return share + w_min * scale, (w_max - w_min) * scale
-        return share, scale if self.weight_means is None else scale / self.weight_means
+            of_all = 1 + lam * w_min
+            self.factor = self.factor * of_all
+            return lam * (w_max - w_min) / of_all
+        return lam if self.weight_means is None else lam / self.weight_means
 
     def _losses(self, distance: Tensor, block: slice) -> tuple[Tensor, Tensor]:
-        """The triplets' losses and their slopes over alpha, (2, b, B) each."""
+        """The triplets' losses and their slopes over alpha, (2, b, B) each.
+
+        Where anchors have unequally many negatives, times `share_of_anchors`.
+        """
+        losses, slopes = self._losses_alike(distance, block)
+        if self.share_of_anchors is not None:
+            _each_way(torch.mul, self.share_of_anchors, losses, block, out=losses)
+            _each_way(torch.mul, self.share_of_anchors, slopes, block, out=slopes)
+        return losses, slopes
+
+    def _losses_alike(self, distance: Tensor, block: slice) -> tuple[Tensor, Tensor]:
         s = self.settings
         if s.form == "hinge":
             gaps = _each_way(torch.sub, self.d_pos + s.margin, distance, block)
@@ -412,13 +451,6 @@ def _each_way(
     op(by_row[block, None], rows, out=to_rows)
     op(by_column, columns, out=to_columns)
     return out
-
-
-def _sum_each_way(of_anchors: Tensor | float, pairs: Tensor, block: slice) -> Tensor:
-    """The sum of the anchors' values, one for all or (B,), times a block's pairs (2, b, B)."""
-    if not isinstance(of_anchors, Tensor) or of_anchors.ndim == 0:
-        return pairs.sum() * of_anchors
-    return _each_way(torch.mul, of_anchors, pairs, block).sum()
 
 
 def _squared_distance(a: Tensor, b: Tensor) -> Tensor:

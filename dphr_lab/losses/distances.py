@@ -117,7 +117,7 @@ def check_pairs(
                 "one label for each row"
             )
         places = spread.gather(places)
-    if not _is_compiling():
+    if not is_compiling():
         if len(z_query):  # a process may hold no row of a small batch
             _check_unit_rows(z_query, z_gallery)
         places = _check_places(places)
@@ -127,7 +127,8 @@ def check_pairs(
     return Pairs(as_unit(z_query).to(dtype), as_unit(z_gallery).to(dtype), places, spread)
 
 
-def _is_compiling() -> bool:
+def is_compiling() -> bool:
+    """Whether `torch.compile` is tracing, so that no value can be looked at."""
     if hasattr(torch.compiler, "is_compiling"):  # not yet in torch 2.2
         return torch.compiler.is_compiling()
     return torch._dynamo.is_compiling()

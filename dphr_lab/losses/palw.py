@@ -9,7 +9,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from dphr_lab.losses.distances import mean_over_negatives
+from dphr_lab.losses.distances import is_compiling, mean_over_negatives
 
 SIGNALS = ("loss", "recall", "triplet", "similarity", "step", "constant", "course")
 _OPEN_LOOP = ("step", "constant", "course")  # these read no batch and bypass the average
@@ -150,7 +150,8 @@ class ProgressiveWeight(nn.Module):
             total = torch.stack([read * rows, torch.full_like(read, rows)])
             dist.all_reduce(total)
             read = total[0] / total[1]
-        if self.signal == "loss":  # one that is not finite counts as the mean before it
+        if self.signal == "loss" and not _known_to_be_finite(read):
+            # one that is not finite counts as the mean before it
             read = torch.where(read < torch.inf, read, self.loss_average())
         self.steps.add_(1)
         progress = self._progress_of_losses(read) if self.signal == "loss" else read
@@ -168,13 +169,13 @@ class ProgressiveWeight(nn.Module):
     def _progress_of_losses(self, loss: Tensor) -> Tensor:
         """The progress after one more L_tri, finite, with which `steps` are done."""
         place = (self.steps - 1) % self.window
-        self.losses.scatter_(0, place[None], loss.to(self.losses.dtype)[None])
+        self.losses.index_fill_(0, place, loss.to(self.losses.dtype))
         mean = self.loss_average()
         if self.progress_map == "exp":
             return torch.exp(-mean)
         if self.progress_map == "reciprocal":
             return 1 / (1 + mean)
-        self.first_mean.copy_(torch.where(self.steps <= self.window, mean, self.first_mean))
+        torch.where(self.steps <= self.window, mean, self.first_mean, out=self.first_mean)
         tiny = torch.finfo(mean.dtype).tiny  # a loss of zero from the start is no progress
         return ((self.first_mean - mean) / self.first_mean.clamp_min(tiny)).clamp_min(0)
 
@@ -202,7 +203,7 @@ class ProgressiveWeight(nn.Module):
 
     def value(self) -> Tensor:
         """The present lambda, scalar; changes nothing."""
-        progress = self.progress()
+        progress = self.average if self.reads_batch else self.progress()
         bent = self.gamma != 1 and (self.smooth == "signal" or not self.reads_batch)
         return self.lambda_max * (progress**self.gamma if bent else progress)
 
@@ -227,6 +228,11 @@ class ProgressiveWeight(nn.Module):
             f"progress_map={self.progress_map!r}, smooth={self.smooth!r}, "
             f"bias_correction={self.bias_correction}"
         )
+
+
+def _known_to_be_finite(number: Tensor) -> bool:
+    """Whether a look says so; on a GPU it would wait, and a compiler cannot look."""
+    return number.device.type == "cpu" and not is_compiling() and math.isfinite(number.item())
 
 
 def _checked_course(course: Sequence[float] | None) -> Tensor:
