@@ -418,7 +418,7 @@ by_world = {(world, way): gains(twins, world, "triplet", weighed, way)
 # %% tags=["hide-input"]
 rows = []
 for (world, way), found_there in by_world.items():
-    base = comparisons.over_seeds(twins, world, "triplet", direction=way).mean()
+    base = mean(comparisons.over_seeds(twins, world, "triplet", direction=way))
     cells = [row_of(difference) for difference in found_there.values()]
     rows.append((f"{worlds[world]}, {way}", f"{base:.1f}", *cells))
 heads = ("twins in", "$L_{tri}$", *(NAMES[arm] for arm in weighed))
@@ -458,7 +458,7 @@ What to see: **where no place has a twin** RDA gains {by_world["none", "D2S"]["s
 print(f"{'':18}family R@1   its member   twin choice")
 for arm in by_level:
     family, choice = (
-        comparisons.over_seeds(budget, "mini", arm, measure).mean()
+        mean(comparisons.over_seeds(budget, "mini", arm, measure))
         for measure in ("family_r_at_1", "twin_choice")
     )
     print(f"{arm:18}{family:10.1f}{100 * mean(level[arm]) / family:13.1f}{choice:14.1f}")
@@ -468,7 +468,7 @@ for arm in by_level:
 def ratios(runs):
     """sharp DPHR over L_tri: family R@1, and its member once the family is found."""
     family, right = (
-        [comparisons.over_seeds(runs, "mini", arm, m).mean() for arm in ("sharp", "triplet")]
+        [mean(comparisons.over_seeds(runs, "mini", arm, m)) for arm in ("sharp", "triplet")]
         for m in ("family_r_at_1", "r_at_1")
     )
     return family[0] / family[1], (right[0] / family[0]) / (right[1] / family[1])

@@ -44,6 +44,7 @@ IN_NO_CHAPTER = {
     "dphr_lab.scenes": "a part of the renderer; :doc:`/datasheet` says what it makes",
     "dphr_lab.scenes.photos": "needs aerial tiles, which no chapter may assume",
     "dphr_lab.probe": "a part of the probe",
+    "dphr_lab.plotting": "what figures of a loss draw with",
     "dphr_lab.teaching": "for chapters",
 }
 # Modules without a place in the reference, and why.
