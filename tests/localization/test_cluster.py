@@ -17,6 +17,7 @@ def town(tmp_path):
     return maps.write_tif(tmp_path / "town.tif")
 
 
+@pytest.mark.slow
 def test_ray_writes_the_same_bytes(town, tmp_path, monkeypatch):
     pytest.importorskip("ray")
     monkeypatch.setattr(module, "block_size", lambda px: 64)

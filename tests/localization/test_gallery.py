@@ -128,6 +128,7 @@ build(sys.argv[1], sys.argv[2], Slow())
 """
 
 
+@pytest.mark.slow
 def test_kill_9(town, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "block_size", lambda px: 32)
     child = subprocess.Popen([sys.executable, "-c", KILLED, str(town), str(tmp_path / "m")])

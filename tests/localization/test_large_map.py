@@ -33,6 +33,7 @@ print(len(found), found.record["candidates"], peak() - before)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak is in kilobytes on Linux")
 def test_memory_of_building(tmp_path):
     pixels, _ = maps.picture("EPSG:32632", 2000)

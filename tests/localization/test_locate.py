@@ -32,6 +32,8 @@ from dphr_lab.localization.track import (
 )
 from tests.localization import town_fixture
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def town(tmp_path_factory):

@@ -30,6 +30,7 @@ def test_k_is_cut_and_ties_stand_in_order(tmp_path):
     assert rows.tolist() == [[0, 1, 2, 3, 4]]
 
 
+@pytest.mark.slow
 def test_ivfpq_measures_its_recall(tmp_path):
     rng = np.random.default_rng(0)
     spread = 0.15 * rng.standard_normal((3000, 32))
