@@ -2,7 +2,7 @@
 
 Docstrings here are plain text with `code`, and autodoc reads reStructuredText. A field is described
 by the comment beside it, which autodoc does not see. And every name ends with the chapters that
-teach and use it: the first are in the docstrings ("Taught in: book/04"), the second in the
+teach and use it: the first are in the docstrings ("Taught in: book/07"), the second in the
 chapters' code.
 """
 

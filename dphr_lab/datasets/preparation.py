@@ -4,7 +4,7 @@ Resizing costs more than decoding, and a training run repeats both every epoch; 
 resizing once. What changes in the pixels: JPEG files are coded a second time, at `JPEG_QUALITY`
 and without chroma subsampling; files of other formats keep every value that `read_image` gives.
 
-Taught in: book/07.
+Taught in: book/10.
 """
 
 from __future__ import annotations

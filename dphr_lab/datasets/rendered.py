@@ -108,7 +108,7 @@ class TwinTowns(Rendered, CrossViewDataset):
     Test places are queried; distractor places are in the test gallery only. `settings` is the
     world's `scenes.WorldSettings`, `world` what `scenes.make_world` gives for it. `rendered` takes
     what `scenes.render_world` returned for that world before. Families of twins are known.
-    Taught in: book/01, book/06.
+    Taught in: book/01, book/09.
     """
 
     name = "Twin Towns"

@@ -69,7 +69,7 @@ def place_distances(
 
     {"d_pos", "d_twin", "d_stranger"}, each in [0, 2]; of embeddings (N, D) of two image sets. A
     stranger is a place of another family. A distance that no query has is left out: without known
-    families there are no twins. Taught in: book/03.
+    families there are no twins. Taught in: book/06.
     """
     distance = pairwise_distance(z_query, z_gallery)
     same_place = torch.from_numpy(query.places[:, None] == gallery.places)

@@ -3,7 +3,7 @@
 Drone and satellite images pass through the same weights, as in the strongest common baselines, so
 a query and its place can only meet if the network learns what does not depend on the view.
 
-Taught in: book/01, book/06.
+Taught in: book/01, book/09.
 """
 
 import difflib

@@ -140,7 +140,7 @@ def make_stimuli(
     """Render the stimuli of some settings (None: the defaults, 200 places at 64 px).
 
     `workers` None uses all cores; the result does not depend on it. A dose that a place cannot
-    take at a kind has no trial there and is counted in `Stimuli.missing`. Taught in: book/10.
+    take at a kind has no trial there and is counted in `Stimuli.missing`. Taught in: book/22.
     """
     settings = settings or StimulusSettings()
     jobs = [(settings, place) for place in range(settings.places)]

@@ -287,7 +287,7 @@ class Settings:
         return replace(self, **values)
 
 
-# Chapter 06 and its stored runs. Twin Towns' photographs vary by themselves, and in so few steps
+# Chapter 09 and its stored runs. Twin Towns' photographs vary by themselves, and in so few steps
 # more variation cost recall on held-out training places: only mirroring and turning are kept.
 # The last encoder is kept, since 60 held-out places tell checkpoints apart by chance only.
 TWIN_TOWNS_MINI = Settings(

@@ -8,7 +8,7 @@ models and tests each at every height. Its folder:
     matrix.json          {format, heights_m, settings, origin, data, versions, hardware, reports}
     matrix.md            tables, matrix.png figure
 
-Taught in: book/08.
+Taught in: book/11.
 """
 
 from __future__ import annotations
