@@ -43,7 +43,7 @@ def comparable(notebook):
             cell.cell_type,
             cell.source.strip(),
             sorted(cell.metadata.get("tags", [])),
-            cell.metadata.get("mystnb", {}),
+            *(cell.metadata.get(key, {}) for key in ("mystnb", "jupyter", "cellView")),
         )
         for cell in notebook.cells
     ]
@@ -64,7 +64,7 @@ def test_every_chapter_has_both_forms():
 def test_the_two_forms_are_in_sync(path):
     source = jupytext.read(path.with_suffix(".py"))
     assert comparable(nbformat.read(path, 4)) == comparable(source), (
-        f"run: python book/_tools/execute.py {path.stem}"
+        f"run book/_tools/pair.py {path.stem}, or execute.py where code changed"
     )
 
 

@@ -51,7 +51,8 @@ def code(cell):
 def test_every_citation_exists():
     known = set(re.findall(r"^@\w+\{(\w+),$", BIBLIOGRAPHY, re.MULTILINE))
     for stem, text in (PAGES | CHAPTERS).items():
-        for keys in re.findall(r"\{cite:[pt]\}`([^`]+)`", text):
+        links = re.findall(r"\]\(references\.md#(\w+)\)", text)
+        for keys in re.findall(r"\{cite:[pt]\}`([^`]+)`", text) + links:
             missing = {key.strip() for key in keys.split(",")} - known
             assert not missing, f"{stem} cites {missing}, which references.bib does not have"
 
