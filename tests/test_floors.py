@@ -22,7 +22,12 @@ FLOORS = [  # from the ground up
     "cli",
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms.split()}
-OF_ONE_FLOOR = {("results", "settings"), ("results", "_files"), ("models", "losses")}
+OF_ONE_FLOOR = {
+    ("results", "settings"),
+    ("results", "_files"),
+    ("_images", "_files"),
+    ("models", "losses"),
+}
 # What a room may load of other people's packages when it is imported, where that is limited:
 # `dphr --help` must answer at once, losses and measures are for other people's loops.
 LIGHT = {

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dphr_lab._images import IMAGE_SUFFIXES, is_image_name, read_image
+from dphr_lab._images import IMAGE_SUFFIXES, is_image_name, opened, read_image
 from dphr_lab.localization.ground import MAX_LATITUDE, metres_from, metres_per_degree, moved
 
 MAP_EXTRA = "install it with pip install 'dphr-lab[map]'"
@@ -265,8 +265,6 @@ class TileFolderSheet(Sheet):
         return 2**zoom - 1 - y if self.tms else y
 
     def _read_tile(self, zoom: int, x: int, y: int) -> tuple[np.ndarray, np.ndarray] | None:
-        from PIL import Image
-
         folder = self.folder / str(zoom) / str(x)
         for suffix in IMAGE_SUFFIXES:
             path = folder / f"{self._row(y, zoom)}{suffix}"
@@ -278,7 +276,7 @@ class TileFolderSheet(Sheet):
                         f"expected {TILE_PX} × {TILE_PX}"
                     )
                 known = np.ones((TILE_PX, TILE_PX), bool)
-                with Image.open(path) as image:
+                with opened(path) as image:
                     if image.mode in ("RGBA", "LA") or "transparency" in image.info:
                         known = np.asarray(image.convert("RGBA"))[..., 3] > 0
                 return pixels, known

@@ -163,7 +163,7 @@ def photos_in(paths: Sequence[Path | str]) -> list[Path]:
     found = []
     for path in map(Path, paths):
         if path.is_dir():
-            inside = sorted(p for p in path.iterdir() if is_image_name(p.name))
+            inside = sorted(p for p in path.iterdir() if is_image_name(p.name) and not p.is_dir())
             if not inside:
                 raise FileNotFoundError(f"{path}: no photographs in this folder")
             found += inside
