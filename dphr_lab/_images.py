@@ -6,7 +6,7 @@ Every image of a user is opened here, by `opened`: a regular file, by a decoder 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dphr_lab._files import check_regular
+from dphr_lab._terminal import printable
 
 if TYPE_CHECKING:
     import torch
@@ -50,25 +51,26 @@ def is_image_name(name: str) -> bool:
     return not name.startswith(".") and os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES
 
 
-def image_files(folder: Path | str) -> list[Path]:
+def image_files(folder: Path | str, is_wanted: Callable[[str], bool] = is_image_name) -> list[Path]:
     """The image files in a folder and all below it, sorted. Links are followed, circles are not.
 
     Hidden folders are passed over. A link to nothing is listed: reading it says what is missing.
+    `is_wanted` says of a file's name whether it is listed.
     """
-    return sorted(_image_files(Path(folder), ()))
+    return sorted(_files_below(Path(folder), is_wanted, ()))
 
 
-def _image_files(folder: Path, above: tuple[str, ...]) -> Iterator[Path]:
+def _files_below(folder: Path, is_wanted, above: tuple[str, ...]) -> Iterator[Path]:
     real = os.path.realpath(folder)
     if real in above:
         return
     with os.scandir(folder) as entries:
         for entry in entries:
             if not is_folder(entry):
-                if is_image_name(entry.name):
+                if is_wanted(entry.name):
                     yield Path(entry.path)
             elif not entry.name.startswith("."):
-                yield from _image_files(Path(entry.path), (*above, real))
+                yield from _files_below(Path(entry.path), is_wanted, (*above, real))
 
 
 def is_folder(entry: os.DirEntry) -> bool:
@@ -136,6 +138,7 @@ def opened(path: Path | str) -> Iterator[PillowImage]:
     """
     from PIL import Image
 
+    name = printable(str(path), line=True)
     remedy = "replace or remove the file (`dphr verify --deep` lists all such files)"
     try:
         check_regular(path)
@@ -143,16 +146,16 @@ def opened(path: Path | str) -> Iterator[PillowImage]:
             yield image
     except FileNotFoundError:
         raise FileNotFoundError(
-            f"{path}: no such file; was it moved since the folder was listed?"
+            f"{name}: no such file; was it moved since the folder was listed?"
         ) from None
     except Image.DecompressionBombError as error:
         raise UnreadableImage(
-            f"{path}: cannot be decoded as an image at once ({str(error).partition(',')[0]})",
+            f"{name}: cannot be decoded as an image at once ({str(error).partition(',')[0]})",
             "cut it into tiles: `dphr map build` does that for a map that says where it lies",
         ) from error
     except Image.UnidentifiedImageError as error:
         raise UnreadableImage(
-            f"{path}: cannot be decoded as an image (found {_kind(path)}, expected one of "
+            f"{name}: cannot be decoded as an image (found {_kind(path)}, expected one of "
             f"{', '.join(FORMATS)})",
             remedy,
         ) from error
@@ -160,7 +163,7 @@ def opened(path: Path | str) -> Iterator[PillowImage]:
         raise
     except Exception as error:  # decoders raise whatever a damaged file leads to
         said = str(error) or type(error).__name__
-        raise UnreadableImage(f"{path}: cannot be decoded as an image ({said})", remedy) from error
+        raise UnreadableImage(f"{name}: cannot be decoded as an image ({said})", remedy) from error
 
 
 def _kind(path: Path | str) -> str:

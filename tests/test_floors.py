@@ -12,7 +12,7 @@ from tests.helpers import ROOT
 
 PACKAGE = ROOT / "dphr_lab"
 FLOORS = [  # from the ground up
-    "__init__ _files _images settings results",
+    "__init__ _child _files _images _terminal settings results",
     "losses retrieval models plotting",
     "scenes",
     "datasets",
@@ -26,6 +26,7 @@ OF_ONE_FLOOR = {
     ("results", "settings"),
     ("results", "_files"),
     ("_images", "_files"),
+    ("_images", "_terminal"),
     ("models", "losses"),
 }
 # What a room may load of other people's packages when it is imported, where that is limited:
@@ -34,7 +35,9 @@ LIGHT = {
     "settings": set(),
     "results": set(),
     "cli": set(),
+    "_child": set(),
     "_files": set(),
+    "_terminal": set(),
     "losses": {"torch"},
     "retrieval": {"torch", "numpy"},
 }

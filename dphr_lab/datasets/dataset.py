@@ -13,6 +13,7 @@ import numpy as np
 
 from dphr_lab._files import parse_json
 from dphr_lab._images import is_folder, is_image_name
+from dphr_lab._terminal import printable
 from dphr_lab.datasets.images import FileImages, ImageSet
 from dphr_lab.datasets.pairs import PairSet
 from dphr_lab.settings.protocol import VIEWS, check_direction
@@ -239,7 +240,7 @@ def describe_folder(folder: Path, most: int = 6) -> str:
 
 def shorten(names: Iterable[str], most: int = 6) -> str:
     """The first few of `names`, and how many more there are."""
-    names = [str(name) for name in names]
+    names = [printable(str(name), line=True) for name in names]
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more
 

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from dphr_lab._images import image_files, read_image
+from dphr_lab._terminal import printable
 from dphr_lab.datasets import UnlabelledImages
 from dphr_lab.models import embed
 from dphr_lab.retrieval import SELECTED_ON_TEST, STAMP, rank
@@ -41,10 +42,13 @@ class SearchResult:
             known = "place not known" if right is None else "right place marked *"
             if right is not None and not any(right):
                 known = "right place not among these"
-            lines.append(f"{query}  (gallery of {self.gallery_size}; {known})")
+            lines.append(
+                f"{printable(str(query), line=True)}  (gallery of {self.gallery_size}; {known})"
+            )
             for k, (match, score) in enumerate(zip(matches, scores, strict=True)):
                 mark = "*" if right is not None and right[k] else " "
-                lines.append(f"  {mark} {k + 1:2d}  {score:6.3f}  {match}")
+                name = printable(str(match), line=True)
+                lines.append(f"  {mark} {k + 1:2d}  {score:6.3f}  {name}")
         return "\n".join(lines)
 
     def draw(self, path: Path | str, image_px: int = 160) -> None:
