@@ -10,6 +10,7 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
+from dphr_lab._files import parse_json
 from dphr_lab.settings.protocol import DIRECTIONS, SUES200_HEIGHTS_M
 from dphr_lab.settings.worlds import PRESETS, PhotoWorldSettings, WorldSettings
 
@@ -312,9 +313,11 @@ def name_and_value(text: str) -> tuple[str, Any]:
     if not equals or not name:
         raise argparse.ArgumentTypeError(f"found {text!r}; expected NAME=VALUE")
     try:
-        return name, json.loads(value)
+        return name, parse_json(value)
     except json.JSONDecodeError:
         return name, value
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{name}: found a value that is {error}") from None
 
 
 def check_out(name: str, path: Path | None, folder: bool = False) -> None:
