@@ -15,9 +15,9 @@ from dphr_lab.cli.flags import (
     open_data,
     open_encoder,
     print_reports,
+    stored_of_run,
     write_reports,
 )
-from dphr_lab.results.run_folder import stored_run
 
 
 def add(commands) -> None:
@@ -68,8 +68,7 @@ def run(args) -> int:
     check_out("--json", args.json)
     if args.compare:
         raise WrongUsage("--compare goes with --features")
-    asked = args.data or args.world
-    stored = None if asked or not args.run_folder else stored_run(args.run_folder)
+    stored = stored_of_run(args)
     check_encoder_flags(args)
     check_data_flags(args, stored)
     encoder = open_encoder(args)

@@ -40,6 +40,26 @@ class UnlabelledImages(Images):
         return read_files([self.paths[int(index)] for index in indices], image_px)
 
 
+class JoinedImages(Images):
+    """Several sets one after the other: both views of some places."""
+
+    def __init__(self, sets: Sequence[Images]):
+        self.sets = list(sets)
+
+    def __len__(self) -> int:
+        return sum(map(len, self.sets))
+
+    def read(self, indices, image_px: int) -> torch.Tensor:
+        import torch
+
+        ends, parts = np.cumsum([len(one) for one in self.sets]), []
+        for index in map(int, indices):
+            at = int(np.searchsorted(ends, index, side="right"))
+            first = int(ends[at]) - len(self.sets[at])
+            parts.append(self.sets[at].read([index - first], image_px))
+        return torch.cat(parts)
+
+
 class ImageSet(Images):
     """Images of one view with the place of each: what a query set, a gallery or a train view is.
 

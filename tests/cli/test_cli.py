@@ -21,6 +21,7 @@ COMMANDS = (
     "train",
     "matrix",
     "reproduce",
+    "export",
     "evaluate",
     "search",
     "probe",
