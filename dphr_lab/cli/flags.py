@@ -179,6 +179,19 @@ def add_encoder_flags(parser):
     return which
 
 
+ROTATIONS = {"rotations": 4, "rotations8": 8}  # --tta -> turns of a query
+
+
+def add_tta_flag(parser) -> None:
+    """Add what is done to each query when it is asked."""
+    parser.add_argument(
+        "--tta",
+        choices=tuple(ROTATIONS),
+        help="turn each query by quarters (rotations) or by 45 degrees (rotations8) and keep the "
+        "turn whose nearest match is nearest",
+    )
+
+
 def check_encoder_flags(args) -> None:
     """Raise `WrongUsage` for encoder flags that do not go together."""
     if args.image_px is not None and args.image_px < 8:

@@ -278,16 +278,12 @@ def turned(image: torch.Tensor, degrees: float) -> torch.Tensor:
 
     So no corner is empty, as none is in the photograph of a drone with another heading.
     """
-    import cv2
     import torch
 
-    height, width = image.shape[1:]
-    matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), degrees, 1.0)
+    from dphr_lab._images import warped
+
     pixels = np.ascontiguousarray(image.permute(1, 2, 0).numpy())
-    pixels = cv2.warpAffine(
-        pixels, matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
-    )
-    return torch.from_numpy(pixels).permute(2, 0, 1)
+    return torch.from_numpy(warped(pixels, degrees)).permute(2, 0, 1)
 
 
 def _shifted(image: torch.Tensor, down: int, right: int) -> torch.Tensor:

@@ -25,6 +25,7 @@ COMMANDS = (
     "evaluate",
     "search",
     "probe",
+    "robustness",
     "study",
 )
 HEAVY = ("torch", "torchvision", "timm", "accelerate", "matplotlib", "cv2", "numpy", "PIL")
