@@ -110,7 +110,6 @@ class Located:
         if self.on_map is False:
             where = f"not on this map (best guess {where})"
         radii = f"± {metres(self.radius_50_m)} (50 %)  ± {metres(self.radius_90_m)} (90 %)"
-        radii = f"± {metres(self.radius_50_m)} (50 %)  ± {metres(self.radius_90_m)} (90 %)"
         parts = [f"{self.path.name}  {where}", radii]
         if not self.calibrated:
             parts[-1] += " not calibrated"
@@ -242,7 +241,7 @@ def _scored(gallery, encoder, waiting, rows) -> Iterator[Scored]:
         start += len(views)
         chosen = rows
         if rows is None and len(views) * len(gallery) > FULL_SCORES:
-            _, found = gallery.search(part, BEST_OF_INDEX)
+            found, _ = gallery.search(part, BEST_OF_INDEX)
             chosen = np.unique(found)
         scores = gallery.scores(part, chosen)
         chosen = np.arange(len(gallery)) if chosen is None else chosen
