@@ -82,13 +82,13 @@ def run(args) -> int:
             if note not in said:
                 print(f"  note: {note}")
                 said.add(note)
-    _summary(found)
+    print_errors(found)
     write_outputs(args, gallery, found, line=False)
     return 0
 
 
-def _summary(found) -> None:
-    """Errors of all photographs, where several have a GPS position."""
+def print_errors(found) -> None:
+    """Print the errors of all photographs, where several have a GPS position."""
     from dphr_lab.retrieval.positions import position_report
 
     known = [a for a in found if a.error_m is not None]

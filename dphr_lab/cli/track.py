@@ -10,7 +10,7 @@ from dphr_lab.cli.flags import (
     open_encoder,
     or_wrong_usage,
 )
-from dphr_lab.cli.locate import add_output_flags, check_outputs, write_outputs
+from dphr_lab.cli.locate import add_output_flags, check_outputs, print_errors, write_outputs
 from dphr_lab.cli.map import add_near_flags, add_pose_flags, locate_options
 
 
@@ -61,5 +61,6 @@ def run(args) -> int:
     gallery = Gallery(args.map)
     found = track(gallery, open_encoder(args), args.folder, options, asked, progress=True)
     print(found)
+    print_errors(found.best)
     write_outputs(args, gallery, found.best, line=True)
     return 0

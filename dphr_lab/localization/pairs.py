@@ -1,6 +1,6 @@
 """Training pairs cut from a map and flights over it, and a check of one's own map and photographs.
 
-Places overlap: a photograph founds one wherever the nearest lies more than a quarter of a side
+Places overlap: a photograph founds one wherever the nearest lies more than a tenth of a side
 away. **Negatives are masked by `places`**, not soft-labelled: `metadata.json` lists which places
 overlap, and places that do never meet in a batch, so that every other row is a true negative. Test
 places are a strip in the east, whose tiles overlap none of the training places.
@@ -23,7 +23,7 @@ from dphr_lab.localization.photo_metadata import PhotoPose, read_photo_pose
 from dphr_lab.localization.tiles import filled
 from dphr_lab.localization.to_ground import looked_at, to_ground
 
-JOINS = 0.25  # of a side: photographs this near to a place's centre belong to it
+JOINS = 0.1  # of a side: photographs this near to a place's centre belong to it
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def cut_pairs(
     """Write pairs in University-1652's folders: satellite tiles and photographs brought to them.
 
     `photos` need position, height and heading. A photograph joins a place whose centre lies within
-    a quarter of a side, or founds one; `test_share` of the places, the easternmost, are the test
+    a tenth of a side, or founds one; `test_share` of the places, the easternmost, are the test
     half, and training photographs that overlap it are left out. `metadata.json` says which training
     places overlap, for `PairSet.overlaps`. `turned` > 1 writes each photograph as often, its
     heading wrong by even steps of a turn, for an encoder that must work without headings.
