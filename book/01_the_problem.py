@@ -12,7 +12,6 @@
 # ---
 
 # %% [markdown]
-# (sec-problem)=
 # # 01 The problem
 #
 # **Why is the same place hard to recognise from above and from the side?**
@@ -23,7 +22,7 @@
 # * **measure** in an embedding space how far viewpoint, season and light move a place, and compare that with how far a different place is;
 # * **rank** a gallery, score the ranking, and say what the score does and does not tell.
 #
-# You need: one course on deep learning, the {doc}`notation` page at hand, about an hour; the cells run in under a minute on two CPU cores. Nothing is downloaded.
+# You need: one course on deep learning, the [notation](notation.md) page at hand, about an hour; the cells run in under a minute on two CPU cores. Nothing is downloaded.
 
 # %% tags=["remove-cell"]
 import subprocess
@@ -33,7 +32,7 @@ if "google.colab" in sys.modules:  # on Colab only: fetch this book's package
     package = "dphr-lab[train,book] @ git+https://github.com/dphr-lab/dphr-lab@main"
     subprocess.check_call([sys.executable, "-m", "pip", "install", "-q", package])
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 from dataclasses import replace
 
 import matplotlib.pyplot as plt
@@ -66,7 +65,7 @@ rng = np.random.default_rng(0)
 satellite = scenes.render_satellite(place.scene, 256, days["satellite"], rng)
 drone = scenes.render_drone(place.scene, pose, 256, days["drone"], rng)
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Two square pictures of one rendered neighbourhood. Left, the satellite image: roofs, roads and trees seen straight down. Right, the drone view: the same roads run obliquely, the buildings show their walls, and far things are smaller."}}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Two square pictures of one rendered neighbourhood. Left, the satellite image: roofs, roads and trees seen straight down. Right, the drone view: the same roads run obliquely, the buildings show their walls, and far things are smaller."}} cellView="form" jupyter={"source_hidden": true}
 figure, axes = plt.subplots(1, 2, figsize=(5.8, 3.1))
 picture_row(axes, {"satellite": satellite, "drone": drone}, frame=True)
 for view, day in days.items():
@@ -124,7 +123,7 @@ for view, matrix in matrices.items():
 # %% [markdown]
 # In the satellite image the chimney is a dot: an orthographic view drops the height. For the drone it is a line of about twenty pixels, and what lies behind it is hidden. So **no warp of one picture gives the other**. A flat ground could be warped (by a homography, which is how the next figure's outline was found), but what stands on it leans by an amount that depends on its height.
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Two diagrams. Above, from the side: a camera at 160 metres looks down at 50 degrees; its lowest ray meets the ground 84 metres before the centre of the place and its highest ray 173 metres behind it, while the satellite's rays fall straight down on the central 200 metres; a tower hides ground behind it. Below, from above: the satellite's square, and around it the drone's footprint, a trapezium that is narrow near the camera and wide far from it."}}
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Two diagrams. Above, from the side: a camera at 160 metres looks down at 50 degrees; its lowest ray meets the ground 84 metres before the centre of the place and its highest ray 173 metres behind it, while the satellite's rays fall straight down on the central 200 metres; a tower hides ground behind it. Below, from above: the satellite's square, and around it the drone's footprint, a trapezium that is narrow near the camera and wide far from it."}} cellView="form" jupyter={"source_hidden": true}
 blue, orange = PALETTE["blue"], PALETTE["vermilion"]
 figure, (side, plan) = plt.subplots(2, 1, figsize=(5.4, 7.2), height_ratios=(1, 1.35))
 h, pitch, half_fov = pose.altitude_m, np.radians(pose.pitch_deg), np.radians(pose.fov_deg) / 2
@@ -219,7 +218,7 @@ assert gap["winter"] + 0.03 < gap["low sun"]
 assert gap["a twin"] + 0.04 < gap["drone, 90° down"]
 assert gap["a twin"] + 0.3 < gap["drone, 45° down"] < gap["unrelated place"]
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Above, a dot plot of mean distances from a satellite image: other noise is nearest, then a twin; the same place in winter, under a low sun or seen by a drone lies further, the oblique drone by far; an unrelated place is furthest. Below, distance against the pitch of the drone camera from 90 down to 30 degrees: the curves of the place's own satellite image and of its twin's lie together and rise steeply towards the flatter curve of unrelated places."}}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Above, a dot plot of mean distances from a satellite image: other noise is nearest, then a twin; the same place in winter, under a low sun or seen by a drone lies further, the oblique drone by far; an unrelated place is furthest. Below, distance against the pitch of the drone camera from 90 down to 30 degrees: the curves of the place's own satellite image and of its twin's lie together and rise steeply towards the flatter curve of unrelated places."}} cellView="form" jupyter={"source_hidden": true}
 figure, (dots, curves) = plt.subplots(2, 1, figsize=(5.2, 6.4))
 for row, (name, values) in enumerate(gaps.items()):
     other = name in ("a twin", "unrelated place")
@@ -259,9 +258,9 @@ assert to_twin[0] - to_own[0] > 0.01 and abs(to_twin[-2] - to_own[-2]) < 0.03
 # %% [markdown]
 # ## Twins
 #
-# Places that look alike are not rare in towns, and they are what makes a **hard negative**: a wrong place near to the query. The DPHR paper is about how much weight such negatives should get in training, and when **[A]** (a {ref}`grade <grades>`: where the statement comes from). To study that one needs to know which negatives are hard *because the places are alike*; photographs do not come with this label. In Twin Towns every place belongs to a family of three with one layout, and the changes of each member are on record.
+# Places that look alike are not rare in towns, and they are what makes a **hard negative**: a wrong place near to the query. The DPHR paper is about how much weight such negatives should get in training, and when **[A]** (a [grade](notation.md#the-method-and-how-sure-we-are-of-it): where the statement comes from). To study that one needs to know which negatives are hard *because the places are alike*; photographs do not come with this label. In Twin Towns every place belongs to a family of three with one layout, and the changes of each member are on record.
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Three twin places side by side, in the satellite view above and the drone view below, all on the same day. Rings mark the one or two objects of each twin that differ from the family's layout (what was moved is ringed where it now stands; the gap that it left is not); everything else is the same."}}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Three twin places side by side, in the satellite view above and the drone view below, all on the same day. Rings mark the one or two objects of each twin that differ from the family's layout (what was moved is ringed where it now stands; the gap that it left is not); everything else is the same."}} cellView="form" jupyter={"source_hidden": true}
 family = [member for member in world.test if member.family == place.family]
 figure, axes = plt.subplots(2, 1, figsize=(5.8, 4.1))
 ring = {"marker": "o", "markersize": 20, "fillstyle": "none"}
@@ -328,7 +327,7 @@ assert 35 < full.family_r_at_1 < 62
 # %% [markdown]
 # Far better than chance, and useless as a position: more than four answers in five are wrong. Yet among the first five the right place appears for about half of the queries. What the same encoder gives on photographs, this world cannot say. Look at the answers before the averages.
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Three rows of pictures. Each begins with a drone query and continues with its first three satellite answers, framed and scored: solid green with a tick if right, dash-dotted orange if a twin, dashed red with a cross if another place. In the first row the right place comes first, in the second a twin, in the third an unrelated place."}}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Three rows of pictures. Each begins with a drone query and continues with its first three satellite answers, framed and scored: solid green with a tick if right, dash-dotted orange if a twin, dashed red with a cross if another place. In the first row the right place comes first, in the second a twin, in the third an unrelated place."}} cellView="form" jupyter={"source_hidden": true}
 order, scores = rank(z_query, z_gallery, k=3)
 right, twins = right_and_twins(queries, gallery, order)  # (Q, k)
 kinds = {"right first": right[:, 0], "a twin first": twins[:, 0]}
@@ -348,7 +347,7 @@ assert twins[:, 0].mean() > right[:, 0].mean()
 #
 # The same for all pairs of a query and a gallery picture:
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Histogram of cosine similarities in three groups. Positives and twins cover the same range with nearly the same median; other places lie lower, with a wide overlap."}}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Histogram of cosine similarities in three groups. Positives and twins cover the same range with nearly the same median; other places lie lower, with a wide overlap."}} cellView="form" jupyter={"source_hidden": true}
 similarity = (z_query @ z_gallery.T).numpy()
 same, twin = right_and_twins(queries, gallery)  # (Q, G)
 groups = [similarity[mask] for mask in (same, ~same & ~twin, twin)]
@@ -386,12 +385,12 @@ assert 15 < member < 52 and 38 < full.twin_choice < 62
 # %% [markdown]
 # All that zero-shot retrieval achieves here lies in the first factor; the second is a guess. A model that found the family every time and guessed the member would print R@1 33.3: far above this encoder, and blind to the very differences the losses of this book are about. Report both.
 #
-# That is not all that the number hides. Which pictures stand in the gallery, how ties are ordered and which of two average precisions is meant each move a published result by points; {doc}`02_measuring_retrieval` takes them one by one. And a percentage of 240 queries is uncertain by itself. The report's last line says by how much, and it counts families, not pictures: four pictures of one place are not four independent tries.
+# That is not all that the number hides. Which pictures stand in the gallery, how ties are ordered and which of two average precisions is meant each move a published result by points; [02 Measuring retrieval](02_measuring_retrieval.ipynb) takes them one by one. And a percentage of 240 queries is uncertain by itself. The report's last line says by how much, and it counts families, not pictures: four pictures of one place are not four independent tries.
 
 # %% [markdown]
 # ## Summary
 
-# %% tags=["hide-input", "nbval-ignore-output"]
+# %% tags=["hide-input", "nbval-ignore-output"] cellView="form" jupyter={"source_hidden": true}
 Markdown(f"""
 * You **computed** where a point lands: at {pose.altitude_m} m and {pose.pitch_deg}° pitch the drone saw ground from {-near:.0f} m before to {far:.0f} m behind the centre, and a 20 m chimney, a dot from above, became a line of {apart_px:.0f} pixels.
 * You **measured** the gaps of an ImageNet encoder: a twin lay at {gap["a twin"]:.2f}; winter moved a place by {gap["winter"]:.2f}, a low sun by {gap["low sun"]:.2f} and the camera at 45° by {gap["drone, 45° down"]:.2f}. Seen from there, the place's own satellite image was as far away as its twin's.
@@ -401,14 +400,14 @@ Markdown(f"""
 # %% [markdown]
 # These are numbers of one small rendered world and one encoder.
 #
-# One thing to take along: seen from the side, the *positive* is far away as well. How hard a negative is cannot be read off its own distance; it has to be set against that of the positive. That is the *relative* difficulty of the paper's sample level **[A]**, as a ratio of the two distances **[S]**, and the subject of {doc}`04_rda`.
+# One thing to take along: seen from the side, the *positive* is far away as well. How hard a negative is cannot be read off its own distance; it has to be set against that of the positive. That is the *relative* difficulty of the paper's sample level **[A]**, as a ratio of the two distances **[S]**, and the subject of [04 RDA](04_rda.ipynb).
 
 # %% [markdown]
 # ## Exercises
 #
 # **1. Predict.** Below which pitch does the horizon enter the picture of a camera with $f = 45°$? At 200 m altitude and 60°, how far from the point below the camera are the near and the far edge of its picture? Check by projecting both.
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
 # The highest ray points pitch - f/2 below the horizon: below 22.5° the horizon is seen.
 low = scenes.Pose(altitude_m=200, azimuth_deg=180, pitch_deg=60, fov_deg=45)
 behind_m = 200 / np.tan(np.radians(60))  # the camera stands this far south of the centre
@@ -421,7 +420,7 @@ print(f"near edge {near:.1f} m, far edge {far:.1f} m")
 # %% [markdown]
 # **2. Predict, then break.** Replace the ImageNet weights by random ones (`Encoder("tf_efficientnet_lite0")` after `torch.manual_seed(0)`). Will R@1 fall to chance? Will R@5?
 
-# %% tags=["hide-cell", "nbval-ignore-output"]
+# %% tags=["hide-cell", "nbval-ignore-output"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
 torch.manual_seed(0)
 untrained = Encoder("tf_efficientnet_lite0").eval()
 z_random = [embed(untrained, images, image_px=128) for images in (queries, gallery)]
@@ -437,7 +436,7 @@ assert report.r_at_1 < full.r_at_1 - 4 and report.r_at_5 < full.r_at_5 - 15
 # %% [markdown]
 # **3. Modify.** Perhaps all drone pictures are shifted in the same direction from all satellite pictures. Subtract from each embedding the mean of its own view, normalise, evaluate. Which of the two factors of R@1 moves?
 
-# %% tags=["hide-cell", "nbval-ignore-output"]
+# %% tags=["hide-cell", "nbval-ignore-output"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
 centred = [torch.nn.functional.normalize(z - z.mean(dim=0)) for z in (z_query, z_gallery)]
 report = evaluate(centred[0], places[0], centred[1], places[1], "full", *families)
 for name, r in {"before": full, "centred": report}.items():
@@ -455,12 +454,14 @@ assert gain.low < 0 < gain.high and abs(report.twin_choice - 50) < 12
 # %% [markdown]
 # **4. Prove.** No warp, however clever, turns every satellite image into the drone's view of its place; yet for the ground alone there is one, and it is a 3 × 3 matrix. Show both.
 #
-# :::{admonition} Solution
-# :class: dropdown
+# <details>
+# <summary>Solution</summary>
+#
 # A warp sends each satellite pixel to one drone pixel. The foot and the top of the chimney share a satellite pixel and have different drone pixels, so no such function exists. With $z = 0$ the third column of the camera's 3 × 4 matrix meets a zero, and what remains is 3 × 3; joined with the inverse of the satellite's it maps pixel to pixel.
-# :::
+#
+# </details>
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
 foot_and_top = scenes.project(matrices["satellite"], chimney)[0]
 assert np.array_equal(*foot_and_top)  # one satellite pixel, two drone pixels
 flat = {view: matrix[:, [0, 1, 3]] for view, matrix in matrices.items()}
@@ -478,8 +479,8 @@ print("one matrix warps the ground, none the chimney")
 # %% [markdown]
 # ## Readings
 #
-# * {cite:t}`zheng2020university`: University-1652, the data set that made drone and satellite views of buildings a common benchmark. Its "drone" pictures are rendered along simulated flights. Read how its two tasks differ in the number of positives.
-# * {cite:t}`zhu2023sues`: SUES-200, flown by real drones at 150 to 300 m. With the geometry above, and a field of view that you assume, work out how much ground each altitude shows.
-# * {cite:t}`hu2018cvmnet`: an earlier form of the problem, ground panoramas against satellite images; there the viewpoint gap is larger still.
-# * {cite:t}`deuser2023sample4geo`: a strong and common baseline. Its code ranks the query places only: keep that in mind when you compare ({ref}`two-galleries`).
-# * {cite:t}`radenovic2019gem`: why features of a network trained to classify need fine-tuning to retrieve, and how to get it without labels by hand.
+# * [Zheng et al. (2020)](references.md#zheng2020university): University-1652, the data set that made drone and satellite views of buildings a common benchmark. Its "drone" pictures are rendered along simulated flights. Read how its two tasks differ in the number of positives.
+# * [Zhu et al. (2023)](references.md#zhu2023sues): SUES-200, flown by real drones at 150 to 300 m. With the geometry above, and a field of view that you assume, work out how much ground each altitude shows.
+# * [Hu et al. (2018)](references.md#hu2018cvmnet): an earlier form of the problem, ground panoramas against satellite images; there the viewpoint gap is larger still.
+# * [Deuser et al. (2023)](references.md#deuser2023sample4geo): a strong and common baseline. Its code ranks the query places only: keep that in mind when you compare ([two galleries](data.md#two-galleries-are-in-circulation)).
+# * [Radenović et al. (2019)](references.md#radenovic2019gem): why features of a network trained to classify need fine-tuning to retrieve, and how to get it without labels by hand.

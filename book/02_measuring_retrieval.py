@@ -12,7 +12,6 @@
 # ---
 
 # %% [markdown]
-# (sec-measuring)=
 # # 02 Measuring retrieval
 #
 # **When are two published numbers comparable?**
@@ -23,7 +22,7 @@
 # * **name** what must be equal before two scores are compared: gallery, K of "top 1 %", rule for ties, test-time augmentation;
 # * **put** an interval around a score and around a difference by drawing places again, and say what no interval can mend.
 #
-# You need: {doc}`01_the_problem`, the {doc}`notation` page at hand, about an hour; the cells run in about a minute on two CPU cores. Nothing is downloaded.
+# You need: [01 The problem](01_the_problem.ipynb), the [notation](notation.md) page at hand, about an hour; the cells run in about a minute on two CPU cores. Nothing is downloaded.
 
 # %% tags=["remove-cell"]
 import subprocess
@@ -33,7 +32,7 @@ if "google.colab" in sys.modules:  # on Colab only: fetch this book's package
     package = "dphr-lab[train,book] @ git+https://github.com/dphr-lab/dphr-lab@main"
     subprocess.check_call([sys.executable, "-m", "pip", "install", "-q", package])
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 import tempfile
 from pathlib import Path
 
@@ -68,7 +67,7 @@ z_query, z_gallery = (embed(encoder, images, image_px=128) for images in (query,
 asked = (z_query, query.places, z_gallery, gallery.places)
 assert (len(query), len(gallery)) == (540, 150)
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "A chart of four rows: R@1, AP by the trapezoid, AP by the textbook, and R@top1%. Each row has two points, a filled circle for the full gallery and an open square to its right for the gallery of query places only. The eight values range from about 13 to about 44 percent."}}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "A chart of four rows: R@1, AP by the trapezoid, AP by the textbook, and R@top1%. Each row has two points, a filled circle for the full gallery and an open square to its right for the gallery of query places only. The eight values range from about 13 to about 44 percent."}} cellView="form" jupyter={"source_hidden": true}
 reports = {mode: evaluate(*asked, mode) for mode in ("full", "query_places")}
 rows = {"R@1": "r_at_1", "AP, trapezoid": "ap", "AP, textbook": "ap_textbook"}
 rows["R@top1%"] = "r_at_top1_percent"
@@ -111,7 +110,7 @@ def ranks_scratch(row, is_positive):
 
 ranks = [ranks_scratch(row, names == place) for row, place in zip(scores, "ABCD", strict=True)]
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "A grid of four rows, the queries A to D, and six columns, the ranks 1 to 6. Each cell holds the place of the picture at that rank; cells of positives are dark with a tick. Query A has positives at ranks 1 and 3, B at 2 and 3, C at 1, and D at 4."}}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "A grid of four rows, the queries A to D, and six columns, the ranks 1 to 6. Each cell holds the place of the picture at that rank; cells of positives are dark with a tick. Query A has positives at ranks 1 and 3, B at 2 and 3, C at 1, and D at 4."}} cellView="form" jupyter={"source_hidden": true}
 figure, axis = plt.subplots(figsize=(4.8, 2.5))
 for row, place in enumerate("ABCD"):
     for column, picture in enumerate(np.argsort(-scores[row], kind="stable")):
@@ -169,7 +168,7 @@ for place, of_place in zip("ABCD", ranks, strict=True):
     textbook, official = (ap_scratch(of_place, kind) for kind in (False, True))
     print(f"{place}: textbook {textbook:.3f}, trapezoid {official:.3f}")
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Two panels with the precision of query B over its recall. Left, textbook: two bars of height one half and two thirds. Right, trapezoid: from recall 0 to one half the line rises from 0 to one half, then from one half to two thirds; the area below is smaller."}}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Two panels with the precision of query B over its recall. Left, textbook: two bars of height one half and two thirds. Right, trapezoid: from recall 0 to one half the line rises from 0 to one half, then from one half to two thirds; the area below is smaller."}} cellView="form" jupyter={"source_hidden": true}
 figure, axes = plt.subplots(1, 2, figsize=(4.8, 2.5), sharey=True)
 r, i = ranks[1], np.arange(2)
 p, before = (i + 1) / r, i / (r - 1)
@@ -202,21 +201,22 @@ report = found.report()
 print(f"S2D: AP {report.ap:.1f} (trapezoid), {report.ap_textbook:.1f} (textbook)")
 
 # %% [markdown]
-# :::{admonition} Concept question 1
-# :class: tip
-# Paper X prints AP 66.7 and computes it with scikit-learn's `average_precision_score`. Paper Y prints 60.0, from the code of University1652-Baseline. Both rank the full gallery, one satellite picture a place. X is better, isn't it?
+# > **Concept question 1.**
+# >
+# > Paper X prints AP 66.7 and computes it with scikit-learn's `average_precision_score`. Paper Y prints 60.0, from the code of University1652-Baseline. Both rank the full gallery, one satellite picture a place. X is better, isn't it?
+# >
+# > **(a)** Yes: by 6.7 points of AP. **(b)** No: Y is, since the trapezoid is always lower. **(c)** It cannot be said from these two numbers; with Y's R@1 it could.
 #
-# **(a)** Yes: by 6.7 points of AP. **(b)** No: Y is, since the trapezoid is always lower. **(c)** It cannot be said from these two numbers; with Y's R@1 it could.
-# :::
+# <details>
+# <summary>Answer</summary>
 #
-# :::{admonition} Answer
-# :class: dropdown
 # **(c)**. With one positive a query, AP(textbook) = 2 · AP(trapezoid) − R@1 (exercise 1). If Y's R@1 is 50, its textbook AP is 70 and Y is ahead; if it is 54, its textbook AP is 66 and X is. *(a)* compares two rulers; it is the error of taking a library's AP for the field's. *(b)* is half true: it is never *higher* for the same ranking, but these are two rankings, so the difference must be computed, not assumed.
-# :::
+#
+# </details>
 #
 # ## Which gallery, and which K?
 #
-# Public code bases rank different galleries from the same folders: the **full** one (University1652-Baseline, SUES-200, MCCG), or the **query places** only, the distractors deleted before ranking (Sample4Geo, DAC, CAMP, Game4Loc). {ref}`The data page <two-galleries>` has the sizes. Nothing is learned between these lines:
+# Public code bases rank different galleries from the same folders: the **full** one (University1652-Baseline, SUES-200, MCCG), or the **query places** only, the distractors deleted before ranking (Sample4Geo, DAC, CAMP, Game4Loc). [The data page](data.md#two-galleries-are-in-circulation) has the sizes. Nothing is learned between these lines:
 
 # %% tags=["nbval-ignore-output"]
 for mode, report in reports.items():
@@ -262,7 +262,7 @@ for order in (five, np.roll(five, 1)):
 #
 # Now two numbers of the same protocol. How far apart must they be? The usual formula, $\sqrt{p(1-p)/Q}$ for a share $p$ of $Q$ queries, assumes that each query succeeds or fails on its own. Count, for each place, how many of its six pictures find it:
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Bars show how many places have 0 to 6 of their six pictures right; a dashed line with markers shows the binomial distribution expected if pictures were independent. The bars are higher at 0 and from 3 to 5, and lower at 1 and 2."}}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Bars show how many places have 0 to 6 of their six pictures right; a dashed line with markers shows the binomial distribution expected if pictures were independent. The bars are higher at 0 and from 3 to 5, and lower at 1 and 2."}} cellView="form" jupyter={"source_hidden": true}
 outcomes = query_outcomes(*asked, "full", query.families, gallery.families)
 hits = outcomes.hit(1).double().numpy()  # (Q,) 0 or 1
 per_place = np.array([hits[query.places == place].sum() for place in np.unique(query.places)])
@@ -324,7 +324,7 @@ print(f"over places: {held['places']:.0%} of the intervals hold the truth")
 compare_guess(guess, 100 * held["pictures"], " %")
 assert 0.9 < held["places"] < 0.98 and held["pictures"] < 0.5
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Two panels, one below the other, of forty vertical intervals each and a horizontal line at the true value 90. Above, over places: long intervals, nearly all cross the line. Below, over pictures: short intervals, most of which miss the line; misses are dashed and marked by a cross."}}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Two panels, one below the other, of forty vertical intervals each and a horizontal line at the true value 90. Above, over places: long intervals, nearly all cross the line. Below, over pictures: short intervals, most of which miss the line; misses are dashed and marked by a cross."}} cellView="form" jupyter={"source_hidden": true}
 figure, axes = plt.subplots(2, 1, figsize=(4.8, 4.6), sharex=True, sharey=True)
 for axis, (unit, intervals) in zip(axes, made.items(), strict=True):
     for x, (low, high) in enumerate(intervals[:40]):
@@ -359,17 +359,18 @@ assert in_report == [of_unit["families"].low, of_unit["families"].high]
 # %% [markdown]
 # Here the step from pictures to places matters more than the one from places to families. Thirty families are few, and no bootstrap knows of a kind of family that is not among them.
 #
-# :::{admonition} Concept question 2
-# :class: tip
-# A data set has 80 query places. To shorten the interval of the drone-to-satellite R@1, you fly again, and take 500 pictures of each place instead of 50. What happens to the interval over places?
+# > **Concept question 2.**
+# >
+# > A data set has 80 query places. To shorten the interval of the drone-to-satellite R@1, you fly again, and take 500 pictures of each place instead of 50. What happens to the interval over places?
+# >
+# > **(a)** It becomes $\sqrt{10}$ times shorter. **(b)** It hardly changes. **(c)** It becomes wider, since long flights see more difficult angles.
 #
-# **(a)** It becomes $\sqrt{10}$ times shorter. **(b)** It hardly changes. **(c)** It becomes wider, since long flights see more difficult angles.
-# :::
+# <details>
+# <summary>Answer</summary>
 #
-# :::{admonition} Answer
-# :class: dropdown
 # **(b)**. Fifty pictures already tell nearly all about each place; what is missing is other places. *(a)* is the error of counting pictures, which the simulation above punishes. *(c)* confuses the score, which may well fall, with its uncertainty.
-# :::
+#
+# </details>
 #
 # ## Two models, the same queries
 #
@@ -434,7 +435,7 @@ def simulated_pair(shared, together, alike, rng):
     return hits, label
 
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Two panels, one below the other, with intervals of the difference in R@1 against the share of places that are equally hard for both models: 0, 50, 90, 95 and 99 percent. Above, the pictures of a place go together strongly, below weakly. Circles: chance falls apart for each picture; squares, dashed: it is common to nine pictures in ten. Intervals shrink to the right. Those of the circles hold zero; those of the squares lie above it at the right end: in the upper panel at 99 percent, in the lower from 95 percent on."}}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Two panels, one below the other, with intervals of the difference in R@1 against the share of places that are equally hard for both models: 0, 50, 90, 95 and 99 percent. Above, the pictures of a place go together strongly, below weakly. Circles: chance falls apart for each picture; squares, dashed: it is common to nine pictures in ten. Intervals shrink to the right. Those of the circles hold zero; those of the squares lie above it at the right end: in the upper panel at 99 percent, in the lower from 95 percent on."}} cellView="form" jupyter={"source_hidden": true}
 figure, axes = plt.subplots(2, 1, figsize=(4.8, 5.2), sharex=True, sharey=True)
 holds, shares = {}, (0, 0.5, 0.9, 0.95, 0.99)
 for axis, together in zip(axes, (0.5, 0.1), strict=True):
@@ -463,7 +464,7 @@ assert not (holds[0.1, 0.9, 0.95] or holds[0.1, 0.9, 0.99])
 #
 # ## The noise floor of 80 queries
 #
-# In the satellite-to-drone direction of SUES-200 there are 80 queries, one a place. One query is 1.25 points, and no other step exists. Of a printed R@1 one can therefore ask whether it is *possible* ({cite:t}`brown2017grim` asked it of psychology). Here are the R@1 that public leaderboards give for Sample4Geo-DPHR at the four altitudes **[S]**:
+# In the satellite-to-drone direction of SUES-200 there are 80 queries, one a place. One query is 1.25 points, and no other step exists. Of a printed R@1 one can therefore ask whether it is *possible* ([Brown and Heathers (2017)](references.md#brown2017grim) asked it of psychology). Here are the R@1 that public leaderboards give for Sample4Geo-DPHR at the four altitudes **[S]**:
 
 # %%
 published = {  # direction -> number of queries, R@1 at 150, 200, 250, 300 m
@@ -504,29 +505,31 @@ assert chosen[0] > chosen[0.5] > chosen[0.8] > chosen[0.9] > 0.3
 # Independent outcomes overstate what choosing gives; where nine outcomes in ten are common to all twenty, half a point is left. It is a gain all the same, and nothing was learned.
 
 # %% [markdown]
-# :::{admonition} Concept question 3
-# :class: tip
-# On SUES-200 at 250 m, method P prints a satellite-to-drone R@1 of 97.50, method Q 98.75. Both rank the full gallery. Which reading do the numbers allow?
+# > **Concept question 3.**
+# >
+# > On SUES-200 at 250 m, method P prints a satellite-to-drone R@1 of 97.50, method Q 98.75. Both rank the full gallery. Which reading do the numbers allow?
+# >
+# > **(a)** Q is better by 1.25 points. **(b)** Q halved the error of P. **(c)** Q found one more of 80 places; a coin would explain it.
 #
-# **(a)** Q is better by 1.25 points. **(b)** Q halved the error of P. **(c)** Q found one more of 80 places; a coin would explain it.
-# :::
+# <details>
+# <summary>Answer</summary>
 #
-# :::{admonition} Answer
-# :class: dropdown
 # **(c)**: two misses against one. *(a)* and *(b)* are arithmetic on the same single query; "halved the error" only sounds more. If all disagreements of P and Q are that one query, even the paired bootstrap over 80 places has a lower end at 0 (exercise 3).
-# :::
 #
-# :::{admonition} Concept question 4
-# :class: tip
-# You train for 20 epochs, evaluate each on the test set, and report the best epoch. Your baseline, from its paper, did the same. Is the comparison fair?
+# </details>
 #
-# **(a)** Yes: the same rule for both. **(b)** No: both numbers are too high, and by amounts that depend on how many checkpoints each tried and how noisy its curve is. **(c)** Yes, if the interval over places is printed beside it.
-# :::
+# > **Concept question 4.**
+# >
+# > You train for 20 epochs, evaluate each on the test set, and report the best epoch. Your baseline, from its paper, did the same. Is the comparison fair?
+# >
+# > **(a)** Yes: the same rule for both. **(b)** No: both numbers are too high, and by amounts that depend on how many checkpoints each tried and how noisy its curve is. **(c)** Yes, if the interval over places is printed beside it.
 #
-# :::{admonition} Answer
-# :class: dropdown
-# **(b)**. The same sin does not cancel: the noisier method gains more from choosing. *(a)* is the common defence. *(c)* fails since the interval is about other places for a *fixed* model; it knows nothing of the choosing. The cure is to choose on training places held out for it, as `dphr train` does, and to read the test once. {cite:t}`musgrave2020reality` found this and other habits behind much of the progress claimed in metric learning.
-# :::
+# <details>
+# <summary>Answer</summary>
+#
+# **(b)**. The same sin does not cancel: the noisier method gains more from choosing. *(a)* is the common defence. *(c)* fails since the interval is about other places for a *fixed* model; it knows nothing of the choosing. The cure is to choose on training places held out for it, as `dphr train` does, and to read the test once. [Musgrave et al. (2020)](references.md#musgrave2020reality) found this and other habits behind much of the progress claimed in metric learning.
+#
+# </details>
 #
 # ## Before you compare: a checklist
 #
@@ -538,7 +541,7 @@ print(outcomes.report())
 # %% [markdown]
 # ## Summary
 
-# %% tags=["hide-input", "nbval-ignore-output"]
+# %% tags=["hide-input", "nbval-ignore-output"] cellView="form" jupyter={"source_hidden": true}
 full, short = reports["full"], reports["query_places"]
 Markdown(f"""
 * You **computed** R@K and two average precisions of four queries by hand and checked them against the package; the same ranking had AP {full.ap:.1f} by the trapezoid, which this field prints, and {full.ap_textbook:.1f} by the textbook.
@@ -551,12 +554,14 @@ Markdown(f"""
 #
 # **1. Prove.** With one positive a query, show AP(textbook) = 2 · AP(trapezoid) − R@1, all in percent, and that AP(trapezoid) − R@1 is at most a quarter of 100 − R@1. Do the published pairs of R@1 and AP for SUES-200, drone to satellite **[S]** (94.55, 95.60), (95.43, 96.36), (98.95, 99.14), (99.80, 99.85), obey the bound?
 #
-# :::{admonition} Solution
-# :class: dropdown
+# <details>
+# <summary>Solution</summary>
+#
 # At rank 1 all three are 1, and $1 = 2 \cdot 1 - 1$. At rank $r > 1$ the textbook's is $1/r$, the trapezoid's $\tfrac12 (0 + 1/r)$, and R@1 is 0. Means over queries keep a linear relation. A miss contributes $\tfrac{1}{2r} \le \tfrac14$ to the trapezoid's AP, since $r \ge 2$. All four pairs obey the bound. The last reaches it: up to rounding, at least six of its eight misses had the positive at rank 2.
-# :::
+#
+# </details>
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
 for report in reports.values():
     assert np.isclose(report.ap_textbook, 2 * report.ap - report.r_at_1)
     assert report.ap - report.r_at_1 <= (100 - report.r_at_1) / 4
@@ -573,7 +578,7 @@ print("identity and bound hold")
 # %% [markdown]
 # **2. Predict.** A fifth query is added to the four by hand, of a place E that no gallery picture shows. What are R@3 and the mean textbook AP now, by the official rule? And if such queries were left out silently?
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
 # It scores 0 and stays in the mean: everything is multiplied by 4/5. Left out: as before.
 recall = recall_scratch(ranks, 3) * 4 / 5
 ap = 100 * np.mean([ap_scratch(r, trapezoid=False) for r in ranks]) * 4 / 5
@@ -588,7 +593,7 @@ print(f"R@3 {recall:.0f}, AP {ap:.1f}; left out: {recall / 0.8:.0f}, {ap / 0.8:.
 # %% [markdown]
 # **3. Modify.** Method P misses two of 80 queries, method Q only one of these two (concept question 3). Bootstrap their difference over the 80 places. What is the interval, what share of the draws lies above 0, and what does the package's `share_above_0`, which counts a draw at 0 as one half, say? Why is neither a probability that Q is better?
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
 of_p, of_q = np.ones(80), np.ones(80)
 of_p[:2], of_q[0] = 0, 0
 i = paired_bootstrap(100 * of_q, 100 * of_p, np.arange(80))
@@ -603,7 +608,7 @@ assert np.isclose(i.share_above_0, 1 - at_0 / 2, atol=0.01)
 # %% [markdown]
 # **4. Break.** A model finds all 80 places: R@1 is 100. What is its bootstrap interval, and why is it wrong? If the true R@1 is $p$, all 80 succeed with probability $p^{80}$. For which $p$ is that still 5 %?
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
 i = bootstrap(np.full(80, 100.0), np.arange(80))
 assert (i.low, i.high) == (100, 100)  # nothing to draw but successes
 p = 0.05 ** (1 / 80)
@@ -614,7 +619,7 @@ print(f"the bootstrap says {i}; a true R@1 of {100 * p:.1f} still prints 100 onc
 # **5. Modify.** In the simulation with 80 places of 50 pictures, let each place have only *one* picture. Do the two intervals still differ? Predict, then run it for 1 and for 50 pictures with 200 test sets each.
 
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
 def coverage(pictures, sets=200):
     rng = np.random.default_rng(2)
     label = np.repeat(np.arange(80), pictures)
@@ -638,8 +643,8 @@ print(f"50 pictures: places {fifty[0]:.0%}, pictures {fifty[1]:.0%}")
 #
 # ## Readings
 #
-# * {cite:t}`zheng2020university`: read its evaluation section beside this chapter, then its code: where is the trapezoid, and where is K of "top 1 %"?
-# * {cite:t}`field2007bootstrapping`: when drawing whole clusters gives consistent variances; the theory behind "over places".
-# * {cite:t}`koehn2004significance`: the paired bootstrap, made popular for comparing machine translation systems, with a test of its own claims on real data.
-# * {cite:t}`brown2017grim`: which means are impossible for the number of participants stated; our check of 99.88 in another field.
-# * {cite:t}`musgrave2020reality`: what remained of several years of claimed progress in metric learning once losses met under one protocol, without feedback from the test set.
+# * [Zheng et al. (2020)](references.md#zheng2020university): read its evaluation section beside this chapter, then its code: where is the trapezoid, and where is K of "top 1 %"?
+# * [Field and Welsh (2007)](references.md#field2007bootstrapping): when drawing whole clusters gives consistent variances; the theory behind "over places".
+# * [Koehn (2004)](references.md#koehn2004significance): the paired bootstrap, made popular for comparing machine translation systems, with a test of its own claims on real data.
+# * [Brown and Heathers (2017)](references.md#brown2017grim): which means are impossible for the number of participants stated; our check of 99.88 in another field.
+# * [Musgrave et al. (2020)](references.md#musgrave2020reality): what remained of several years of claimed progress in metric learning once losses met under one protocol, without feedback from the test set.

@@ -12,7 +12,6 @@
 # ---
 
 # %% [markdown]
-# (sec-negatives)=
 # # 03 Hard negatives
 #
 # **Which negatives teach, and which mislead?**
@@ -23,9 +22,9 @@
 # * **predict** from distances alone whether mining the hardest negative will collapse, and test the prediction;
 # * **measure** the noise of a loss's gradient, and say what sharp weights cost when labels or the data change.
 #
-# You need: {doc}`01_the_problem`, the {doc}`notation` page at hand, about an hour; the cells take about a minute on two CPU cores. Nothing is downloaded.
+# You need: [01 The problem](01_the_problem.ipynb), the [notation](notation.md) page at hand, about an hour; the cells take about a minute on two CPU cores. Nothing is downloaded.
 #
-# > **Which reading?** The runs and figures of this chapter are of *sharp DPHR (ours)*: exponential weights of sharpness 16, in-batch recall as the signal **[O]**. "RDA" and "PALW" name its two halves here. The closest reading of the paper has milder weights and another signal; {doc}`open_choices` sets the two side by side.
+# > **Which reading?** The runs and figures of this chapter are of *sharp DPHR (ours)*: exponential weights of sharpness 16, in-batch recall as the signal **[O]**. "RDA" and "PALW" name its two halves here. The closest reading of the paper has milder weights and another signal; [open choices](open_choices.md) sets the two side by side.
 
 # %% tags=["remove-cell"]
 import subprocess
@@ -35,7 +34,7 @@ if "google.colab" in sys.modules:  # on Colab only: fetch this book's package
     package = "dphr-lab[train,book] @ git+https://github.com/dphr-lab/dphr-lab@main"
     subprocess.check_call([sys.executable, "-m", "pip", "install", "-q", package])
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 import copy
 import itertools
 from dataclasses import replace
@@ -78,7 +77,7 @@ data = TwinTowns(replace(PRESETS["mini"], **small, seed=0), progress=False)
 query, gallery = data.test("D2S")
 print(len(data.train), "training places;", len(gallery), "held-out places in 20 families of three")
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Four small rendered pictures: a drone view; the satellite image of the same place; that of a twin, which shares roads and most buildings; and that of a stranger, with other roads and other ground."}}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Four small rendered pictures: a drone view; the satellite image of the same place; that of a twin, which shares roads and most buildings; and that of a stranger, with other roads and other ground."}} cellView="form" jupyter={"source_hidden": true}
 shown = {"drone": query.read([4 * 30], 64), "its place": gallery.read([30], 64)}
 shown |= {"a twin": gallery.read([31], 64), "a stranger": gallery.read([12], 64)}
 figure, axes = plt.subplots(1, 4, figsize=(8, 2.3))
@@ -153,7 +152,7 @@ for step in (0, 20, 50, 200):
 assert is_twin[0] < 0.35 and is_twin[200] > 0.5
 assert distances[50].mean() < distances[200].mean()
 
-# %% tags=["hide-input", "nbval-ignore-output"]
+# %% tags=["hide-input", "nbval-ignore-output"] cellView="form" jupyter={"source_hidden": true}
 COLOURS = {"place": PALETTE["blue"], "twins": PALETTE["orange"], "strangers": PALETTE["sky"]}
 HATCHES = {"place": "", "twins": "...", "strangers": "///"}
 figure, axis = plt.subplots(figsize=(4.6, 2.9), dpi=75)
@@ -254,7 +253,7 @@ def hcl(d_pos, d_neg, beta=2.0):  # its weights detached, too
     return softmax_line(d_pos, d_neg, exponent - mean)
 
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 def multi_similarity(d_pos, d_neg):
     s_pos, s_neg = 0.5 - d_pos**2 / 2, 0.5 - d_neg**2 / 2  # minus the base 0.5
     pull, push = (-2 * s_pos).exp().sum(1).log1p() / 2, (50 * s_neg).exp().sum(1).log1p() / 50
@@ -285,7 +284,7 @@ LINES = {
 # Each line must be the package's loss, which averages over queries and both directions:
 
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 def columns(distance):
     """A (B, B) distance matrix as positives (B, 1) and negatives (B, B-1)."""
     others = ~torch.eye(len(distance), dtype=torch.bool)
@@ -360,7 +359,7 @@ for name in NAMES:
 # %% [markdown]
 # The other measure is a count: $(\sum w)^2 / \sum w^2$, the **effective number of negatives**, is $K$ for equal weights and 1 when one negative takes all. It depends on the batch, so we take the 60 held-out places, at three moments of the training above.
 
-# %% tags=["hide-input", "nbval-ignore-output"]
+# %% tags=["hide-input", "nbval-ignore-output"] cellView="form" jupyter={"source_hidden": true}
 print("effective negatives of 59, and a twin's weight over the mean negative's")
 print("step".rjust(26) + "".join(f"{step:>15}" for step in (0, 50, 200)))
 effective = {}
@@ -374,7 +373,7 @@ for name, line in LINES.items():
         shown.append(f"{effective[name, step]:8.1f} {of_twins:5.1f}×")
     print(f"{name:26}" + " ".join(shown))
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Two panels, one below the other. Above, sharpness against the distance of the negative, for six losses: L_tri falls from ten towards zero for negatives nearer than the positive, the RDA term rises there; InfoNCE and HCL start below zero and rise slowly, multi-similarity steeply, and circle loss is an arch up to 87. Below, the effective number of negatives of ten losses at steps 0, 50 and 200: it falls with training for most, for L_tri from 31 to 5, and is one throughout for the two that mine."}}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Two panels, one below the other. Above, sharpness against the distance of the negative, for six losses: L_tri falls from ten towards zero for negatives nearer than the positive, the RDA term rises there; InfoNCE and HCL start below zero and rise slowly, multi-similarity steeply, and circle loss is an arch up to 87. Below, the effective number of negatives of ten losses at steps 0, 50 and 200: it falls with training for most, for L_tri from 31 to 5, and is one throughout for the two that mine."}} cellView="form" jupyter={"source_hidden": true}
 figure, (above, below) = plt.subplots(2, 1, figsize=(5.4, 7.4), height_ratios=(1, 1.1))
 styles = itertools.cycle(["-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 3))])
 colours = ("blue", "vermilion", "black", "purple", "orange", "green")
@@ -405,7 +404,7 @@ assert effective["L_tri", 200] < effective["L_tri", 0] / 3
 #
 # ## Does mining the hardest collapse?
 #
-# Mining is reweighting by 0 and 1: of a query's negatives one counts. Which one? At **random** is $L_\text{tri}$ on average, only noisier. **Semi-hard**: the nearest of those farther than the positive {cite:p}`schroff2015facenet`. **Hardest**: the nearest {cite:p}`hermans2017defense`. It has long been said that the hardest makes an encoder collapse, all pictures in one point, early in training {cite:p}`schroff2015facenet`. Does it, and why that one?
+# Mining is reweighting by 0 and 1: of a query's negatives one counts. Which one? At **random** is $L_\text{tri}$ on average, only noisier. **Semi-hard**: the nearest of those farther than the positive ([Schroff et al., 2015](references.md#schroff2015facenet)). **Hardest**: the nearest ([Hermans et al., 2017](references.md#hermans2017defense)). It has long been said that the hardest makes an encoder collapse, all pictures in one point, early in training ([Schroff et al., 2015](references.md#schroff2015facenet)). Does it, and why that one?
 #
 # Ask the distances. Let all of them shrink by one factor $c$ and see whether the loss falls. For a loss of differences $d^+ - d_k$,
 #
@@ -441,7 +440,7 @@ for name, pull in pulls.items():
     says = f"shrinks down to a scale of {rests:.2f}" if rests else "shrinks without end"
     print(f"{name:19} {says if pull[-1] > 0 else 'does not shrink'}")
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Pull on the scale against the scale of all distances, for six losses. Hardest mining and the sharpest RDA weights are flat lines above zero: they shrink at every scale. L_tri beside those weights crosses zero at a scale of 0.12, L_tri alone at 0.5; hinge and semi-hard mining are below zero throughout."}}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Pull on the scale against the scale of all distances, for six losses. Hardest mining and the sharpest RDA weights are flat lines above zero: they shrink at every scale. L_tri beside those weights crosses zero at a scale of 0.12, L_tri alone at 0.5; hinge and semi-hard mining are below zero throughout."}} cellView="form" jupyter={"source_hidden": true}
 figure, axis = plt.subplots(figsize=(5.4, 3.6))
 colours = ("vermilion", "orange", "green", "blue", "sky", "purple")
 styles = ("-", "--", "-.", "-", ":", (0, (8, 3)))
@@ -484,7 +483,7 @@ assert starts["from scratch"] > starts["after 200 steps of L_tri"] + 0.05
 # %% [markdown]
 # The hinge's part of the first bet and the second bet are won here, in one run each; the smooth form and the plain term beside it follow in the table below. From scratch everything is one point within about thirty steps: the loss then stands at exactly the margin, and its gradient vanishes. The trained encoder, mined in the same way, stays spread out. Three seeds of the larger world of chapter 06, 200 steps each, are stored (made by `dphr study run hard_negatives`). In the table "stranger" is each query's nearest one. RDA stands here at $\beta = 100$, far from its default 16: as a smooth version of "the nearest only", which can stand alone ($\lambda = 100$) or beside $L_\text{tri}$ ($\lambda = 1$).
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 stored = results.load("hard_negatives")
 
 
@@ -590,7 +589,7 @@ for step in (0, 50):
 spread = {n: scale_pull(LINES[n], *columns(distances[50])) for n in ("L_tri", "InfoNCE")}
 print("pull on the scale at step 50:", "  ".join(f"{n} {pull:+.2f}" for n, pull in spread.items()))
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Signal-to-noise ratio of the gradient of one batch, on a logarithmic axis, at steps 0, 50 and 200, for L_tri, L_tri with RDA at two sharpnesses, hardest mining and InfoNCE. At step 0 L_tri is highest, the sharpest RDA and hardest mining are lowest; at step 50 InfoNCE stands far above the others; at step 200 all but InfoNCE lie together."}}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Signal-to-noise ratio of the gradient of one batch, on a logarithmic axis, at steps 0, 50 and 200, for L_tri, L_tri with RDA at two sharpnesses, hardest mining and InfoNCE. At step 0 L_tri is highest, the sharpest RDA and hardest mining are lowest; at step 50 InfoNCE stands far above the others; at step 200 all but InfoNCE lie together."}} cellView="form" jupyter={"source_hidden": true}
 figure, axis = plt.subplots(figsize=(5.2, 3.2))
 colours, marks = ("blue", "vermilion", "green", "orange", "black"), ("-o", "--s", "-.v", ":^", "-D")
 for name, colour, mark in zip(STATIC, colours, marks, strict=True):
@@ -635,7 +634,7 @@ for arm in ("triplet", "sharp_rda"):
 # The explorer needs a kernel (Jupyter or Colab): where does the weight go as $\alpha$, $\tau$, $\beta$ and the positive move? Look for settings in which two curves coincide.
 
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Shares of the weight against the distance of the negative, with the positive at 0.6. The soft margin's is flat up to 0.4 and gone at 0.8; times RDA's weight it is highest at the smallest distance and all but gone at 0.3; the softmax's is a low hump around 0.3."}}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Shares of the weight against the distance of the negative, with the positive at 0.6. The soft margin's is flat up to 0.4 and gone at 0.8; times RDA's weight it is highest at the smallest distance and all but gone at 0.3; the softmax's is a low hump around 0.3."}} cellView="form" jupyter={"source_hidden": true}
 @interact(alpha=(1.0, 40.0), tau=(0.02, 0.3, 0.01), beta=(0.0, 64.0), positive=(0.1, 1.4, 0.05))
 def explore(alpha=10.0, tau=0.07, beta=16.0, positive=0.6):
     d = torch.linspace(0.05, 1.6, 200)
@@ -661,7 +660,7 @@ def explore(alpha=10.0, tau=0.07, beta=16.0, positive=0.6):
 # %% [markdown]
 # ## Summary
 
-# %% tags=["hide-input", "nbval-ignore-output"]
+# %% tags=["hide-input", "nbval-ignore-output"] cellView="form" jupyter={"source_hidden": true}
 sharp, plain = of_arm("beta_100", "r_at_1").mean(), of_arm("triplet", "r_at_1").mean()
 noisy = of_arm("beta_100_noise", "r_at_1").mean()
 Markdown(f"""
@@ -682,7 +681,7 @@ Markdown(f"""
 #
 # **Solutions** (run, and collapsed until you open them)
 
-# %% tags=["hide-cell", "nbval-ignore-output"]
+# %% tags=["hide-cell", "nbval-ignore-output"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
 # 1. With smoothing the similarity of negative k gets (p_k - ε/B)/τ: the far ones, of p_k < ε/B, are
 # pulled closer. Once training has spread the softmax out unevenly, they are most of them.
 d_pos, d_neg = columns(distances[200].double())
@@ -701,7 +700,7 @@ assert torch.equal(push < 0, p < 0.1 / 60)
 print(f"{(push < 0).double().mean():.0%} of the negatives are pulled closer")
 assert (push < 0).double().mean() > 0.5
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
 # 2. α/2 = d/τ - 1/d, so τ = d / (α/2 + 1/d).
 found = 0.35 / (alpha / 2 + 1 / 0.35)
 by_formula = 0.35 / found - 1 / 0.35
@@ -717,7 +716,7 @@ for _ in range(100):
     assert scale_pull(LINES["semi-hard"], d_pos, d_neg) < 0
 print("semi-hard mining spreads, in 100 of 100 random batches")
 
-# %% tags=["hide-cell", "nbval-ignore-output"]
+# %% tags=["hide-cell", "nbval-ignore-output"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
 # 3. Nothing but the height of the loss: almost all hinges are open at either margin, and an open
 # hinge has slope 1. The run is the same. A smaller rate shrinks everything more slowly;
 # 21 steps do not show whether as far.
@@ -729,7 +728,7 @@ assert from_scratch[20, 1] < slow[20, 1] < slow[0, 1]
 print("a tenth of the rate:", "  ".join(f"{k}: {slow[k, 1]:.2f}" for k in (0, 10, 20)))
 
 
-# %% tags=["hide-cell", "nbval-ignore-output"]
+# %% tags=["hide-cell", "nbval-ignore-output"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
 # 5. Six rows of 64 that ask for the wrong place turn the sign again: the bet is that it shrinks.
 def wrong_six(z_drone, z_satellite):
     mixed = torch.cat([z_satellite[:6].roll(1, 0), z_satellite[6:]])
@@ -748,8 +747,8 @@ assert pull > 0 and spoilt[-1, 1] < 0.05
 # %% [markdown]
 # ## Readings
 #
-# * {cite:t}`schroff2015facenet`: semi-hard negatives, and the remark that the hardest can collapse training early. Read it with the sign of the pull in mind.
-# * {cite:t}`hermans2017defense`: the hardest within a batch works after all, they find. List what differs from the runs above: the encoder, the rate, the share of positives.
-# * {cite:t}`wu2017sampling`: which distances are drawn matters as much as the loss; an argument about the noise of near negatives' gradients.
-# * {cite:t}`xuan2020hard`: why the hardest negatives make triplet training fail, and a remedy: another route to this chapter's question.
-# * {cite:t}`robinson2021hard`: weights that grow with similarity, as an estimate of harder negatives (HCL above).
+# * [Schroff et al. (2015)](references.md#schroff2015facenet): semi-hard negatives, and the remark that the hardest can collapse training early. Read it with the sign of the pull in mind.
+# * [Hermans et al. (2017)](references.md#hermans2017defense): the hardest within a batch works after all, they find. List what differs from the runs above: the encoder, the rate, the share of positives.
+# * [Wu et al. (2017)](references.md#wu2017sampling): which distances are drawn matters as much as the loss; an argument about the noise of near negatives' gradients.
+# * [Xuan et al. (2020)](references.md#xuan2020hard): why the hardest negatives make triplet training fail, and a remedy: another route to this chapter's question.
+# * [Robinson et al. (2021)](references.md#robinson2021hard): weights that grow with similarity, as an estimate of harder negatives (HCL above).

@@ -12,7 +12,6 @@
 # ---
 
 # %% [markdown]
-# (sec-rda)=
 # # 04 RDA
 #
 # **How hard is a negative, relative to its positive?**
@@ -23,9 +22,9 @@
 # * **show** who is pushed and who is pulled by the weighted term, with the weights detached and attached;
 # * **judge** from a control whether the ratio matters, and tell a control that can decide from one that cannot.
 #
-# You need: {doc}`01_the_problem` and, for some remarks, {doc}`03_hard_negatives`; the {doc}`notation` page at hand, about an hour; the cells run in under a minute on two CPU cores. Nothing is downloaded.
+# You need: [01 The problem](01_the_problem.ipynb) and, for some remarks, [03 Hard negatives](03_hard_negatives.ipynb); the [notation](notation.md) page at hand, about an hour; the cells run in under a minute on two CPU cores. Nothing is downloaded.
 #
-# > **Which reading?** The runs and figures of this chapter are of *sharp DPHR (ours)*: exponential weights of sharpness 16, in-batch recall as the signal **[O]**. "RDA" and "PALW" name its two halves here. The closest reading of the paper has milder weights and another signal; {doc}`open_choices` sets the two side by side.
+# > **Which reading?** The runs and figures of this chapter are of *sharp DPHR (ours)*: exponential weights of sharpness 16, in-batch recall as the signal **[O]**. "RDA" and "PALW" name its two halves here. The closest reading of the paper has milder weights and another signal; [open choices](open_choices.md) sets the two side by side.
 
 # %% tags=["remove-cell"]
 import subprocess
@@ -35,7 +34,7 @@ if "google.colab" in sys.modules:  # on Colab only: fetch this book's package
     package = "dphr-lab[train,book] @ git+https://github.com/dphr-lab/dphr-lab@main"
     subprocess.check_call([sys.executable, "-m", "pip", "install", "-q", package])
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
@@ -76,7 +75,7 @@ def on_circle(*degrees):
     return torch.stack([angle.cos(), angle.sin()], 1)
 
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Two quarter circles, each with a query at the bottom and a negative 50 degrees further up. Left, the positive lies 20 degrees from the query, well before the negative. Right, it lies 60 degrees from the query, beyond the negative."}}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Two quarter circles, each with a query at the bottom and a negative 50 degrees further up. Left, the positive lies 20 degrees from the query, well before the negative. Right, it lies 60 degrees from the query, beyond the negative."}} cellView="form" jupyter={"source_hidden": true}
 figure, axes = plt.subplots(1, 2, figsize=(5.4, 3))
 arc = on_circle(*np.linspace(-5, 80, 60))
 for axis, title, at in zip(axes, ("A", "B"), (20.0, 60.0), strict=True):
@@ -97,7 +96,7 @@ for axis, title, at in zip(axes, ("A", "B"), (20.0, 60.0), strict=True):
     assert (d_neg < d_pos) == (title == "B")
 
 # %% [markdown]
-# What to see: in A the answer is already right, in B the negative would be retrieved first. A weight that looks at the negative alone, such as $e^{\beta s}$ with the similarity $s$ (HCL, {cite:t}`robinson2021hard`), cannot tell A from B. The sample level of DPHR, RDA, asks for *relative difficulty* **[A]**, as this ratio **[S]**:
+# What to see: in A the answer is already right, in B the negative would be retrieved first. A weight that looks at the negative alone, such as $e^{\beta s}$ with the similarity $s$ (HCL, [Robinson et al. (2021)](references.md#robinson2021hard)), cannot tell A from B. The sample level of DPHR, RDA, asks for *relative difficulty* **[A]**, as this ratio **[S]**:
 #
 # $$
 # h = \frac{d^+}{d^+ + d^-}
@@ -241,7 +240,7 @@ for normalise in ("query", "batch", "none"):
 #
 # `batch` and `none` keep it: there a far positive makes *all* the query's negatives heavy. `none` also lets the term fade as training succeeds and $h$ falls: the reverse of PALW. Play the frames: each curve is a query with its positive at another angle.
 
-# %% tags=["hide-input", "nbval-ignore-output"]
+# %% tags=["hide-input", "nbval-ignore-output"] cellView="form" jupyter={"source_hidden": true}
 angles = np.arange(20.0, 181.0, 5.0)
 POSITIVES = {20.0: ("blue", "-"), 45.0: ("orange", "--"), 70.0: ("black", ":")}
 BETAS = (0, 1, 2, 4, 6, 8, 12, 16, 20, 24, 28, 32)
@@ -293,7 +292,7 @@ player(
 # What to see: as $\beta$ grows the curves steepen in both panels. Right, they also move apart, by up to a hundred at $\beta = 16$ and ten thousand at 32. Left, they turn about the mean and stay together where the weight is: at $\beta = 16$ the four nearest negatives, which hold more than four fifths of it, differ by at most a factor of 1.3 between the three positives. Far negatives, which hold little, differ by up to 2.6. In Jupyter or Colab, turn the knobs yourself:
 
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Two panels of weight against the angle of the negative, each with a curve for a positive at 20 degrees and one for a positive at 70. Left, normalised per query, the two nearly coincide up to 60 degrees; right, not normalised, the second lies far above the first throughout."}}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Two panels of weight against the angle of the negative, each with a curve for a positive at 20 degrees and one for a positive at 70. Left, normalised per query, the two nearly coincide up to 60 degrees; right, not normalised, the second lies far above the first throughout."}} cellView="form" jupyter={"source_hidden": true}
 # The sliders need a kernel: Jupyter or Colab.
 @interact(
     beta=(0.0, 32.0, 2.0), positive_deg=(5.0, 120.0, 5.0), weight_map=["exp", "power", "linear"]
@@ -376,7 +375,7 @@ with_plain = CROWD[attached + pushes["L_tri"] < -1e-6]
 print(f"β = 16, attached: pulled in from {pulled_in.min()}° on; with L_tri, {with_plain.min()}°")
 assert pulled_in.min() > 40 and min(at.min() for at in pushes.values()) > -1e-9
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Two panels against the angle of the negative, from 30 to 120 degrees, with the positive at 40 degrees. Above, the share of the push: L_tri's falls slowly from 30 degrees and reaches well beyond the positive; that of RDA with beta 16 is steeper, with beta 64 about three quarters are on the nearest negative and nearly all on the violations. Below, on an axis linear near zero and logarithmic beyond: with detached weights the push stays above zero, with attached ones it crosses zero shortly behind the positive, and a shaded band marks the negatives that are pulled in."}}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Two panels against the angle of the negative, from 30 to 120 degrees, with the positive at 40 degrees. Above, the share of the push: L_tri's falls slowly from 30 degrees and reaches well beyond the positive; that of RDA with beta 16 is steeper, with beta 64 about three quarters are on the nearest negative and nearly all on the violations. Below, on an axis linear near zero and logarithmic beyond: with detached weights the push stays above zero, with attached ones it crosses zero shortly behind the positive, and a shaded band marks the negatives that are pulled in."}} cellView="form" jupyter={"source_hidden": true}
 figure, (upper, lower) = plt.subplots(2, 1, figsize=(5.6, 6.2), sharex=True)
 styles = (("black", "-."), ("blue", "-"), ("vermilion", ":"))
 for (name, at), (colour, line) in zip(pushes.items(), styles, strict=True):
@@ -472,7 +471,7 @@ difference = paired(stored["rda"], "mini", "sharp_rda", "broken")
 compare_guess(guess, difference.interval.mean, " points")
 print(difference)
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 print("study rda       R@1    d+  stranger")
 for arm in ("triplet", "sharp_rda", "broken", "sharp_rda_batch", "broken_batch", "sharp_rda_b64"):
     level = over_seeds(stored["rda"], "mini", arm).mean()
@@ -480,7 +479,7 @@ for arm in ("triplet", "sharp_rda", "broken", "sharp_rda_batch", "broken_batch",
     ends = [np.mean([c[f"val_d_{k}"][-1] for c in curves]) for k in kinds]
     print(f"{arm:13} {level:5.1f} {ends[0]:5.2f} {ends[2]:9.2f}")
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 PAIRS = {
     "main": [("sharp_rda", "triplet"), ("sharp_rda", "broken_ratio")],
     "rda": [
@@ -501,7 +500,7 @@ for (study, arm, other), each in found.items():
     name = f"{study}: {arm} − {other}"
     print(f"{name:30} {mean:+5.1f} ± {half:4.1f}")
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Seven rows of paired differences in R@1 with 95 % intervals and a tick for each seed. Study main: RDA minus L_tri lies far right of zero, RDA minus the broken ratio a little left of zero, its interval reaching across. Study rda: RDA minus L_tri far right of zero; RDA minus broken, per query, around zero; normalised over the batch, the own ratio lies left of the broken one, its interval just reaching zero, and left of RDA normalised per query; beta 64 minus RDA around zero."}}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Seven rows of paired differences in R@1 with 95 % intervals and a tick for each seed. Study main: RDA minus L_tri lies far right of zero, RDA minus the broken ratio a little left of zero, its interval reaching across. Study rda: RDA minus L_tri far right of zero; RDA minus broken, per query, around zero; normalised over the batch, the own ratio lies left of the broken one, its interval just reaching zero, and left of RDA normalised per query; beta 64 minus RDA around zero."}} cellView="form" jupyter={"source_hidden": true}
 figure, axis = plt.subplots(figsize=(5.2, 3.6))
 rows = {
     ": ".join([study, f"{arm} − {other}".replace("_", " ")]): each
@@ -552,9 +551,9 @@ assert torch.equal(
 #
 # Other losses weigh by distance, too. They differ in what they compare:
 #
-# * HCL {cite:p}`robinson2021hard`: $e^{\beta s}$, the negative alone;
-# * HER {cite:p}`cai2019ground`: a logistic of the *difference* $d^+ - d^-$, cut off at both ends (our form; we know the abstract alone **[O]**);
-# * focal loss {cite:p}`lin2017focal`: cross-entropy times $(1 - p)^\gamma$. The pair loss *is* a cross-entropy, $-\log p$ of $p = \sigma(\alpha(d^- - d^+))$; so the focal weight is $\sigma(\alpha(d^+ - d^-))^\gamma$, of the difference again;
+# * HCL ([Robinson et al., 2021](references.md#robinson2021hard)): $e^{\beta s}$, the negative alone;
+# * HER ([Cai et al., 2019](references.md#cai2019ground)): a logistic of the *difference* $d^+ - d^-$, cut off at both ends (our form; we know the abstract alone **[O]**);
+# * focal loss ([Lin et al., 2017](references.md#lin2017focal)): cross-entropy times $(1 - p)^\gamma$. The pair loss *is* a cross-entropy, $-\log p$ of $p = \sigma(\alpha(d^- - d^+))$; so the focal weight is $\sigma(\alpha(d^+ - d^-))^\gamma$, of the difference again;
 # * RDA: the *ratio*.
 
 
@@ -578,7 +577,7 @@ package = WeightedInfoNCE("hcl", beta=2.0).terms(*z)["weights"][0]
 by_hand = WEIGHTINGS["HCL, β = 2"](None, d) * others
 assert torch.allclose(package, by_hand / by_hand.sum(1, keepdim=True) * 59)
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Two panels of weight, on a logarithmic axis, against the distance of the negative; above with the positive at 0.3, below at 0.9. The curve of HCL is the same in both and falls slowly. Those of HER and of focal loss fall steeply just beyond the positive and move to the right with it, unchanged in shape. That of RDA is stretched: steep around the near positive, flat around the far one, and it goes on rising towards distance zero, where the others level off."}}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Two panels of weight, on a logarithmic axis, against the distance of the negative; above with the positive at 0.3, below at 0.9. The curve of HCL is the same in both and falls slowly. Those of HER and of focal loss fall steeply just beyond the positive and move to the right with it, unchanged in shape. That of RDA is stretched: steep around the near positive, flat around the far one, and it goes on rising towards distance zero, where the others level off."}} cellView="form" jupyter={"source_hidden": true}
 figure, axes = plt.subplots(2, 1, figsize=(5, 6.4), sharex=True)
 reach = torch.linspace(0.05, 1.6, 200)
 styles = (
@@ -628,7 +627,7 @@ for loss in ("triplet", "sharp_rda"):
 #
 # ## Summary
 
-# %% tags=["hide-input", "nbval-ignore-output"]
+# %% tags=["hide-input", "nbval-ignore-output"] cellView="form" jupyter={"source_hidden": true}
 on_violations = {name: at[CROWD < 40].sum() / at.sum() for name, at in pushes.items()}
 by_query, by_batch = break_ratio(late, "query")[0], break_ratio(late, "batch")[0]
 Markdown(f"""
@@ -642,7 +641,7 @@ Markdown(f"""
 #
 # **1. Predict.** Someone measures with squared distances and leaves all else as it is. What becomes of $h$ as a function of the log-ratio, and which $\beta$ would undo the change near $h = \tfrac12$?
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
 # log of a square is twice the log: h = sigmoid(2 (log d_pos - log d_neg)), twice as steep at 1/2.
 d_pos, d_neg = torch.tensor([1.0]), torch.tensor([[0.98, 1.02]])
 h, squared = rda_hardness(d_pos, d_neg), rda_hardness(d_pos**2, d_neg**2)
@@ -653,7 +652,7 @@ print("half of beta undoes it")
 # %% [markdown]
 # **2. Prove.** For one family of maps $f(h)$ the positive drops out *altogether* when weights are normalised per query. Which is it, and why are there no others?
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
 # The positive must be a factor common to the row: f(h(d_pos, d_neg)) = a(d_pos) b(d_neg). As f is
 # a function of d_pos / d_neg alone, log f is then linear in log d_pos - log d_neg = logit h (if f
 # is smooth: its mixed derivative is 0). So f = c (h / (1 - h))^beta. Here beta = 3:
@@ -668,7 +667,7 @@ print("the weights are those of d_neg^-beta")
 # %% [markdown]
 # **3. Modify.** Which $\beta$ of the map `power` comes nearest to `exp` with 16 on the batch as embedded? Predict it from the slopes at $h = \tfrac12$, then search.
 
-# %% tags=["hide-cell", "nbval-ignore-output"]
+# %% tags=["hide-cell", "nbval-ignore-output"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
 # Slopes of log f: beta for exp, beta / h for power, hence 8 at h = 1/2, a little less below.
 target = rda_weights(hardness_of(z), weight_map="exp", normalise="query")
 candidates = np.arange(2.0, 16.1, 0.5)
@@ -683,7 +682,7 @@ print(f"power with beta = {best}: weights off by {min(apart):.2f} on average")
 # %% [markdown]
 # **4. Break.** Normalised over the *batch*, $L_\text{wtri}$ can be smaller than $L_\text{tri}$. Find two queries with one negative each for which it is.
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
 # A query with all distances tiny: hard in difference, easy in ratio. Another the other way round.
 d_pos, d_neg = torch.tensor([0.02, 1.0]), torch.tensor([[0.06], [1.6]])
 loss = F.softplus(10 * (d_pos[:, None] - d_neg))
@@ -694,7 +693,7 @@ print(f"L_wtri {(weights * loss).mean():.2f} < L_tri {loss.mean():.2f}")
 # %% [markdown]
 # **5. Predict.** Attached weights pulled easy negatives in. Do they still, when the weights are not normalised (`normalise="none"`)?
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
 # No: then both factors of f(h) * loss fall with d_neg, whatever the other negatives do.
 d_neg = torch.linspace(0.1, 2, 50).requires_grad_()
 raw = f["exp"](rda_hardness(torch.tensor(0.7), d_neg), 16.0)
@@ -707,7 +706,7 @@ print("every negative is pushed away")
 #
 # ## Readings
 #
-# * {cite:t}`zheng2025dphr`: the paper whose sample level this chapter reads. If you have the text, compare its map and its normalisation with ours: {doc}`open_choices` says what to change.
-# * {cite:t}`cai2019ground`: weights by difficulty for cross-view triplets, years earlier, from a difference and cut off at both ends.
-# * {cite:t}`robinson2021hard`: weights as importance sampling; ask what distribution a ratio would sample from.
-# * {cite:t}`lin2017focal`: the same worry in detection, easy samples that drown the hard ones; and on top of which loss.
+# * [Zheng et al. (2025)](references.md#zheng2025dphr): the paper whose sample level this chapter reads. If you have the text, compare its map and its normalisation with ours: [open choices](open_choices.md) says what to change.
+# * [Cai et al. (2019)](references.md#cai2019ground): weights by difficulty for cross-view triplets, years earlier, from a difference and cut off at both ends.
+# * [Robinson et al. (2021)](references.md#robinson2021hard): weights as importance sampling; ask what distribution a ratio would sample from.
+# * [Lin et al. (2017)](references.md#lin2017focal): the same worry in detection, easy samples that drown the hard ones; and on top of which loss.

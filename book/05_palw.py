@@ -12,7 +12,6 @@
 # ---
 
 # %% [markdown]
-# (sec-palw)=
 # # 05 PALW
 #
 # **When may the hard ones speak up?**
@@ -23,9 +22,9 @@
 # * **follow** $\lambda^t$ as a feedback loop through a jump of the learning rate and through harder data, and say what it cannot tell apart;
 # * **separate** *when* the weighted term comes in from *how much* of it there is, and both from the size of an optimiser's step.
 #
-# You need: chapter 04, whose weights $\omega$ are switched on here, the {doc}`notation` page at hand, about an hour; the cells run in under a minute on two CPU cores. Nothing is downloaded.
+# You need: chapter 04, whose weights $\omega$ are switched on here, the [notation](notation.md) page at hand, about an hour; the cells run in under a minute on two CPU cores. Nothing is downloaded.
 #
-# > **Which reading?** The runs and figures of this chapter are of *sharp DPHR (ours)*: exponential weights of sharpness 16, in-batch recall as the signal **[O]**. "RDA" and "PALW" name its two halves here. The closest reading of the paper has milder weights and another signal; {doc}`open_choices` sets the two side by side.
+# > **Which reading?** The runs and figures of this chapter are of *sharp DPHR (ours)*: exponential weights of sharpness 16, in-batch recall as the signal **[O]**. "RDA" and "PALW" name its two halves here. The closest reading of the paper has milder weights and another signal; [open choices](open_choices.md) sets the two side by side.
 
 # %% tags=["remove-cell"]
 import subprocess
@@ -35,7 +34,7 @@ if "google.colab" in sys.modules:  # on Colab only: fetch this book's package
     package = "dphr-lab[train,book] @ git+https://github.com/dphr-lab/dphr-lab@main"
     subprocess.check_call([sys.executable, "-m", "pip", "install", "-q", package])
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 from functools import partial
 
 import matplotlib.pyplot as plt
@@ -159,7 +158,7 @@ recorded = results.load("palw")
 clocks = ("recall", "similarity", "step")
 clocks = {arm: recorded["mini", arm, 0]["curves"] for arm in clocks}
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Two panels of curves over the training step. Above, the world of vectors: the triplet signal shoots to 0.9 within forty steps, recall climbs to about three quarters, similarity rises quickly to one half and then slowly to 0.65, and step is a straight line. Below, Twin Towns: lambda of recall and of similarity both end near 0.75, similarity ahead at first; step is a straight line that crosses both about half way."}}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Two panels of curves over the training step. Above, the world of vectors: the triplet signal shoots to 0.9 within forty steps, recall climbs to about three quarters, similarity rises quickly to one half and then slowly to 0.65, and step is a straight line. Below, Twin Towns: lambda of recall and of similarity both end near 0.75, similarity ahead at first; step is a straight line that crosses both about half way."}} cellView="form" jupyter={"source_hidden": true}
 STYLES = {"triplet": (RED, ":"), "recall": (BLUE, "-"), "similarity": (ORANGE, "--")}
 STYLES["step"] = (BLACK, "-.")
 figure, (above, below) = plt.subplots(2, 1, figsize=(5.6, 6.2), sharey=True)
@@ -195,7 +194,7 @@ assert early[0] > 0.1 and abs(late).max() < 0.04
 # (1 - m) \sum_{j=1}^{t} m^{\,t-j} = 1 - m^t .
 # $$
 #
-# The weights do not sum to 1: with $m = 0.99$ they sum to about a tenth at step 10, and $\lambda$ would be a tenth of the signal for no reason but arithmetic. Dividing by $1 - m^t$ mends this, and gives {eq}`eq-progress` of the notation page. So the corrected average is a plain weighted mean:
+# The weights do not sum to 1: with $m = 0.99$ they sum to about a tenth at step 10, and $\lambda$ would be a tenth of the signal for no reason but arithmetic. Dividing by $1 - m^t$ mends this, and gives the $\lambda$ of the [notation page](notation.md). So the corrected average is a plain weighted mean:
 
 
 # %%
@@ -238,7 +237,7 @@ for m in (0.0, 0.9, 0.99):
     assert np.allclose((lag, through), limit, rtol=0.1, atol=0.01)
     print(f"{m:5.2f} {lag:9.0f} ({limit[0]:.0f}) {through:15.2f} ({limit[1]:.2f})")
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Grey dots, the recall of each batch, rise and scatter. A dashed average with momentum 0.9 follows them closely, a solid one with 0.99 lies lower while the signal rises, a dash-dotted one with 0.999 lower still, and a dotted uncorrected one starts far below all and meets the solid line near the end."}}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Grey dots, the recall of each batch, rise and scatter. A dashed average with momentum 0.9 follows them closely, a solid one with 0.99 lies lower while the signal rises, a dash-dotted one with 0.999 lower still, and a dotted uncorrected one starts far below all and meets the solid line near the end."}} cellView="form" jupyter={"source_hidden": true}
 figure, axis = plt.subplots(figsize=(5.6, 3.4))
 axis.plot(signal, ".", color="0.75", markersize=3, label="signal of each batch")
 for m, colour, line in ((0.9, ORANGE, "--"), (0.99, BLUE, "-"), (0.999, BLACK, "-.")):
@@ -257,7 +256,7 @@ assert half[0.9] < half[0.99] < half[0.999]
 # In Jupyter or Colab, try $m$ and the exponent $\gamma$ of $\lambda = \hat s^{\,\gamma}$ (in the built page the sliders move and the figure does not):
 
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "The same grey dots with one solid line, the moving average at the chosen momentum and exponent; its mean stands in the title."}}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "The same grey dots with one solid line, the moving average at the chosen momentum and exponent; its mean stands in the title."}} cellView="form" jupyter={"source_hidden": true}
 @interact(
     log_lag=FloatSlider(value=2, min=0, max=3, step=0.25, description="log₁₀ 1/(1−m)"),
     gamma=FloatSlider(value=1, min=0.25, max=4, step=0.25, description="γ"),
@@ -278,7 +277,7 @@ def explore(log_lag, gamma):
 #
 # The total weight of negative $k$ of query $i$ is $1 + \lambda\,\omega_{ik}$. To see the mixture rather than the size, divide by $1 + \lambda$ (the option `rescale=True`, used for the run above): the mean weight is then 1 at any $\lambda$, and $\lambda$ only turns uniform weights into those of chapter 04. Play the run:
 
-# %% tags=["hide-input", "nbval-ignore-output"]
+# %% tags=["hide-input", "nbval-ignore-output"] cellView="form" jupyter={"source_hidden": true}
 figure, (clock, bars) = plt.subplots(2, 1, figsize=(3.9, 4.2), dpi=80)
 ranks = np.arange(1, 64)
 
@@ -314,7 +313,7 @@ player(figure, draw_frame, frames=13, alt=alt)
 #
 # ## PALW alone: a matter of step size
 #
-# Take the weights away ($\omega = 1$) and what is left is $(1 + \lambda^t)\,L_\text{tri}$: the same gradient, up to twice as long. Does that do anything? SGD would step twice as far. AdamW {cite:p}`loshchilov2019adamw` divides the averaged gradient by the root of the averaged *squared* gradient, so that a constant factor cancels. We said beforehand that PALW alone should tie with $L_\text{tri}$. Three losses, two optimisers, three seeds:
+# Take the weights away ($\omega = 1$) and what is left is $(1 + \lambda^t)\,L_\text{tri}$: the same gradient, up to twice as long. Does that do anything? SGD would step twice as far. AdamW ([Loshchilov and Hutter, 2019](references.md#loshchilov2019adamw)) divides the averaged gradient by the root of the averaged *squared* gradient, so that a constant factor cancels. We said beforehand that PALW alone should tie with $L_\text{tri}$. Three losses, two optimisers, three seeds:
 
 
 # %%
@@ -463,7 +462,7 @@ print(f"lowest recall of the batches after {lowest['batch']} steps; lowest λ:")
 compare_guess(guess, lowest["λ"], " steps")
 assert lowest["batch"] < 30 and lowest["λ"] > 60
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Two panels over 500 steps with a dotted line at step 250. Above, after the jump of the learning rate recall of batch and probe fall at once and recover slowly, while lambda sinks slowly for two hundred steps. Below, with harder data recall of the batch falls, recall of the probe goes on rising, and lambda sinks."}}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Two panels over 500 steps with a dotted line at step 250. Above, after the jump of the learning rate recall of batch and probe fall at once and recover slowly, while lambda sinks slowly for two hundred steps. Below, with harder data recall of the batch falls, recall of the probe goes on rising, and lambda sinks."}} cellView="form" jupyter={"source_hidden": true}
 figure, axes = plt.subplots(2, 1, figsize=(5.6, 6), sharex=True, sharey=True)
 axes[1].set_xlabel("step")
 accidents = {"learning rate × 60 for 20 steps": jump, "harder data: families of twins": harder}
@@ -539,7 +538,7 @@ def noise_over_signal(rows):
     return (variance / (mean.square().sum() - variance / len(rows))).item()
 
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Noise over signal as a multiple of that of the plain term, at six moments. With lambda at one it is 0.85 at step 0, 1.1 at steps 10 and 30, and about 0.8 from step 100 on. With the lambda of PALW it stays near 1 up to step 30 and then falls to 0.8, too."}}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Noise over signal as a multiple of that of the plain term, at six moments. With lambda at one it is 0.85 at step 0, 1.1 at steps 10 and 30, and about 0.8 from step 100 on. With the lambda of PALW it stays near 1 up to step 30 and then falls to 0.8, too."}} cellView="form" jupyter={"source_hidden": true}
 MOMENTS = (0, 10, 30, 100, 200, 499)
 
 
@@ -621,7 +620,7 @@ for question, (one, other) in QUESTIONS.items():
 first, *others = verdicts.values()
 assert first == "told apart" and set(others) == {"not told apart"}
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "A row an arm, from no dose to that of lambda one, with R@1 of each seed as a small mark and the mean as a large one. The plain triplet term stands alone far to the left; all other arms stand together some twenty points to its right, closed and open loops mixed."}}
+# %% tags=["hide-input"] mystnb={"image": {"alt": "A row an arm, from no dose to that of lambda one, with R@1 of each seed as a small mark and the mean as a large one. The plain triplet term stands alone far to the left; all other arms stand together some twenty points to its right, closed and open loops mixed."}} cellView="form" jupyter={"source_hidden": true}
 CLOSED = ("recall", "recall_m09", "recall_plain", "similarity")
 figure, axis = plt.subplots(figsize=(5.6, 3.8))
 order = sorted(ARMS, key=dose.get)
@@ -640,11 +639,11 @@ assert dose["triplet"] == 0 and dose["constant"] == 0.5
 # %% [markdown]
 # What to see: one large step, and then a plateau. The weighted term is worth some twenty points of R@1 whatever the schedule. Between the schedules at equal total weight these seeds tell nothing apart: not rising from flat, not a closed loop from an open one, not waiting from not waiting. (The quicker average came nearest: about a point ahead of the slow one on each seed, in an interval that just holds 0; with seven questions, one such is no surprise.) Nor do they tell a dose of a third from one of a half. In this world, at this length, **that the hard ones speak matters; whether it matters when they begin, three seeds cannot see within about six points**.
 #
-# So the paper's complaint, that static weights stress difficult samples too early **[A]**, we could not reproduce with sharp DPHR (ours): `constant`, where they speak from the first step, came out level with `recall`, which waits. Three reasons to keep the question open. Most intervals reach four to six points to either side and may hide effects of that size. Our RDA waits by itself, as the player showed, which leaves PALW less to do. And labels here are clean: where some are wrong, the hardest negatives mislead most (chapter 03), and no arm of this study tried a restraint there; {doc}`11_does_it_hold_on_photographs` has one that did, at unequal doses.
+# So the paper's complaint, that static weights stress difficult samples too early **[A]**, we could not reproduce with sharp DPHR (ours): `constant`, where they speak from the first step, came out level with `recall`, which waits. Three reasons to keep the question open. Most intervals reach four to six points to either side and may hide effects of that size. Our RDA waits by itself, as the player showed, which leaves PALW less to do. And labels here are clean: where some are wrong, the hardest negatives mislead most (chapter 03), and no arm of this study tried a restraint there; [11 Does it hold on photographs?](11_does_it_hold_on_photographs.ipynb) has one that did, at unequal doses.
 #
 # ## Summary
 
-# %% tags=["hide-input", "nbval-ignore-output"]
+# %% tags=["hide-input", "nbval-ignore-output"] cellView="form" jupyter={"source_hidden": true}
 Markdown(f"""
 * You **derived** the bias-corrected average: with momentum 0.99 it lags {0.99 / 0.01:.0f} steps behind a ramp and lets {np.sqrt(0.01 / 1.99):.0%} of the noise through; without the correction, λ at step 10 would have been a tenth of what it was.
 * You **followed** λ through two accidents. After a jump of the learning rate it was at its lowest {lowest["λ"]} steps later, when the worst was long over; under harder data it fell although the probe had not fallen. Its gain in Twin Towns was about a tenth.
@@ -656,7 +655,7 @@ Markdown(f"""
 #
 # **1. Predict.** A signal has been 0 for 200 steps and is 1 from then on. What is $\lambda$ after 100 more steps, with $m = 0.99$, corrected and uncorrected?
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
 # Sum of the last 100 weights over the sum of all 300: (1 - m^100) / (1 - m^300).
 step_up = np.repeat([0.0, 1.0], [200, 100])
 answer = (1 - 0.99**100) / (1 - 0.99**300)
@@ -666,12 +665,14 @@ print(f"corrected {answer:.2f}, uncorrected {1 - 0.99**100:.2f}")
 # %% [markdown]
 # **2. Prove.** For finite $t$, the mean age of the weights is $\tfrac{m}{1-m} - \tfrac{t\,m^t}{1-m^t}$, and the noise let through, squared, is $\tfrac{1-m}{1+m} \cdot \tfrac{1+m^t}{1-m^t}$. What do both become for $t \ll 1/(1-m)$?
 #
-# :::{admonition} Solution
-# :class: dropdown
+# <details>
+# <summary>Solution</summary>
+#
 # $\sum_{k<t} m^k = \tfrac{1-m^t}{1-m}$; differentiate it by $m$ and multiply by $m$ for $\sum k\,m^k$, and put $m^2$ for $m$ to get $\sum m^{2k} = \tfrac{1-m^{2t}}{1-m^2}$. The quotients are as stated. For small $t$ they become $\tfrac{t-1}{2}$ and $\tfrac1t$: those of a plain mean.
-# :::
+#
+# </details>
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
 for m, t in ((0.9, 7), (0.99, 50), (0.999, 400)):
     weights = m ** np.arange(t)
     age = (weights @ np.arange(t)) / weights.sum()
@@ -683,7 +684,7 @@ print("both hold")
 # %% [markdown]
 # **3. Break.** A network collapses: every picture gets the same vector. What do the three signals read? And what would `recall` read, and $\lambda$ do, if it asked for "not farther" in place of "nearer"?
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
 collapsed = pairwise_distance(*torch.ones(2, 64, 4).div(2).unbind())
 for name in SIGNALS:
     assert batch_progress(collapsed, NEGATIVES, name) == 0
@@ -694,7 +695,7 @@ print("all three read 0; 'not farther' would read 1 and give a dead network its 
 # %% [markdown]
 # **4. Modify.** If $\beta_2$ is the reason why PALW alone gained under AdamW, then the gain should shrink at $\beta_2 = 0.95$, whose memory is 20 steps. By how much does $f$ shrink, and does the gain?
 
-# %% tags=["hide-cell", "nbval-ignore-output"]
+# %% tags=["hide-cell", "nbval-ignore-output"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
 quick = OPTIMIZERS["AdamW"] | {"optimizer": partial(adamw, beta2=0.95)}
 gains = []
 for seed in SEEDS:
@@ -709,7 +710,7 @@ assert forgetful.max() - 1 < 0.6 * (factor.max() - 1)
 # %% [markdown]
 # **5. Derive.** $\lambda$ rises linearly from 0 to 1 over a run, and $\beta_2$ is so near 1 that $\hat v$ is a plain mean. How large is $f$ at the end?
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
 # The mean of (1 + x)^2 over [0, 1] is 7/3; so f = 2 / sqrt(7/3) = sqrt(12/7).
 ramp = 1 + np.arange(1, 1001) / 1000
 assert np.isclose(2 / np.sqrt(average_scratch(ramp**2, 1 - 1e-9)[-1]), np.sqrt(12 / 7), atol=1e-3)
@@ -720,7 +721,7 @@ print(f"{np.sqrt(12 / 7):.2f}")
 #
 # ## Readings
 #
-# * {cite:t}`zheng2025dphr`: the paper whose batch level this chapter reads. If you have the text, compare its signal and its update with ours: {doc}`open_choices` says what to change.
-# * {cite:t}`huang2020curricularface`: a moving average of the positives' cosine as the clock of a curriculum. Which of our signals is it nearest to, and does it share the confusion of progress with difficulty?
-# * {cite:t}`bengio2009curriculum` and, against it, {cite:t}`wu2021curricula`: easy first, and thousands of orderings later, when that helps. Their exceptions (short budgets, wrong labels) are worth a run here.
-# * {cite:t}`kingma2015adam`: where the bias correction comes from; and read what it says about the invariance to a rescaled loss with this chapter's $f_t$ in mind.
+# * [Zheng et al. (2025)](references.md#zheng2025dphr): the paper whose batch level this chapter reads. If you have the text, compare its signal and its update with ours: [open choices](open_choices.md) says what to change.
+# * [Huang et al. (2020)](references.md#huang2020curricularface): a moving average of the positives' cosine as the clock of a curriculum. Which of our signals is it nearest to, and does it share the confusion of progress with difficulty?
+# * [Bengio et al. (2009)](references.md#bengio2009curriculum) and, against it, [Wu et al. (2021)](references.md#wu2021curricula): easy first, and thousands of orderings later, when that helps. Their exceptions (short budgets, wrong labels) are worth a run here.
+# * [Kingma and Ba (2015)](references.md#kingma2015adam): where the bias correction comes from; and read what it says about the invariance to a rescaled loss with this chapter's $f_t$ in mind.

@@ -12,7 +12,6 @@
 # ---
 
 # %% [markdown]
-# (sec-training)=
 # # 06 Training DPHR
 #
 # **Does it work, here, and how sure are we?**
@@ -23,9 +22,9 @@
 # * **train** an encoder with it, and read its curves, its two reports and its mistakes;
 # * **judge** what five seeds can say about a difference between losses, and what they cannot.
 #
-# You need: {doc}`01_the_problem`, the {doc}`notation` page at hand, about an hour; the cells take about three minutes on two CPU cores, about one of them training. Nothing is downloaded.
+# You need: [01 The problem](01_the_problem.ipynb), the [notation](notation.md) page at hand, about an hour; the cells take about three minutes on two CPU cores, about one of them training. Nothing is downloaded.
 #
-# > **Which reading?** The runs and figures of this chapter are of *sharp DPHR (ours)*: exponential weights of sharpness 16, in-batch recall as the signal **[O]**. "RDA" and "PALW" name its two halves here. The closest reading of the paper has milder weights and another signal; {doc}`open_choices` sets the two side by side.
+# > **Which reading?** The runs and figures of this chapter are of *sharp DPHR (ours)*: exponential weights of sharpness 16, in-batch recall as the signal **[O]**. "RDA" and "PALW" name its two halves here. The closest reading of the paper has milder weights and another signal; [open choices](open_choices.md) sets the two side by side.
 
 # %% tags=["remove-cell"]
 import subprocess
@@ -35,7 +34,7 @@ if "google.colab" in sys.modules:  # on Colab only: fetch this book's package
     package = "dphr-lab[train,book] @ git+https://github.com/dphr-lab/dphr-lab@main"
     subprocess.check_call([sys.executable, "-m", "pip", "install", "-q", package])
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -84,7 +83,7 @@ print(data.summary())
 # %% [markdown]
 # Here is one drone picture and the satellite images of its family. One of the three is the right answer. Before you read on, **guess which**, and say what you looked at.
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Four small rendered pictures. First a drone view of a district; then the satellite images of three twin places, which share roads and most buildings and differ in a building or a field."}}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Four small rendered pictures. First a drone view of a district; then the satellite images of three twin places, which share roads and most buildings and differ in a building or a field."}} cellView="form" jupyter={"source_hidden": true}
 family = gallery.families[30]
 members = np.flatnonzero(gallery.families == family)
 shown = np.flatnonzero(query.places == gallery.places[members[1]])[3]
@@ -108,7 +107,7 @@ for letter, member in zip("ABC", members, strict=True):
 #
 # ## The loss, from its definition
 #
-# DPHR adds to a plain triplet term a second one, in which hard negatives weigh more, and lets that second term grow as training succeeds. That there are two levels, a weight by *relative* difficulty for each negative (RDA) and one for the whole term that follows training *progress* (PALW), is in the abstract of {cite:t}`zheng2025dphr` **[A]**. That relative difficulty is the ratio below, that an increasing map makes it a weight $\omega$, and that the weighted term is added with a factor $\lambda^t$ updated from a signal, we read in public summaries **[S]**. The softplus, the map itself, the constants, the progress signal, and that both directions are averaged and no gradient flows through $\omega$ are our own choices **[O]**. So what follows is *sharp DPHR (ours)*: its map and its signal are not those of the sources, which {doc}`open_choices` sets beside it.
+# DPHR adds to a plain triplet term a second one, in which hard negatives weigh more, and lets that second term grow as training succeeds. That there are two levels, a weight by *relative* difficulty for each negative (RDA) and one for the whole term that follows training *progress* (PALW), is in the abstract of [Zheng et al. (2025)](references.md#zheng2025dphr) **[A]**. That relative difficulty is the ratio below, that an increasing map makes it a weight $\omega$, and that the weighted term is added with a factor $\lambda^t$ updated from a signal, we read in public summaries **[S]**. The softplus, the map itself, the constants, the progress signal, and that both directions are averaged and no gradient flows through $\omega$ are our own choices **[O]**. So what follows is *sharp DPHR (ours)*: its map and its signal are not those of the sources, which [open choices](open_choices.md) sets beside it.
 #
 # For query $i$ with positive at distance $d_i^+$ and negative $k$ at distance $d_{ik}$:
 #
@@ -183,7 +182,7 @@ print(f"{live['wall_s']:.0f} s of training, {live['images_per_s']:.0f} images a 
 #
 # A run folder holds the settings, one line of metrics a step, checkpoints, the encoder and a `result.json`. Stored runs of other losses, made by `dphr study run main`, have the same format and travel with the package, so that this page can show them beside the run you just made. Each loss had the same encoder, data, steps and learning rate, and none was tuned by itself. That is not quite fair: steps, learning rate, augmentation and the world's weather were chosen with sharp DPHR as the loss, on held-out training places of another world, and another loss may prefer others. Nor was the weather chosen blind: seven runs, two of them of the untrained encoder, under slightly harsher days (`weather=0.1`) had been scored on the test places of seeds 0 and 1 before it was set to 0, and were discarded. Nor were all losses equally new to such a world: sharp DPHR's default $\beta = 16$ was chosen on a world of this kind **[O]**.
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Three panels, one below the other, against the training step. The loss, on a logarithmic axis, falls for all runs, that of sharp DPHR after a small rise near the start; lambda of sharp DPHR rises from near zero to above 0.9; recall within the batch rises for all losses and flattens."}}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Three panels, one below the other, against the training step. The loss, on a logarithmic axis, falls for all runs, that of sharp DPHR after a small rise near the start; lambda of sharp DPHR rises from near zero to above 0.9; recall within the batch rises for all losses and flattens."}} cellView="form" jupyter={"source_hidden": true}
 stored = results.load("main")
 runs = {"sharp DPHR, now": live["curves"]}
 runs |= {name: stored["mini", name, 0]["curves"] for name in ("triplet", "infonce")}
@@ -235,7 +234,7 @@ print("learned minus untrained: more than 25 points of R@1, both ways")
 #
 # Four drone pictures whose first answer is wrong. A frame with ✓ shows the right place, one marked *twin* a place of the same family, one with ✗ a place of another family.
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Four rows of small pictures: a drone query and its six best satellite images with their scores. The first answer of each row is wrong, a twin or a place of another family; the right place, framed in solid green, stands further right or is not among the six."}}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Four rows of small pictures: a drone query and its six best satellite images with their scores. The first answer of each row is wrong, a twin or a place of another family; the right place, framed in solid green, stands further right or is not among the six."}} cellView="form" jupyter={"source_hidden": true}
 z_query, z_gallery = embed(encoder, query), embed(encoder, gallery)
 order, scores = rank(z_query, z_gallery, 6)
 right, twins = right_and_twins(query, gallery, order)
@@ -271,7 +270,7 @@ share = are_twins.mean()
 assert share > 0.25  # forty times what a random mistake would give
 print(f"{mistakes.sum()} of {len(first)} queries wrong; {are_twins.sum()} by a twin ({share:.0%})")
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Three overlapping histograms of cosine similarity. Pairs of different families spread widely at low values; twins lie far to the right, and positives overlap with the twins almost wholly, a little further right."}}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Three overlapping histograms of cosine similarity. Pairs of different families spread widely at low values; twins lie far to the right, and positives overlap with the twins almost wholly, a little further right."}} cellView="form" jupyter={"source_hidden": true}
 similarity = (z_query @ z_gallery.T).numpy()
 same, related = right_and_twins(query, gallery)
 figure, axis = plt.subplots(figsize=(6.5, 3.2))
@@ -371,7 +370,7 @@ found = {
 for difference in found.values():
     print(difference)
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "One row an arm, with a mark a seed and a dot for their mean, over R@1. triplet and palw lie between 40 and 50 percent; infonce, broken_ratio, rda and dphr lie close together near 60. A dotted line at 33 marks a guesser within the family."}}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "One row an arm, with a mark a seed and a dot for their mean, over R@1. triplet and palw lie between 40 and 50 percent; infonce, broken_ratio, rda and dphr lie close together near 60. A dotted line at 33 marks a guesser within the family."}} cellView="form" jupyter={"source_hidden": true}
 figure, axis = plt.subplots(figsize=(6.4, 3.2))
 arms_over_seeds(axis, {arm: column(arm, "r_at_1") for arm in arms[1:]}, chance=100 / 3)
 axis.set_xlabel("R@1, drone → satellite (%)")
@@ -412,16 +411,16 @@ assert np.all((by_family > 0.4) & (by_family < 0.6))
 # What these numbers allow us to say of *sharp DPHR (ours)*, in this world, at this length and learning rate, and no more:
 #
 # * *Does RDA help?* Yes: `sharp_rda` is ahead of L_tri by more than ten points on every seed, and after Holm's correction over five arms its p value is 0.003, like sharp DPHR's and the broken ratio's. (With the first three seeds alone it would have been 0.056, at a larger mean gain: see the last line printed above. How sure one is depends on the number of seeds at least as much as on the gain.)
-# * *Does its ratio matter?* It shows nothing here: the broken ratio does as well. {doc}`04_rda` says why this control, with weights normalised per query, could hardly have found anything else, and runs one that can.
-# * *Does PALW help?* As a schedule for RDA it is a tie: `sharp` against `sharp_rda`. Alone it adds three points to L_tri, an interval that holds zero from drone to satellite (p 0.072). AdamW cancels a constant rescaling of the loss, so nothing was expected; but this scale grows, and {doc}`05_palw` shows, in a small world of vectors, that this acts in good part like a raised learning rate; in Twin Towns that was not tested. Small as it is, the gain has the same sign on all five seeds.
-# * *Against InfoNCE* the interval holds zero. InfoNCE has none of sharp DPHR's parts, so the parts are not needed for a gain of this size. Nor is "more weight on near negatives" the whole story: at its usual temperature, {doc}`03_hard_negatives` found InfoNCE no sharper than L_tri for near negatives. (Its temperature is learned here, and was not recorded.)
+# * *Does its ratio matter?* It shows nothing here: the broken ratio does as well. [04 RDA](04_rda.ipynb) says why this control, with weights normalised per query, could hardly have found anything else, and runs one that can.
+# * *Does PALW help?* As a schedule for RDA it is a tie: `sharp` against `sharp_rda`. Alone it adds three points to L_tri, an interval that holds zero from drone to satellite (p 0.072). AdamW cancels a constant rescaling of the loss, so nothing was expected; but this scale grows, and [05 PALW](05_palw.ipynb) shows, in a small world of vectors, that this acts in good part like a raised learning rate; in Twin Towns that was not tested. Small as it is, the gain has the same sign on all five seeds.
+# * *Against InfoNCE* the interval holds zero. InfoNCE has none of sharp DPHR's parts, so the parts are not needed for a gain of this size. Nor is "more weight on near negatives" the whole story: at its usual temperature, [03 Hard negatives](03_hard_negatives.ipynb) found InfoNCE no sharper than L_tri for near negatives. (Its temperature is learned here, and was not recorded.)
 # * *Where*: about half of the gain over L_tri is in finding the family and half in choosing its member. The fewer mistakes a loss makes, the larger is the share of twins among them, since strangers are cleared away first. The last step, telling twins apart, remains the hard one: no loss gets three members of four.
 #
-# A learning rate and a sharpness searched for each loss may move all of this: {doc}`09_the_study` searches them.
+# A learning rate and a sharpness searched for each loss may move all of this: [09 The study](09_the_study.ipynb) searches them.
 #
 # ## On your own data
 #
-# The same path runs from the command line, on a world rendered in memory or on folders in the layout of University-1652 or SUES-200 ({doc}`data`):
+# The same path runs from the command line, on a world rendered in memory or on folders in the layout of University-1652 or SUES-200 ([data](data.md)):
 #
 # ```bash
 # dphr train --world mini --out runs/first --val-places 60 --select last \
@@ -438,7 +437,7 @@ assert np.all((by_family > 0.4) & (by_family < 0.6))
 #
 # ## Summary
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 mean = {arm: column(arm, "r_at_1").mean() for arm in arms}
 Markdown(f"""
 * You **wrote** sharp DPHR in fourteen lines; value and gradient agreed with the package, and β = 0 gave 2 L_tri.
@@ -458,7 +457,7 @@ Markdown(f"""
 # %% [markdown]
 # **Solutions** (run, and collapsed until you open them)
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
 from functools import partial
 
 from dphr_lab.losses import rda_hardness, rda_weights
@@ -479,7 +478,7 @@ for d in (0.1, 1.0, 1.9):
     assert torch.allclose(sharp_weights(h), torch.ones(1, 5))
 print("1 and 2 hold")
 
-# %% tags=["hide-cell", "nbval-ignore-output"]
+# %% tags=["hide-cell", "nbval-ignore-output"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
 # 3. Fewer wrong answers are possible. Sample4Geo, DAC, CAMP and Game4Loc report this mode.
 easier = evaluate_dataset(encoder, data, directions=("D2S",), gallery_mode="query_places")["D2S"]
 assert easier.r_at_1 >= reports["trained"]["D2S"].r_at_1
@@ -502,7 +501,7 @@ assert 33 < 100 * found.mean() < 100 * right[:, 0].mean()
 # %% [markdown]
 # ## Readings
 #
-# * {cite:t}`zheng2025dphr`: the paper whose idea this chapter reads; compare its abstract with the three grades above.
-# * {cite:t}`deuser2023sample4geo`: symmetric InfoNCE, a simple baseline that later work on University-1652 is measured against.
-# * {cite:t}`robinson2021hard`: another weight that grows with similarity, with a theory of what it estimates.
-# * {cite:t}`zheng2020university`: the data set and the full-gallery protocol.
+# * [Zheng et al. (2025)](references.md#zheng2025dphr): the paper whose idea this chapter reads; compare its abstract with the three grades above.
+# * [Deuser et al. (2023)](references.md#deuser2023sample4geo): symmetric InfoNCE, a simple baseline that later work on University-1652 is measured against.
+# * [Robinson et al. (2021)](references.md#robinson2021hard): another weight that grows with similarity, with a theory of what it estimates.
+# * [Zheng et al. (2020)](references.md#zheng2020university): the data set and the full-gallery protocol.

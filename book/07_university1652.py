@@ -12,7 +12,6 @@
 # ---
 
 # %% [markdown]
-# (sec-university)=
 # # 07 University-1652
 #
 # **What stands behind one number on the field's usual benchmark?**
@@ -23,7 +22,7 @@
 # * **run** a published recipe from its listing, whole or scaled down, and say what was changed;
 # * **report** a result so that it can be compared: direction, gallery, test-time augmentation, and where published numbers leave these open.
 #
-# You need: {doc}`02_measuring_retrieval` and {doc}`06_training_dphr`, about an hour; the cells take about a minute on two CPU cores. Nothing is downloaded (but pretrained weights, where you run the recipe in full).
+# You need: [02 Measuring retrieval](02_measuring_retrieval.ipynb) and [06 Training DPHR](06_training_dphr.ipynb), about an hour; the cells take about a minute on two CPU cores. Nothing is downloaded (but pretrained weights, where you run the recipe in full).
 
 # %% tags=["remove-cell"]
 import subprocess
@@ -33,7 +32,7 @@ if "google.colab" in sys.modules:  # on Colab only: fetch this book's package
     package = "dphr-lab[train,book] @ git+https://github.com/dphr-lab/dphr-lab@main"
     subprocess.check_call([sys.executable, "-m", "pip", "install", "-q", package])
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 import tempfile
 from pathlib import Path
 
@@ -66,7 +65,7 @@ folder = Path(tempfile.mkdtemp())
 # %% [markdown]
 # ## One place, seen as the benchmark sees it
 #
-# University-1652 {cite:p}`zheng2020university` is sent by its authors on request and may not be passed on ({doc}`data`). This chapter therefore runs on whichever is at hand. Set the environment variable `DPHR_DATA` to a folder that holds the real set, and every cell below uses it, on a GPU with the recipe in full; otherwise a small Twin Towns world is rendered to disk in the same layout, file by file. The page you read says which it was:
+# University-1652 ([Zheng et al., 2020](references.md#zheng2020university)) is sent by its authors on request and may not be passed on ([data](data.md)). This chapter therefore runs on whichever is at hand. Set the environment variable `DPHR_DATA` to a folder that holds the real set, and every cell below uses it, on a GPU with the recipe in full; otherwise a small Twin Towns world is rendered to disk in the same layout, file by file. The page you read says which it was:
 
 # %% tags=["nbval-ignore-output"]
 real = public_data("University-1652")
@@ -80,7 +79,7 @@ else:
 data = open_dataset(root)
 print("data:", "Twin Towns in University-1652's layout" if real is None else data.name)
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Six small pictures of one place: the satellite image, then five drone views from different sides, the first from far and the last from nearer and lower."}}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Six small pictures of one place: the satellite image, then five drone views from different sides, the first from far and the last from nearer and lower."}} cellView="form" jupyter={"source_hidden": true}
 query, gallery = data.test("D2S")
 place = query.places[0]
 own = np.flatnonzero(query.places == place)
@@ -94,11 +93,11 @@ titles = ["satellite", *(f"drone, image {1 + i}" for i in shown)]
 picture_row(axes, dict(zip(titles, pictures, strict=True)))
 
 # %% [markdown]
-# What to see: one satellite image, north up, and a flight around the place. In the real set the satellite images are photographs, but the "drone" images are **renders** of Google Earth's 3-D models along a simulated flight. No drone flew, and no season passed between two images of a place. SUES-200 ({doc}`08_sues200`) was flown.
+# What to see: one satellite image, north up, and a flight around the place. In the real set the satellite images are photographs, but the "drone" images are **renders** of Google Earth's 3-D models along a simulated flight. No drone flew, and no season passed between two images of a place. SUES-200 ([08 SUES-200](08_sues200.ipynb)) was flown.
 #
 # The simulated flight is a descending spiral, 54 images in three rounds. The rendered world's flights follow the same description; with few views they take one round of it.
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Two panels. Left, a plan: 54 camera positions on an inward spiral of three rounds about the place. Right, altitude against image number, a straight line falling from 256 to 121.5 metres."}}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Two panels. Left, a plan: 54 camera positions on an inward spiral of three rounds about the place. Right, altitude against image number, a straight line falling from 256 to 121.5 metres."}} cellView="form" jupyter={"source_hidden": true}
 poses = scenes.university_orbit(54)
 x, y, altitude_m = np.array([scenes.camera_position(pose) for pose in poses]).T
 figure, (plan, profile) = plt.subplots(1, 2, figsize=(7, 3.2))
@@ -140,13 +139,13 @@ print(f"queries: {queries:,} = {places} x 54 + {queries - places * 54}: not ever
 print(f"drone images a gallery place: {published['test/gallery_drone'][1] / gallery_places:.1f}")
 
 # %% [markdown]
-# * *Drone → satellite* (D2S, localisation) asks 37,855 questions with one right answer each, among 951. The questions are not independent: 54 of them show one building. An interval must be drawn over places ({doc}`02_measuring_retrieval`).
+# * *Drone → satellite* (D2S, localisation) asks 37,855 questions with one right answer each, among 951. The questions are not independent: 54 of them show one building. An interval must be drawn over places ([02 Measuring retrieval](02_measuring_retrieval.ipynb)).
 # * *Satellite → drone* (S2D, navigation) asks only 701, with about 54 right answers each among 51,355. R@1 needs one of the 54; AP wants them all. So S2D often has the higher R@1 and the lower AP.
 # * The 250 distractors belong to the gallery. Some projects take them out; we come to that.
 #
 # ## The recipe, line by line
 #
-# The strongest common baseline is Sample4Geo {cite:p}`deuser2023sample4geo`; the paper that this book reads reports "Sample4Geo-DPHR" **[S]**. A *recipe* is a frozen list of settings, and each line says where it comes from: **[S]** read in a public source, **[O]** our choice where sources are silent or where this package differs.
+# The strongest common baseline is Sample4Geo ([Deuser et al., 2023](references.md#deuser2023sample4geo)); the paper that this book reads reports "Sample4Geo-DPHR" **[S]**. A *recipe* is a frozen list of settings, and each line says where it comes from: **[S]** read in a public source, **[O]** our choice where sources are silent or where this package differs.
 
 # %%
 recipe = RECIPES["dphr-university1652"]
@@ -187,7 +186,7 @@ for name, change in recipe.overridden(settings).items():
 result = fit(settings, data, folder / "run", progress=FULL)
 print(f"{result['wall_s']:.0f} s of training, {result['images_per_s']:.0f} images a second")
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Three panels, one below the other, against the training step: the loss falls, lambda rises from zero and recall within the batch rises."}}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Three panels, one below the other, against the training step: the loss falls, lambda rises from zero and recall within the batch rises."}} cellView="form" jupyter={"source_hidden": true}
 curves = result["curves"]
 figure, axes = plt.subplots(3, 1, figsize=(5.4, 6), sharex=True)
 training_curves(axes, {"this run": curves}, width=10)
@@ -224,7 +223,7 @@ for (direction, mode, flip), report in found.items():
 gain = found["D2S", "query_places", False].r_at_1 - found["D2S", "full", False].r_at_1
 compare_guess(guess, gain, " points")
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "R@1 in four rows, drone to satellite and satellite to drone, each without and with the mirrored image. In each row a dot for the full gallery and a ring for query places only, to its right or around it."}}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "R@1 in four rows, drone to satellite and satellite to drone, each without and with the mirrored image. In each row a dot for the full gallery and a ring for query places only, to its right or around it."}} cellView="form" jupyter={"source_hidden": true}
 figure, axis = plt.subplots(figsize=(6.4, 2.6))
 rows = [(d, flip) for d in ("D2S", "S2D") for flip in (False, True)]
 full, asked_for = ([found[d, mode, flip].r_at_1 for d, flip in rows] for mode in modes)
@@ -245,7 +244,7 @@ _ = axis.legend(frameon=False, title="gallery")
 #
 # Four questions that were answered wrongly, with the six best answers each:
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Four rows of small pictures: a drone query and its six best satellite images with scores. The first answer of each row is wrong; the right one, framed in solid green, stands further right or is not among the six."}}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Four rows of small pictures: a drone query and its six best satellite images with scores. The first answer of each row is wrong; the right one, framed in solid green, stands further right or is not among the six."}} cellView="form" jupyter={"source_hidden": true}
 query, gallery = data.test("D2S")
 z_query, z_gallery = embed(encoder, query), embed(encoder, gallery)
 order, scores = rank(z_query, z_gallery, 6)
@@ -273,13 +272,13 @@ if real is None:  # where each place has as many images
     print("right by image of the flight:", np.round(by_view, 2))
 
 # %% [markdown]
-# What to see: a mistake is seldom a shrug. On Twin Towns whole families arrive together, as in {doc}`06_training_dphr`; the real set has its families as well, the look-alike halls of one campus, but nobody has labelled them. The share of distractors among the wrong answers is what the other gallery protocol would forgive, in part: without the distractor the next image may be wrong, too.
+# What to see: a mistake is seldom a shrug. On Twin Towns whole families arrive together, as in [06 Training DPHR](06_training_dphr.ipynb); the real set has its families as well, the look-alike halls of one campus, but nobody has labelled them. The share of distractors among the wrong answers is what the other gallery protocol would forgive, in part: without the distractor the next image may be wrong, too.
 #
 # ## What to expect
 #
 # Published, drone → satellite. Read the last column before the first:
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 Markdown("""
 | method | R@1 | gallery | grade | what we know of the number |
 |---|---|---|---|---|
@@ -315,7 +314,7 @@ for micro_batch in (4, 8, 32, None):
           f"fits {cards or 'none'} GB; {cost.flops / 1e12:,.0f} TFLOP a step")  # fmt: skip
 
 # %% [markdown]
-# Divide the last figure by what your card really does in half precision to get a lower bound of the time a step; 295 of them make the recipe. {ref}`what-a-step-takes` has the table of all recipes, with that division done, and {ref}`how-many-workers` says how many loader processes keep a GPU busy. `dphr prepare` writes a copy of the data set at the size that training reads, and `--dry-run` measures one step on your machine.
+# Divide the last figure by what your card really does in half precision to get a lower bound of the time a step; 295 of them make the recipe. [What a step takes](data.md#what-a-step-takes) has the table of all recipes, with that division done, and [How many workers](data.md#how-many-workers) says how many loader processes keep a GPU busy. `dphr prepare` writes a copy of the data set at the size that training reads, and `--dry-run` measures one step on your machine.
 #
 # ```bash
 # dphr verify data/University-1652 --published
@@ -327,7 +326,7 @@ for micro_batch in (4, 8, 32, None):
 #
 # ## Summary
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 full, cut = (found["D2S", mode, False] for mode in modes)
 Markdown(f"""
 * You **read** the data set ({"Twin Towns in its layout" if real is None else "the real one"}, on this page): {full.queries:,} drone queries against {full.gallery:,} satellite images, {full.gallery - cut.gallery:,} of them distractors; its "drone" views are renders.
@@ -347,12 +346,12 @@ Markdown(f"""
 # %% [markdown]
 # **Solutions** (run, and collapsed until you open them)
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
 # 1. CMC[round(0.01 G)] is 0-based, so it is R@(round(0.01 G) + 1), with G counted before deletion.
 assert round(0.01 * 951) + 1 == 11
 print("R@11 in both cases: G is counted before the junk is deleted")
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
 # 2. Deleting an image that is no positive moves every positive up or leaves it; each precision
 # i / r_i, and the one before it, can only grow.
 full_gallery, asked_only = (
@@ -363,7 +362,7 @@ assert bool((asked_only.first_positive <= full_gallery.first_positive).all())
 assert bool((asked_only.ap >= full_gallery.ap - 1e-12).all())
 print("no query lost by it")
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
 # 3. Training does not notice: a place is a place. `verify` does, as it knows both halves.
 import shutil
 
@@ -378,7 +377,7 @@ if real is None:  # not in a copy of gigabytes
     assert any("also in train" in fault for fault in faults)
     print(faults[0][:60] + "...")
 
-# %% tags=["hide-cell", "nbval-ignore-output"]
+# %% tags=["hide-cell", "nbval-ignore-output"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
 # 4. Training turned the satellite images at random, so the four embeddings differ little, and
 # their mean little from each; R@1 moves by a few points at most. Write "satellite: 4 turns".
 with torch.no_grad():
@@ -395,7 +394,7 @@ assert abs(hits.mean() - right[:, 0].mean()) < 0.15
 # %% [markdown]
 # ## Readings
 #
-# * {cite:t}`zheng2020university`: the data set, both directions, and the full-gallery protocol.
-# * {cite:t}`deuser2023sample4geo`: the recipe of this chapter; compare its augmentation with the listing above.
-# * {cite:t}`liu2022convnext`: the encoder, and which training tricks made it as good as a transformer.
-# * {cite:t}`zheng2025dphr`: the paper whose numbers could not be settled here.
+# * [Zheng et al. (2020)](references.md#zheng2020university): the data set, both directions, and the full-gallery protocol.
+# * [Deuser et al. (2023)](references.md#deuser2023sample4geo): the recipe of this chapter; compare its augmentation with the listing above.
+# * [Liu et al. (2022)](references.md#liu2022convnext): the encoder, and which training tricks made it as good as a transformer.
+# * [Zheng et al. (2025)](references.md#zheng2025dphr): the paper whose numbers could not be settled here.

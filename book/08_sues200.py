@@ -12,7 +12,6 @@
 # ---
 
 # %% [markdown]
-# (sec-sues)=
 # # 08 SUES-200
 #
 # **When the drone flies higher, what is it that an encoder stumbles over: the scale, or the look?**
@@ -23,7 +22,7 @@
 # * **read** a matrix of models trained at one altitude and tested at another, which "one model a height" hides;
 # * **separate** scale from appearance, by cutting images to the same ground.
 #
-# You need: {doc}`02_measuring_retrieval` and {doc}`07_university1652`, about 45 minutes; the cells take half a minute on two CPU cores. Nothing is downloaded (but pretrained weights, where you run the recipe in full).
+# You need: [02 Measuring retrieval](02_measuring_retrieval.ipynb) and [07 University-1652](07_university1652.ipynb), about 45 minutes; the cells take half a minute on two CPU cores. Nothing is downloaded (but pretrained weights, where you run the recipe in full).
 
 # %% tags=["remove-cell"]
 import subprocess
@@ -33,7 +32,7 @@ if "google.colab" in sys.modules:  # on Colab only: fetch this book's package
     package = "dphr-lab[train,book] @ git+https://github.com/dphr-lab/dphr-lab@main"
     subprocess.check_call([sys.executable, "-m", "pip", "install", "-q", package])
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 import tempfile
 from pathlib import Path
 
@@ -62,7 +61,7 @@ folder = Path(tempfile.mkdtemp())
 # %% [markdown]
 # ## One place from four heights
 #
-# SUES-200 {cite:p}`zhu2023sues` has 200 places, each flown by a real drone on a circle at 150, 200, 250 and 300 m, 50 images a height, and one satellite image a place. Its images may not be passed on ({doc}`data`). Set `DPHR_DATA` to a folder that holds the real set and the cells below run on it, on a GPU with the recipe in full; otherwise a small Twin Towns world is written in the same layout. The page you read says which:
+# SUES-200 ([Zhu et al., 2023](references.md#zhu2023sues)) has 200 places, each flown by a real drone on a circle at 150, 200, 250 and 300 m, 50 images a height, and one satellite image a place. Its images may not be passed on ([data](data.md)). Set `DPHR_DATA` to a folder that holds the real set and the cells below run on it, on a GPU with the recipe in full; otherwise a small Twin Towns world is written in the same layout. The page you read says which:
 
 # %% tags=["nbval-ignore-output"]
 real = public_data("SUES-200")
@@ -79,7 +78,7 @@ data = {height_m: SUES200(root, height_m) for height_m in SUES200(root).heights_
 print("data:", "Twin Towns in SUES-200's layout" if real is None else data[150].name)
 print(data[150].summary().split("\n", 1)[1])
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Five small pictures of one place: the satellite image, then drone views from one side at 150, 200, 250 and 300 metres. With the height, more ground is in view and everything is smaller."}}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Five small pictures of one place: the satellite image, then drone views from one side at 150, 200, 250 and 300 metres. With the height, more ground is in view and everything is smaller."}} cellView="form" jupyter={"source_hidden": true}
 queries = {height_m: own.test("D2S")[0] for height_m, own in data.items()}
 gallery = data[150].test("D2S")[1]
 place = queries[150].places[2 * (len(queries[150]) // 8)]
@@ -112,7 +111,7 @@ for height_m in data:
     share = width_m(height_m) / satellite_m
     print(f"{height_m} m: {width_m(height_m):.0f} m wide, {share:.2f} of the satellite image")
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Side view. Cameras at 150 and 300 metres on one line of sight to the place, each with a 45 degree fan of rays. The upper one's fan covers twice the width on the ground. A bar of 200 metres marks the satellite image."}}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Side view. Cameras at 150 and 300 metres on one line of sight to the place, each with a 45 degree fan of rays. The upper one's fan covers twice the width on the ground. A bar of 200 metres marks the satellite image."}} cellView="form" jupyter={"source_hidden": true}
 figure, axis = plt.subplots(figsize=(6.4, 3.6))
 styles = {150: (PALETTE["blue"], "-"), 300: (PALETTE["vermilion"], "--")}
 for height_m, (colour, line) in styles.items():
@@ -146,11 +145,11 @@ print(f"one pass of batches of 64: {steps} steps")
 assert steps == pairs_left // 64
 
 # %% [markdown]
-# The set is small in every way that counts for a comparison. 80 places are asked for, so a single building more or less is 1.25 points of S2D, and an interval over places is wide. 120 places are trained on, so a batch of 128 different places does not exist: 64 is our default **[O]**. And one pass over the pairs, the recipe's length **[S]**, is fewer than a hundred steps. With `query_places` for a gallery ({doc}`07_university1652`) the 120 trained places are taken out, and 80 answers are left of 200.
+# The set is small in every way that counts for a comparison. 80 places are asked for, so a single building more or less is 1.25 points of S2D, and an interval over places is wide. 120 places are trained on, so a batch of 128 different places does not exist: 64 is our default **[O]**. And one pass over the pairs, the recipe's length **[S]**, is fewer than a hundred steps. With `query_places` for a gallery ([07 University-1652](07_university1652.ipynb)) the 120 trained places are taken out, and 80 answers are left of 200.
 #
 # Reported by this convention **[S]**, for Sample4Geo-DPHR:
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 reported = {  # read off a public leaderboard; we have not seen the paper's table
     "drone → satellite, R@1": (94.55, 95.43, 98.95, 99.80),
     "drone → satellite, AP": (95.60, 96.36, 99.14, 99.85),
@@ -170,7 +169,7 @@ Markdown("\n".join(rows))
 # dphr matrix --data data/SUES-200 --recipe dphr-sues200 --out runs/heights
 # ```
 #
-# With the real set and a GPU the next cell does just that: the recipe as it stands, once a height, in micro-batches that give the same gradients and, by our count, fit a card of 16 GB ({ref}`what-a-step-takes`). Anywhere else it shows a **stored matrix of Twin Towns**, made by the same code in this layout, with SUES-200's counts of places but three images a height: `book/_tools/store_altitudes.py`, about four minutes of one core. Its places have no twins, so that altitude is what varies. The numbers in the text below are of that matrix.
+# With the real set and a GPU the next cell does just that: the recipe as it stands, once a height, in micro-batches that give the same gradients and, by our count, fit a card of 16 GB ([What a step takes](data.md#what-a-step-takes)). Anywhere else it shows a **stored matrix of Twin Towns**, made by the same code in this layout, with SUES-200's counts of places but three images a height: `book/_tools/store_altitudes.py`, about four minutes of one core. Its places have no twins, so that altitude is what varies. The numbers in the text below are of that matrix.
 
 # %%
 FULL = real is not None and torch.cuda.is_available()  # or set it by hand (True: real set)
@@ -197,7 +196,7 @@ print(f"trained at 150 m, tested at 150 m: R@1 {d2s[0, 0]:.1f} %")
 guess = None  # in percent, such as 25
 compare_guess(guess, d2s[0, -1], " %")
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Two four by four tables of shades with a number in each cell, drone to satellite and satellite to drone; rows are heights trained at, columns heights tested at. Cells far from the framed diagonal are lighter, the column of 200 metres is dark in all rows and that of 300 metres light."}}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Two four by four tables of shades with a number in each cell, drone to satellite and satellite to drone; rows are heights trained at, columns heights tested at. Cells far from the framed diagonal are lighter, the column of 200 metres is dark in all rows and that of 300 metres light."}} cellView="form" jupyter={"source_hidden": true}
 figure, axes = plt.subplots(2, 1, figsize=(4.6, 8))
 draw_matrix_on(axes, matrix)
 
@@ -231,7 +230,7 @@ picture = cut.read([0], 64)
 whole = queries[300].read([0], 128)  # at twice the size, so that its middle half has 64 pixels
 assert torch.equal(picture, whole[:, :, 32:96, 32:96])
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Three pictures of one place from the same side: from 150 metres; from 300 metres, with twice the ground in view; and the middle half of the latter, which shows nearly the same ground as the first."}}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Three pictures of one place from the same side: from 150 metres; from 300 metres, with twice the ground in view; and the middle half of the latter, which shows nearly the same ground as the first."}} cellView="form" jupyter={"source_hidden": true}
 row = np.flatnonzero(queries[300].places == place)[0]
 figure, axes = plt.subplots(1, 3, figsize=(7, 2.6))
 shown = {"150 m": queries[150], "300 m": queries[300], "300 m, middle half": cut}
@@ -261,7 +260,7 @@ assert gain > 0 or real is not None
 # %% [markdown]
 # A model of a few seconds on a few places shows the direction at best. The four models of the matrix, on Twin Towns of 120 places, were put to the same test, each with all greater heights:
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "One row for each pair of heights, trained at and tested at, with four marks of R@1: images as they are, furthest left in all rows but one; images cut to the same ground, sharp and coarse, both to its right; and a tick for the model at its own height, near these."}}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "One row for each pair of heights, trained at and tested at, with four marks of R@1: images as they are, furthest left in all rows but one; images cut to the same ground, sharp and coarse, both to its right; and a tick for the model at its own height, near these."}} cellView="form" jupyter={"source_hidden": true}
 pairs = [(a, b) for i, a in enumerate(heights_m) for b in heights_m[i + 1 :]]
 as_is = np.array([matrix["reports"][str(a)][str(b)]["D2S"]["r_at_1"] for a, b in pairs])
 sharp, coarse = (
@@ -332,7 +331,7 @@ for seed, other in stored().items():
 #
 # ## Summary
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 Markdown(f"""
 * You **said** how much ground is seen: {width_m(150):.0f} m across at 150 m, {width_m(300):.0f} m at 300 m, beside {satellite_m:.0f} m in the satellite image.
 * You **read** a 4 × 4 matrix ({"of this set" if FULL else "Twin Towns, seed 0"}): R@1 was {own.mean():.1f} % on its diagonal and {d2s[~np.eye(4, dtype=bool)].mean():.1f} % off it; at 200 m all models averaged {d2s[:, 1].mean():.1f} %, at 300 m {d2s[:, 3].mean():.1f} %.
@@ -351,7 +350,7 @@ Markdown(f"""
 # %% [markdown]
 # **Solutions** (run, and collapsed until you open them)
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
 # 1. Solve width_m(h) = 200 m; width is proportional to h.
 equal_m = 150 * satellite_m / width_m(150)
 assert abs(width_m(equal_m) - satellite_m) < 1e-9 and 200 < equal_m < 210
@@ -359,7 +358,7 @@ best_m = heights_m[int(own.argmax())]
 print(f"at {equal_m:.0f} m; the best of the four models was that for {best_m} m")
 
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
 # 2. Project the far edge: the ray at `up` degrees above the axis meets the ground at h / tan(angle).
 def far_m(height_m, half_fov_deg):
     """Distance from the centre to the far edge along the ground, metres."""
@@ -371,7 +370,7 @@ near, narrow = far_m(150, 22.5), far_m(300, narrow_deg)
 assert near > narrow + 5  # the nearer camera sees further to the horizon
 print(f"the far edge is {near:.0f} m from the centre at 150 m, {narrow:.0f} m in the middle half")
 
-# %% tags=["hide-cell", "nbval-ignore-output"]
+# %% tags=["hide-cell", "nbval-ignore-output"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
 # 3. The flight is the same, so only scale (and what lies outside) changes; R@1 falls with it.
 for lower_m in (150, 100, 75):
     cut_more = SameGround(queries[150], 150, lower_m)
@@ -379,7 +378,7 @@ for lower_m in (150, 100, 75):
 nearest = evaluate_images(encoder, SameGround(queries[150], 150, 75), gallery)
 assert nearest.ap < found["150 m"].ap or real is not None
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
 # 4. 4,000 drone queries have steps of 0.025 %, 80 satellite queries of 1.25 %.
 for name, queries_asked in (("drone → satellite, R@1", 4000), ("satellite → drone, R@1", 80)):
     for height_m, percent in zip(heights_m, reported[name], strict=True):
@@ -391,7 +390,7 @@ for name, queries_asked in (("drone → satellite, R@1", 4000), ("satellite → 
 # %% [markdown]
 # ## Readings
 #
-# * {cite:t}`zhu2023sues`: the data set, its heights and its protocol.
-# * {cite:t}`zheng2020university`: flights whose altitude halves within one place; compare with a model a height.
-# * {cite:t}`brown2017grim`: the check of exercise 4, on published means.
-# * {cite:t}`deuser2023sample4geo`: the recipe that is trained once a height in this family of code.
+# * [Zhu et al. (2023)](references.md#zhu2023sues): the data set, its heights and its protocol.
+# * [Zheng et al. (2020)](references.md#zheng2020university): flights whose altitude halves within one place; compare with a model a height.
+# * [Brown and Heathers (2017)](references.md#brown2017grim): the check of exercise 4, on published means.
+# * [Deuser et al. (2023)](references.md#deuser2023sample4geo): the recipe that is trained once a height in this family of code.

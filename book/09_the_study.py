@@ -12,7 +12,6 @@
 # ---
 
 # %% [markdown]
-# (sec-study)=
 # # 09 The study
 #
 # **What does each part of DPHR do, once every loss has had the same chance?**
@@ -23,9 +22,9 @@
 # * **compare** losses at equal settings and at equal budgets for choosing them, both ways of retrieval;
 # * **say** where sharp DPHR wins, ties and loses, for which measured reason, and what would change your mind.
 #
-# You need: {doc}`06_training_dphr`, the {doc}`notation` page at hand, about an hour; the cells run in about a minute on two CPU cores. The runs that are compared are stored results, made by `dphr study run --preset cpu`; one small encoder is trained here. Nothing is downloaded.
+# You need: [06 Training DPHR](06_training_dphr.ipynb), the [notation](notation.md) page at hand, about an hour; the cells run in about a minute on two CPU cores. The runs that are compared are stored results, made by `dphr study run --preset cpu`; one small encoder is trained here. Nothing is downloaded.
 #
-# > **Which reading?** The runs and figures of this chapter are of *sharp DPHR (ours)*: exponential weights of sharpness 16, in-batch recall as the signal **[O]**. "RDA" and "PALW" name its two halves here. The closest reading of the paper has milder weights and another signal; {doc}`open_choices` sets the two side by side.
+# > **Which reading?** The runs and figures of this chapter are of *sharp DPHR (ours)*: exponential weights of sharpness 16, in-batch recall as the signal **[O]**. "RDA" and "PALW" name its two halves here. The closest reading of the paper has milder weights and another signal; [open choices](open_choices.md) sets the two side by side.
 
 # %% tags=["remove-cell"]
 import subprocess
@@ -35,7 +34,7 @@ if "google.colab" in sys.modules:  # on Colab only: fetch this book's package
     package = "dphr-lab[train,book] @ git+https://github.com/dphr-lab/dphr-lab@main"
     subprocess.check_call([sys.executable, "-m", "pip", "install", "-q", package])
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 import tempfile
 from dataclasses import replace
 from statistics import mean, stdev
@@ -63,7 +62,7 @@ plt.rcParams.update({"figure.dpi": 110, "font.size": 10, "figure.constrained_lay
 #
 # Below are ten losses. Each chose its learning rate and its own sharpness by the same number of trials, on a world that is not used again, and was then trained anew in five worlds of Twin Towns. A mark is one of these, a dot their mean. Before you read on, **draw lines**: which losses are apart, which are not?
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Ten rows, one a loss, each with five small marks, one a seed, and a dot for their mean, over R@1 from drone to satellite. The rows are in the order of their means; the table further below gives the differences."}}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Ten rows, one a loss, each with five small marks, one a seed, and a dot for their mean, over R@1 from drone to satellite. The rows are in the order of their means; the table further below gives the differences."}} cellView="form" jupyter={"source_hidden": true}
 NAMES = {
     "triplet": "$L_{tri}$",
     "sharp_rda": "sharp RDA",
@@ -117,7 +116,7 @@ lead = drawn.mean(-1).max(1) - drawn[:, 0].mean(-1)
 print(f"and the best of ten equal arms leads the first by {lead.mean():.1f} points on average")
 
 # %% [markdown]
-# Three guards, each of which is easily checked here. *Pairing*: differences are taken within a seed, where both arms saw the same world. *Holm's correction*: the smallest of $m$ p values is multiplied by $m$, the next by $m - 1$, and so on, never falling {cite:p}`holm1979simple`. *Fresh seeds*: what was chosen on some seeds is judged on others.
+# Three guards, each of which is easily checked here. *Pairing*: differences are taken within a seed, where both arms saw the same world. *Holm's correction*: the smallest of $m$ p values is multiplied by $m$, the next by $m - 1$, and so on, never falling ([Holm, 1979](references.md#holm1979simple)). *Fresh seeds*: what was chosen on some seeds is judged on others.
 
 
 # %%
@@ -153,7 +152,7 @@ assert {len(found) for found in trials.values()} == {12}
 assert not set(study.search.seeds) & set(study.seeds)
 Markdown(tuning.search_report(study.search, tuning.read_trials(study.folder)))
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Ten rows, one a loss. Twelve small marks a row give R@1 on held-out places of its twelve trials, their shape the learning rate, and a diamond the chosen one. Within most rows the marks spread over a wide range."}}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Ten rows, one a loss. Twelve small marks a row give R@1 on held-out places of its twelve trials, their shape the learning rate, and a diamond the chosen one. Within most rows the marks spread over a wide range."}} cellView="form" jupyter={"source_hidden": true}
 figure, axis = plt.subplots(figsize=(6.4, 3.9))
 spread = {}
 for row, arm in enumerate(by_level):
@@ -172,7 +171,7 @@ best = {arm: max(score for _, scores in trials[arm] for score in scores) for arm
 print(f"between a loss's trials: {min(spread.values()):.0f} to {max(spread.values()):.0f} points")
 print(f"between the losses' best trials: {max(best.values()) - min(best.values()):.0f} points")
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 learned = [arm for arm in NAMES if best[arm] > 10]
 ranges = {arm: spread[arm] for arm in learned}
 apart = max(best[arm] for arm in learned) - min(best[arm] for arm in learned)
@@ -206,7 +205,7 @@ def row_of(difference):
 WAYS = ("D2S", "S2D")
 found = {("triplet", way): gains(budget, "mini", "triplet", [*NAMES][1:], way) for way in WAYS}
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 rows = []
 for arm in by_level:
     cells = [row_of(found["triplet", way][arm]) if arm != "triplet" else "" for way in WAYS]
@@ -217,7 +216,7 @@ Markdown(f"{markdown_table(heads, rows)}\n\nLevel: mean ± standard deviation ov
          "mean ± 95 % half-width, p after Holm over nine arms in brackets; bold below 0.05.")  # fmt: skip
 
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 def told(differences, sign):
     """The names of those clearly above (sign 1) or below (-1) zero."""
     clear = [d.arm for d in differences.values() if d.p < 0.05 and sign * d.interval.mean > 0]
@@ -240,7 +239,7 @@ bought = comparisons.corrected(
 )
 print(*bought, sep="\n")
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 hurt = [d.arm for d in bought if d.interval.mean < 0]
 helped = [d.interval.mean for d in bought if d.interval.mean > 0]
 assert hurt == ["infonce"] and max(bought[both.index("infonce")].by_seed) < 0
@@ -259,7 +258,7 @@ for yardstick in ("infonce", "infonce_default"):
         found[yardstick, way] = against
         print(f"{way}, less {yardstick}: ahead {told(against, 1)}; behind {told(against, -1)}")
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "One row a loss: its R@1 less that of InfoNCE at its defaults, by seed as small marks, the mean as a dot with its 95 per cent interval. sharp DPHR and RDA lie some twenty points right of the dotted line at zero, the intervals of the other losses shown reach across it or end near it."}}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "One row a loss: its R@1 less that of InfoNCE at its defaults, by seed as small marks, the mean as a dot with its 95 per cent interval. sharp DPHR and RDA lie some twenty points right of the dotted line at zero, the intervals of the other losses shown reach across it or end near it."}} cellView="form" jupyter={"source_hidden": true}
 harder = found["infonce_default", "D2S"]
 figure, axis = plt.subplots(figsize=(6.4, 3.6))
 shown = [arm for arm in by_level if arm not in ("infonce", "hardest")]  # the last: off the scale
@@ -294,7 +293,7 @@ direct = gains(main, "mini", "sharp_rda", ("sharp", "broken_ratio"))
 equal = comparisons.equivalences([*direct.values()], margin=2)
 print(*equal, sep="\n")
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 shared = [arm for arm in parts if arm in NAMES]
 change = ", ".join(
     f"{NAMES[arm]} {found['triplet', 'D2S'][arm].interval.mean:+.1f} there and "
@@ -326,7 +325,7 @@ alike = comparisons.equivalences([*leads[1200, "infonce", "D2S"].values()], marg
 print(*alike, sep="\n")
 assert alike[0].verdict.startswith("equivalent")
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Two panels against the steps of training. Left, mean R@1 of L_tri, InfoNCE, RDA and sharp DPHR: all rise with length. Right, RDA and sharp DPHR less InfoNCE with 95 per cent intervals; a dotted line marks zero. The numbers are printed above."}}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Two panels against the steps of training. Left, mean R@1 of L_tri, InfoNCE, RDA and sharp DPHR: all rise with length. Right, RDA and sharp DPHR less InfoNCE with 95 per cent intervals; a dotted line marks zero. The numbers are printed above."}} cellView="form" jupyter={"source_hidden": true}
 styles = run_styles(("triplet", "infonce", "sharp_rda", "sharp"))
 figure, (left, right) = plt.subplots(1, 2, figsize=(7.6, 3.1))
 at = list(by_length)
@@ -347,7 +346,7 @@ right.legend(frameon=False, fontsize=9)
 assert {s for *_, s in by_length[1200]} == {s for *_, s in short} == set(seeds)
 
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 def lead(runs, scale):
     """RDA less InfoNCE on a scale of R@1, by seed."""
     rda, infonce = (comparisons.values(runs, "mini", arm) for arm in ("sharp_rda", "infonce"))
@@ -381,7 +380,7 @@ apart = comparisons.corrected(
 )
 print(*apart, sep="\n")
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 clear = [arm for arm, d in by_axis.items() if d.p < 0.05]
 up, down = (
     [d for d in by_axis.values() if sign * d.interval.mean > d.interval.half_width]
@@ -415,7 +414,7 @@ weighed = ("sharp_palw", "infonce", "sharp_rda", "sharp")
 by_world = {(world, way): gains(twins, world, "triplet", weighed, way)
             for way in WAYS for world in worlds}  # fmt: skip
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 rows = []
 for (world, way), found_there in by_world.items():
     base = mean(comparisons.over_seeds(twins, world, "triplet", direction=way))
@@ -426,7 +425,7 @@ Markdown(f"{markdown_table(heads, rows)}\n\nR@1: L_tri's level, and the others l
          f"{len({s for *_, s in twins})} seeds, p after Holm over four arms.")  # fmt: skip
 
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 def growth(arm):
     """How an arm's gain over L_tri changes from no twins to two thirds: points, log odds."""
     right = {
@@ -464,7 +463,7 @@ for arm in by_level:
     print(f"{arm:18}{family:10.1f}{100 * mean(level[arm]) / family:13.1f}{choice:14.1f}")
 
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 def ratios(runs):
     """sharp DPHR over L_tri: family R@1, and its member once the family is found."""
     family, right = (
@@ -482,7 +481,7 @@ What to see: sharp DPHR finds the family {by_skill[300][0]:.2f} times as often a
 """)
 
 # %% [markdown]
-# **Where the push goes.** The weight of a negative is how hard a loss pushes it away ({doc}`03_hard_negatives`). Which share of all the push goes to the queries' two twins each, when 60 strangers are in the batch, too? An equal share would be two of 62. One small encoder, trained here with $L_\text{tri}$, gives all losses the same distances; only their weights differ.
+# **Where the push goes.** The weight of a negative is how hard a loss pushes it away ([03 Hard negatives](03_hard_negatives.ipynb)). Which share of all the push goes to the queries' two twins each, when 60 strangers are in the batch, too? An equal share would be two of 62. One small encoder, trained here with $L_\text{tri}$, gives all losses the same distances; only their weights differ.
 
 
 # %%
@@ -526,7 +525,7 @@ assert (
 )
 assert 1.1 * late["triplet"] < late["infonce"] < 0.9 * late["sharp_rda"] < late["hardest"]
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Two panels. Left, R@1 on held-out training places against the step, for L_tri, InfoNCE, RDA and sharp DPHR: all rise and flatten, that of L_tri lowest. Right, the share of the push on twins after 10, 60 and 240 steps of training, a line a loss; it rises for all of them, most steeply for the hardest negative."}}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Two panels. Left, R@1 on held-out training places against the step, for L_tri, InfoNCE, RDA and sharp DPHR: all rise and flatten, that of L_tri lowest. Right, the share of the push on twins after 10, 60 and 240 steps of training, a line a loss; it rises for all of them, most steeply for the hardest negative."}} cellView="form" jupyter={"source_hidden": true}
 styles = run_styles(("triplet", "infonce", "sharp_rda", "sharp", "hardest"))
 figure, (left, right) = plt.subplots(1, 2, figsize=(7.6, 3.2))
 at_step = {}
@@ -548,15 +547,15 @@ steps_800 = curves[0]["val_step"]
 for at in (0, len(steps_800) // 3, -1):
     print(f"step {steps_800[at]:3}:", {arm: f"{v[at]:.1f}" for arm, v in at_step.items()})
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 Markdown(f"""
 What to see, left: after {steps_800[0]} steps RDA has {at_step["sharp_rda"][0]:.0f} %, sharp DPHR {at_step["sharp"][0]:.0f} %, InfoNCE {at_step["infonce"][0]:.0f} % and L_tri {at_step["triplet"][0]:.0f} %; at the end {at_step["sharp_rda"][-1]:.0f}, {at_step["sharp"][-1]:.0f}, {at_step["infonce"][-1]:.0f} and {at_step["triplet"][-1]:.0f} % (equal settings, held-out training places, so a smaller gallery).
 """)
 
 # %% [markdown]
-# Right: the push moves towards twins by itself as strangers are pushed away, even with $L_\text{tri}$. RDA adds a good part to that, and its weighted term alone would add little more, although at $\lambda = 1$ half of the weight stays uniform. InfoNCE, at its initial temperature, is within one query the duller of the two ({doc}`03_hard_negatives`), but pooled over queries it lies between $L_\text{tri}$ and RDA in the end: the order of their R@1 in short runs at the defaults. But a larger share is not by itself better: the hardest triplet, with the largest, hardly learned (it differs in its hinge and margin, too). One encoder, one seed.
+# Right: the push moves towards twins by itself as strangers are pushed away, even with $L_\text{tri}$. RDA adds a good part to that, and its weighted term alone would add little more, although at $\lambda = 1$ half of the weight stays uniform. InfoNCE, at its initial temperature, is within one query the duller of the two ([03 Hard negatives](03_hard_negatives.ipynb)), but pooled over queries it lies between $L_\text{tri}$ and RDA in the end: the order of their R@1 in short runs at the defaults. But a larger share is not by itself better: the hardest triplet, with the largest, hardly learned (it differs in its hinge and margin, too). One encoder, one seed.
 #
-# **Noise.** PALW's restraint should pay where labels are wrong. {doc}`11_does_it_hold_on_photographs` has the study of it, with twenty seeds; in short:
+# **Noise.** PALW's restraint should pay where labels are wrong. [11 Does it hold on photographs?](11_does_it_hold_on_photographs.ipynb) has the study of it, with twenty seeds; in short:
 
 
 # %%
@@ -573,11 +572,11 @@ assert all(test.difference.interval.mean < 0 for test in noise_tests)
 # %% [markdown]
 # What to see: the mean of either schedule lies below the constant's, with wrong pairs and without.
 #
-# Other controls are told elsewhere: which places meet in a batch, how large $\lambda$ may be and more kinds of noise in {doc}`11_does_it_hold_on_photographs`, the ratio in {doc}`04_rda`, schedules at equal total weight in {doc}`05_palw`.
+# Other controls are told elsewhere: which places meet in a batch, how large $\lambda$ may be and more kinds of noise in [11 Does it hold on photographs?](11_does_it_hold_on_photographs.ipynb), the ratio in [04 RDA](04_rda.ipynb), schedules at equal total weight in [05 PALW](05_palw.ipynb).
 #
 # ## What each part does
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 tuned = found["triplet", "D2S"]
 chosen = found["infonce", "D2S"]
 short_palw = gains(short, "mini", "triplet", ("infonce", "sharp_rda", "sharp", "sharp_palw"))[
@@ -600,7 +599,7 @@ Markdown(f"""
 Of *sharp DPHR (ours)*, in Twin Towns, from scratch, at 64 px; R@1 from drone to satellite; {len(seeds)} seeds, but three where no place has twins, and twenty in a smaller world where pairs are wrong:
 
 * *Does RDA help?* Against L_tri at equal budgets {sure(tuned["sharp_rda"])}; at equal settings, 800 steps, {sure(long_gains["D2S"]["sharp_rda"])}, 1,200 steps, {sure(leads[1200, "triplet", "D2S"]["sharp_rda"])}. Twins are not what it needs: without any, {sure(by_world["none", "D2S"]["sharp_rda"])}.
-* *Does its ratio matter?* The broken ratio less RDA, 800 steps: {sure(direct["broken_ratio"])}; {equal[1].verdict}. {{doc}}`11_does_it_hold_on_photographs` asks it in more worlds.
+* *Does its ratio matter?* The broken ratio less RDA, 800 steps: {sure(direct["broken_ratio"])}; {equal[1].verdict}. [11 Does it hold on photographs?](11_does_it_hold_on_photographs.ipynb) asks it in more worlds.
 * *Does PALW help?* Alone, at equal budgets {sure(tuned["sharp_palw"])}; at equal settings {sure(short_palw)} after 300 steps and {sure(long_gains["D2S"]["sharp_palw"])} after 800. As a schedule of RDA, 800 steps, {sure(direct["sharp"])}; with 15 % wrong pairs, less a constant λ: {of_noise_said}.
 * *Both together?* sharp DPHR less L_tri: {sure(tuned["sharp"])} at equal budgets, {sure(long_gains["D2S"]["sharp"])} at equal settings after 800 steps, {sure(leads[1200, "triplet", "D2S"]["sharp"])} after 1,200.
 * *Against InfoNCE?* After 300 steps sharp DPHR less InfoNCE is {sure(chosen["sharp"])} at equal budgets, {sure(harder["sharp"])} if InfoNCE may keep its defaults, which served it better, and {sure(leads[300, "infonce", "D2S"]["sharp"])} if both have theirs; at these, {sure(leads[800, "infonce", "D2S"]["sharp"])} after 800 steps and {sure(leads[1200, "infonce", "D2S"]["sharp"])} after 1,200. RDA less InfoNCE after 1,200: {sure(leads[1200, "infonce", "D2S"]["sharp_rda"])}; {alike[0].verdict} points. Both losses added, less InfoNCE at its defaults: {sure(harder["sharp_infonce"])}.
@@ -612,8 +611,8 @@ Of *sharp DPHR (ours)*, in Twin Towns, from scratch, at 64 px; R@1 from drone to
 #
 # ## What would change our mind
 #
-# * **The paper's text or code.** The map, the constants and the progress signal are ours **[O]**. {doc}`open_choices` says where each is set; `dphr study run axes` asks again with another.
-# * **Real images and a large encoder.** None of these runs saw a photograph or a pretrained backbone. The preset `gpu` (224 px, a pretrained encoder, five losses, five seeds) is written and has not been run: no GPU was at hand. {doc}`real_results` has room for runs on University-1652 and SUES-200; {doc}`07_university1652` has the command.
+# * **The paper's text or code.** The map, the constants and the progress signal are ours **[O]**. [open choices](open_choices.md) says where each is set; `dphr study run axes` asks again with another.
+# * **Real images and a large encoder.** None of these runs saw a photograph or a pretrained backbone. The preset `gpu` (224 px, a pretrained encoder, five losses, five seeds) is written and has not been run: no GPU was at hand. [results on University-1652 and SUES-200](real_results.md) has room for runs on University-1652 and SUES-200; [07 University-1652](07_university1652.ipynb) has the command.
 # * **Large batches.** With 64 places a query rarely meets a twin. The share of near negatives grows with the batch, and with it what a weight can do.
 # * **More seeds.** How many would settle sharp DPHR against InfoNCE within two points, if the two were in truth equal?
 
@@ -637,7 +636,7 @@ print(f"but {len(lead)} seeds know that only as {low:.1f} to {high:.1f} (95 %): 
 # %% [markdown]
 # ## Summary
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 Markdown(f"""
 * You **showed** that a study of ten equal losses has a false difference in {false_alarms:.0f} % of the cases, and after Holm's correction in {after_holm:.1f} %.
 * You **compared** ten losses at equal budgets: a loss's own trials lay {min(ranges.values()):.0f} to {max(ranges.values()):.0f} points apart. Ahead of L_tri from drone to satellite: {told(found["triplet", "D2S"], 1)}; from satellite to drone: {told(found["triplet", "S2D"], 1)}.
@@ -656,7 +655,7 @@ Markdown(f"""
 # %% [markdown]
 # **Solutions** (run, and collapsed until you open them)
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
 # 1. All three signs alike, either way: 2 / 2^3. No three seeds can be significant by signs alone; the
 # t test gets further because it trusts that differences are normally distributed.
 assert stats.binomtest(3, 3).pvalue == 2 / 2**3
@@ -686,6 +685,6 @@ assert np.mean([(holm_scratch(row) < 0.05).any() for row in p_dependent]) < 0.05
 # %% [markdown]
 # ## Readings
 #
-# * {cite:t}`musgrave2020reality`: losses at equal budgets of search; many published gains went away.
-# * {cite:t}`holm1979simple`: six pages, one idea, still the right default.
-# * {cite:t}`bouthillier2021variance`: where the luck of a run comes from, and how to spend a budget on seeing it.
+# * [Musgrave et al. (2020)](references.md#musgrave2020reality): losses at equal budgets of search; many published gains went away.
+# * [Holm (1979)](references.md#holm1979simple): six pages, one idea, still the right default.
+# * [Bouthillier et al. (2021)](references.md#bouthillier2021variance): where the luck of a run comes from, and how to spend a budget on seeing it.

@@ -12,7 +12,6 @@
 # ---
 
 # %% [markdown]
-# (sec-probe)=
 # # 10 Can it tell them apart?
 #
 # **How much has to change on the ground before an encoder notices?**
@@ -23,9 +22,9 @@
 # * **fit** a psychometric curve to the answers and read its threshold with an interval, or say that there is none;
 # * **compare** encoders on the same trials, and say which loss taught what.
 #
-# You need: {doc}`01_the_problem` and {doc}`06_training_dphr`, the {doc}`notation` page at hand, about an hour; the cells run in about a minute on two CPU cores. The curves of trained encoders are stored results. Nothing is downloaded.
+# You need: [01 The problem](01_the_problem.ipynb) and [06 Training DPHR](06_training_dphr.ipynb), the [notation](notation.md) page at hand, about an hour; the cells run in about a minute on two CPU cores. The curves of trained encoders are stored results. Nothing is downloaded.
 #
-# > **Which reading?** The runs and figures of this chapter are of *sharp DPHR (ours)*: exponential weights of sharpness 16, in-batch recall as the signal **[O]**. "RDA" and "PALW" name its two halves here. The closest reading of the paper has milder weights and another signal; {doc}`open_choices` sets the two side by side.
+# > **Which reading?** The runs and figures of this chapter are of *sharp DPHR (ours)*: exponential weights of sharpness 16, in-batch recall as the signal **[O]**. "RDA" and "PALW" name its two halves here. The closest reading of the paper has milder weights and another signal; [open choices](open_choices.md) sets the two side by side.
 
 # %% tags=["remove-cell"]
 import subprocess
@@ -35,7 +34,7 @@ if "google.colab" in sys.modules:  # on Colab only: fetch this book's package
     package = "dphr-lab[train,book] @ git+https://github.com/dphr-lab/dphr-lab@main"
     subprocess.check_call([sys.executable, "-m", "pip", "install", "-q", package])
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 from dataclasses import replace
 
 import matplotlib.pyplot as plt
@@ -70,7 +69,7 @@ trials = np.flatnonzero((large.places == 1) & (large.kinds == 0) & (large.doses_
 t = int(trials[0])
 pictures = [large.drone[1], *large.satellite[large.pairs[t]]]
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Three square pictures: a drone view of a neighbourhood, and two satellite images of it, A and B, that are alike but for one building."}}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Three square pictures: a drone view of a neighbourhood, and two satellite images of it, A and B, that are alike but for one building."}} cellView="form" jupyter={"source_hidden": true}
 figure, axes = plt.subplots(1, 3, figsize=(7.8, 2.9))
 picture_row(axes, dict(zip(["drone", "A", "B"], pictures, strict=True)), frame=True)
 print(f"{len(large.answers)} trials on {len(large.drone)} places, this is number {t}")
@@ -82,7 +81,7 @@ print(f"{len(large.answers)} trials on {len(large.drone)} places, this is number
 letter, change = "AB"[large.answers[t]], large.changes[t]
 print(f"{letter} is the place; in the other: {change.kind}, {change.area_m2:.0f} m²")
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "The same neighbourhood as the drone saw it and as the two satellite images show it, with the outline of the changed building drawn in all three; it stands in the drone view and in one satellite image, and is gone in the other."}}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "The same neighbourhood as the drone saw it and as the two satellite images show it, with the outline of the changed building drawn in all three; it stands in the drone view and in one satellite image, and is gone in the other."}} cellView="form" jupyter={"source_hidden": true}
 outline = np.column_stack([corners(change.before, 2.0), np.zeros(4)])
 pose = probe.probe_days(settings, 1)[0]
 matrices = [scenes.drone_matrix(pose, 192)] + 2 * [scenes.satellite_matrix(192)]
@@ -203,7 +202,7 @@ for report in live.values():
 # p(x) = \tfrac12 + \big(\tfrac12 - \lambda_0\big)\, \Phi\!\left(\frac{\log_2 x - \mu}{\sigma}\right),
 # $$
 #
-# where $x$ is the dose in m², $\mu$ the midpoint and $\sigma$ the width in octaves, and $\lambda_0$ the lapse rate {cite:p}`wichmann2001psychometric`. The **threshold** is the dose at which $p$ is 75 %, half-way from chance to certainty. The three numbers are those of largest likelihood, each dose giving a binomial count.
+# where $x$ is the dose in m², $\mu$ the midpoint and $\sigma$ the width in octaves, and $\lambda_0$ the lapse rate ([Wichmann and Hill, 2001](references.md#wichmann2001psychometric)). The **threshold** is the dose at which $p$ is 75 %, half-way from chance to certainty. The three numbers are those of largest likelihood, each dose giving a binomial count.
 
 
 # %%
@@ -236,7 +235,7 @@ print("share correct ", answers.mean(0).round(2))
 print("fitted curve  ", by_package(doses).round(2))
 
 # %% [markdown]
-# How sure is the threshold? Trials of one place share its drone view, so they are not independent: whoever cannot see behind a tall house fails there at every dose. The **bootstrap** therefore draws *places*, with replacement, and fits again {cite:p}`efron1993bootstrap`. To draw places is to weigh their counts, so a thousand refits are two products of matrices.
+# How sure is the threshold? Trials of one place share its drone view, so they are not independent: whoever cannot see behind a tall house fails there at every dose. The **bootstrap** therefore draws *places*, with replacement, and fits again ([Efron and Tibshirani, 1993](references.md#efron1993bootstrap)). To draw places is to weigh their counts, so a thousand refits are two products of matrices.
 
 # %%
 weights = np.random.default_rng(0).multinomial(200, np.full(200, 1 / 200), size=1000)
@@ -247,7 +246,7 @@ true_m2 = truth.midpoint_m2 * 2 ** (truth.width_octaves * needed)
 print(f"75 % at {measured}; the truth is {true_m2:.0f} m²")
 assert measured.low_m2 < true_m2 < measured.high_m2
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Share correct of a simulated observer against dose on a logarithmic axis: seven dots that rise from one half to nearly one, the fitted S-shaped curve through them, dotted lines at 75 per cent and at the threshold, and a bar that shows the threshold's interval."}}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Share correct of a simulated observer against dose on a logarithmic axis: seven dots that rise from one half to nearly one, the fitted S-shaped curve through them, dotted lines at 75 per cent and at the threshold, and a bar that shows the threshold's interval."}} cellView="form" jupyter={"source_hidden": true}
 figure, axis = plt.subplots(figsize=(5.6, 3.4))
 smooth = np.geomspace(5, 320, 100)
 axis.plot(doses, 100 * answers.mean(0), "o", color=PALETTE["blue"], label="answers, 200 a dose")
@@ -285,14 +284,14 @@ for name in names:
         print(f"{name:10} {seed} {shares}{row}   {curve.threshold}")
         assert asked[name, seed].control[0] == 50
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Share correct against changed area on a logarithmic axis for six encoders of one seed, with error bars and fitted curves, and lines at chance and at 75 per cent. The printed line gives each encoder's share at the largest area."}}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Share correct against changed area on a logarithmic axis for six encoders of one seed, with error bars and fitted curves, and lines at chance and at 75 per cent. The printed line gives each encoder's share at the largest area."}} cellView="form" jupyter={"source_hidden": true}
 figure, axis = plt.subplots(figsize=(7, 4.6))
 shown = {name: asked[name, seeds[0]] for name in names}
 probe.psychometric_curves(axis, shown)
 tops = {name: report.curves[probe.ALL_KINDS].correct[-1] for name, report in shown.items()}
 print("at 320 m²: " + ", ".join(f"{name} {share:.1f} %" for name, share in tops.items()))
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 at_top = {
     name: np.mean([asked[name, seed].curves[probe.ALL_KINDS].correct[-1] for seed in seeds])
     for name in names
@@ -308,7 +307,7 @@ What to see: where each curve leaves the line of chance, and how far it rises. A
 # %% [markdown]
 # The mean over kinds hides most of the story. The same answers by kind of change:
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "For each of five kinds of change a row, with a mark for each encoder at its share correct over the doses of 80 square metres and more. The printed table gives the same shares."}}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "For each of five kinds of change a row, with a mark for each encoder at its share correct over the doses of 80 square metres and more. The printed table gives the same shares."}} cellView="form" jupyter={"source_hidden": true}
 large_m2 = (80, 160, 320)
 kinds = list(asked[names[0], seeds[0]].curves)[1:]
 styles = run_styles(names)
@@ -338,7 +337,7 @@ axis.set(xlabel="correct at 80 m² and more, %")
 axis.legend(frameon=False, fontsize=9, loc="center left", bbox_to_anchor=(1, 0.5))
 axis.invert_yaxis()
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 shares = np.array([by_kind[name] for name in trained])  # (losses, kinds)
 level, apart = shares.mean(0), np.ptp(shares, axis=0).max()
 order = np.argsort(-level)
@@ -363,7 +362,7 @@ for name, seed, kind, threshold in reached_by_kind:
     print(f"{name}, seed {seed}, {kind}: {threshold}")
 
 # %% [markdown]
-# A kind on which everyone stands near 50 % is one that training did not need. A training batch can be told apart by what is easiest in it; once that suffices, a loss asks for nothing more. That is a guess at a cause, not a finding; {doc}`11_does_it_hold_on_photographs` puts twins into one batch and looks at what changes.
+# A kind on which everyone stands near 50 % is one that training did not need. A training batch can be told apart by what is easiest in it; once that suffices, a loss asks for nothing more. That is a guess at a cause, not a finding; [11 Does it hold on photographs?](11_does_it_hold_on_photographs.ipynb) puts twins into one batch and looks at what changes.
 #
 # Which differences are more than luck of the places? Two encoders that answered the same trials are compared place by place: the bootstrap draws places, and takes both encoders' answers there.
 
@@ -385,7 +384,7 @@ for pair in pairs_of_losses:
     cells = "   ".join("{:+5.1f} ({:+5.1f} to {:+5.1f})".format(*gain) for gain in gains[pair])
     print(f"{first + ' − ' + second:18} {cells}")
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 clear = [p for p in gains if all(low > 0 or high < 0 for _, low, high in gains[p])]
 open_ = [p for p in gains if all(low <= 0 <= high for _, low, high in gains[p])]
 dash = " − ".join
@@ -396,9 +395,9 @@ Clear of zero in every stored seed: {"; ".join(dash(p.split()) for p in clear) o
 # %% [markdown]
 # ## The same test on photographs
 #
-# Aerial photographs can be asked, too. The change is then an edit of the tile, in which a patch is moved, copied elsewhere or recoloured (160 m² at most, for the tiles are small), and the drone's view is a warp of it; what that lacks is a subject of {doc}`11_does_it_hold_on_photographs`. The networks were trained anew, on PhotoTowns, for 300 steps, and asked about tiles that no training place shows. The photographs belong to others and are not shown.
+# Aerial photographs can be asked, too. The change is then an edit of the tile, in which a patch is moved, copied elsewhere or recoloured (160 m² at most, for the tiles are small), and the drone's view is a warp of it; what that lacks is a subject of [11 Does it hold on photographs?](11_does_it_hold_on_photographs.ipynb). The networks were trained anew, on PhotoTowns, for 300 steps, and asked about tiles that no training place shows. The photographs belong to others and are not shown.
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Share correct against edited area on a logarithmic axis for six encoders on photographs, with error bars and fitted curves, and lines at chance and at 75 per cent. The table below gives each encoder's share at 160 square metres."}}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Share correct against edited area on a logarithmic axis for six encoders on photographs, with error bars and fitted curves, and lines at chance and at 75 per cent. The table below gives each encoder's share at 160 square metres."}} cellView="form" jupyter={"source_hidden": true}
 on_photos = {
     (name, seed): probe.ProbeReport.from_dict(run["probe"])
     for (_, name, seed), run in results.load("probe_photo").items()
@@ -425,7 +424,7 @@ for name, (rendered, photographed) in at_160.items():
 reached_there = sum(r.curves[probe.ALL_KINDS].threshold.reached for r in on_photos.values())
 print(f"75 % reached on photographs: {reached_there} of {len(on_photos)}")
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 clear_there = []
 for loss in trained[1:]:
     by_seed = [
@@ -463,7 +462,7 @@ for loss in compared:
     print(f"{loss:16}{cells[0]!s:>14}{cells[1]!s:>14}    {by_probe}")
 
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 def clear_of_zero(difference):
     return abs(difference.interval.mean) > difference.interval.half_width
 
@@ -490,7 +489,7 @@ In one sentence, with respect to L_tri: {"; ".join(f"**{loss}** improves {skills
 #
 # * *A dose is not a contrast.* A white roof on dark ground is an easier 80 m² than a grey one on asphalt. The kinds have curves of their own for that reason, and a threshold belongs to a kind, an image size and a world.
 # * *One camera, one day.* Each place has one drone view; the two satellite images of a trial share day and noise. Between two real satellite images of one place lie months. `own_noise=True` and `weather=1` are the first steps there.
-# * *Rendered towns.* Whether an order of losses holds on photographs is measured in {doc}`11_does_it_hold_on_photographs`.
+# * *Rendered towns.* Whether an order of losses holds on photographs is measured in [11 Does it hold on photographs?](11_does_it_hold_on_photographs.ipynb).
 # * *Resampled places say nothing of seeds.* The intervals above are about places. Two seeds of training are few.
 #
 # ## Probe your own encoder
@@ -505,7 +504,7 @@ In one sentence, with respect to L_tri: {"; ".join(f"**{loss}** improves {skills
 #
 # ## Summary
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 best = {name: large_doses(name, probe.ALL_KINDS) for name in names}
 Markdown(f"""
 * You **built** {len(stimuli.answers):,} trials on {len(stimuli.drone)} places. Dose 0 gave equal pictures in all {len(nothing)} pairs, and the oracle was right in all {len(found)} at 320 m².
@@ -525,7 +524,7 @@ Markdown(f"""
 # %% [markdown]
 # **Solutions** (run, and collapsed until you open them)
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
 # 1. None: a rotation keeps cosines, and the length is divided out.
 turn = torch.linalg.qr(
     torch.randn(z_drone.shape[1], z_drone.shape[1], generator=torch.manual_seed(0))
@@ -557,7 +556,7 @@ print(f"{n:.0f} trials")
 # %% [markdown]
 # ## Readings
 #
-# * {cite:t}`wichmann2001psychometric`: how to fit a psychometric curve, and why the lapse rate must be free.
-# * {cite:t}`geirhos2018generalisation`: the method turned on networks, beside people, on the same pictures.
-# * {cite:t}`funke2021five`: what to check before a network is said to see something; our checks of fairness are in its spirit.
-# * {cite:t}`efron1993bootstrap`: the bootstrap, by its inventor; on what to resample, above all.
+# * [Wichmann and Hill (2001)](references.md#wichmann2001psychometric): how to fit a psychometric curve, and why the lapse rate must be free.
+# * [Geirhos et al. (2018)](references.md#geirhos2018generalisation): the method turned on networks, beside people, on the same pictures.
+# * [Funke et al. (2021)](references.md#funke2021five): what to check before a network is said to see something; our checks of fairness are in its spirit.
+# * [Efron and Tibshirani (1993)](references.md#efron1993bootstrap): the bootstrap, by its inventor; on what to resample, above all.

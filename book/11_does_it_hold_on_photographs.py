@@ -12,7 +12,6 @@
 # ---
 
 # %% [markdown]
-# (sec-bridge)=
 # # 11 Does it hold on photographs?
 #
 # **Which of the conclusions from rendered towns may leave them, and what do they rest on?**
@@ -23,9 +22,9 @@
 # * **place** a made-up world beside genuine images by how hard its look-alikes are;
 # * **judge** by a rule written before the runs what carries over, and by controls what caused it.
 #
-# You need: {doc}`06_training_dphr` and {doc}`10_can_it_tell_them_apart`, the {doc}`notation` page at hand, about an hour; the cells run in less than a minute on two CPU cores. All trained encoders are stored results. Nothing is downloaded.
+# You need: [06 Training DPHR](06_training_dphr.ipynb) and [10 Can it tell them apart?](10_can_it_tell_them_apart.ipynb), the [notation](notation.md) page at hand, about an hour; the cells run in less than a minute on two CPU cores. All trained encoders are stored results. Nothing is downloaded.
 #
-# > **Which reading?** The runs and figures of this chapter are of *sharp DPHR (ours)*: exponential weights of sharpness 16, in-batch recall as the signal **[O]**. "RDA" and "PALW" name its two halves here. The closest reading of the paper has milder weights and another signal; {doc}`open_choices` sets the two side by side.
+# > **Which reading?** The runs and figures of this chapter are of *sharp DPHR (ours)*: exponential weights of sharpness 16, in-batch recall as the signal **[O]**. "RDA" and "PALW" name its two halves here. The closest reading of the paper has milder weights and another signal; [open choices](open_choices.md) sets the two side by side.
 
 # %% tags=["remove-cell"]
 import subprocess
@@ -35,7 +34,7 @@ if "google.colab" in sys.modules:  # on Colab only: fetch this book's package
     package = "dphr-lab[train,book] @ git+https://github.com/dphr-lab/dphr-lab@main"
     subprocess.check_call([sys.executable, "-m", "pip", "install", "-q", package])
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 import json
 from importlib.resources import files
 
@@ -87,7 +86,7 @@ views = {
     "drone: warped": warp_scratch(above, pose, gsd_m, px),
 }
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Three pictures of one rendered neighbourhood: from above, as a drone sees it with walls and trees that stand up, and as the warped picture from above shows it, where roofs lie flat on the ground."}}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Three pictures of one rendered neighbourhood: from above, as a drone sees it with walls and trees that stand up, and as the warped picture from above shows it, where roofs lie flat on the ground."}} cellView="form" jupyter={"source_hidden": true}
 figure, axes = plt.subplots(1, 3, figsize=(7.8, 2.9))
 picture_row(axes, views, frame=True)
 true, warped = (views[f"drone: {kind}"].astype(float) for kind in ("rendered", "warped"))
@@ -112,7 +111,7 @@ print("fifty points on the ground: camera and warp agree")
 # %% [markdown]
 # And what stands up? A point at height $z$ hides the ground behind it. Seen at an angle $\theta$ below the horizon, that is the ground $z / \tan\theta$ farther away.
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Left, a side view: a camera looks down at a building; the ray over the roof's edge meets the ground behind the building, and the distance from the wall to there is marked as height over tangent of the angle. Right, that distance in pixels of a 64-pixel image against the angle, from 45 to 90 degrees, for things 3, 10 and 30 metres high: it falls to zero straight down."}}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Left, a side view: a camera looks down at a building; the ray over the roof's edge meets the ground behind the building, and the distance from the wall to there is marked as height over tangent of the angle. Right, that distance in pixels of a 64-pixel image against the angle, from 45 to 90 degrees, for things 3, 10 and 30 metres high: it falls to zero straight down."}} cellView="form" jupyter={"source_hidden": true}
 figure, (sketch, curves) = plt.subplots(1, 2, figsize=(7.8, 3.1))
 height, wall, reach = 10, 0, 10 / np.tan(np.radians(50))
 eye = np.array([-25, height + 25 * np.tan(np.radians(50))])
@@ -151,7 +150,7 @@ print(f"a roof 10 m up, seen at 50°: shifted by {behind[0, 1]:.1f} m, {shift_px
 
 # %%
 folder = files("dphr_lab.results") / "calibration"
-stored = {f.name.removesuffix(".json"): json.loads(f.read_text()) for f in folder.iterdir()}
+stored = {f.name.removesuffix(".json"): json.loads(f.read_text("utf-8")) for f in folder.iterdir()}
 worlds = {
     "plain": "plain_1",
     "textured": "textured_1",
@@ -170,7 +169,7 @@ genuine_h = np.array(stored["genuine"]["h"])
 as_hard = {n: 100 * np.mean(np.array(stored[r]["h"]) >= genuine_h.min()) for n, r in worlds.items()}
 compare_guess(guess, as_hard["plain"], " %")
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Three histograms over the hardness h, of plain Twin Towns, textured Twin Towns and PhotoTowns, each with its median, and below each six marks for the genuine places, which lie to the right of the histograms' middles."}}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Three histograms over the hardness h, of plain Twin Towns, textured Twin Towns and PhotoTowns, each with its median, and below each six marks for the genuine places, which lie to the right of the histograms' middles."}} cellView="form" jupyter={"source_hidden": true}
 figure, axes = plt.subplots(3, 1, figsize=(6, 4.6), sharex=True, sharey=True)
 edges = np.linspace(0.42, 0.62, 41)
 for axis, (name, record) in zip(axes, list(worlds.items())[:3], strict=True):
@@ -234,7 +233,7 @@ for truth, shares in errors.items():
 # %% [markdown]
 # The rule rarely says something wrong. It often says nothing: five seeds see a gain of 2 points as undecided, and an effect that vanishes on photographs, too.
 #
-# Now the study. Three worlds of 1,500 training places in families of three: plain Twin Towns, textured Twin Towns, and PhotoTowns of 840 aerial tiles of US cities {cite:p}`yang2010bag`, whose pictures belong to others and are not shown here. Six arms, 300 steps, the same settings throughout; differences are to L_tri, within a seed.
+# Now the study. Three worlds of 1,500 training places in families of three: plain Twin Towns, textured Twin Towns, and PhotoTowns of 840 aerial tiles of US cities ([Yang and Newsam, 2010](references.md#yang2010bag)), whose pictures belong to others and are not shown here. Six arms, 300 steps, the same settings throughout; differences are to L_tri, within a seed.
 
 # %%
 runs = results.load("transfer")
@@ -247,7 +246,7 @@ print("complete seeds:", seeds, "| collapsed:", collapsed)
 assert verdict.arms["infonce"] == verdict.order == "undecided"
 Markdown(str(verdict))
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "One row a loss, with three marks each for plain towns, textured towns and photographs: points of R@1 above L_tri, with 95 per cent intervals. The table above gives the same numbers."}}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "One row a loss, with three marks each for plain towns, textured towns and photographs: points of R@1 above L_tri, with 95 per cent intervals. The table above gives the same numbers."}} cellView="form" jupyter={"source_hidden": true}
 MARKS = (("o", PALETTE["blue"]), ("s", PALETTE["orange"]), ("D", "black"))
 
 
@@ -277,7 +276,7 @@ axis.set_xlabel("R@1 less L_tri's, points")
 print("told from chance everywhere:", [a for a, d in verdict.differences.items()
       if all(each.clear for each in d.values())])  # fmt: skip
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 by_verdict = {v: [a for a, said in verdict.arms.items() if said == v] for v in transfer.VERDICTS}
 said = "; ".join(f"*{v}*: {', '.join(arms) or 'none'}" for v, arms in by_verdict.items())
 level_of = {
@@ -334,7 +333,7 @@ print({sampler: f"{share:.0f} % meet a twin" for sampler, share in meets.items()
 assert meets["random"] < 15 and meets["families"] > 90
 
 # %% [markdown]
-# The study `sampling` crosses five losses with three samplers: random places; a place and the 63 *nearest* to it by the encoder's own embeddings, taken anew each epoch, after an idea of {cite:t}`deuser2023sample4geo`; and whole families.
+# The study `sampling` crosses five losses with three samplers: random places; a place and the 63 *nearest* to it by the encoder's own embeddings, taken anew each epoch, after an idea of [Deuser et al. (2023)](references.md#deuser2023sample4geo); and whole families.
 
 # %%
 sampling = controls["sampling"]
@@ -346,7 +345,7 @@ for arm in dict.fromkeys(arm for _, arm, _ in sampling):
 for loss, column in by_loss.items():
     print(f"{loss:9} R@1  " + "  ".join(f"{s} {np.mean(column[s]):5.1f}" for s in samplers))
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "One row a loss, with three marks each for the random, nearest and families samplers: R@1 in per cent, a bar from the smallest to the largest seed. The printed lines above give the means."}}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "One row a loss, with three marks each for the random, nearest and families samplers: R@1 in per cent, a bar from the smallest to the largest seed. The printed lines above give the means."}} cellView="form" jupyter={"source_hidden": true}
 if by_loss:
     figure, axis = plt.subplots(figsize=(7.4, 3.4))
     table = {
@@ -358,7 +357,7 @@ if by_loss:
 gain = {loss: np.subtract(c["families"], c["random"]) for loss, c in by_loss.items()}
 print("families less random:", {loss: f"{g.mean():+.1f}" for loss, g in gain.items()})
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 if by_loss:
     mean = {s: {loss: np.mean(c[s]) for loss, c in by_loss.items()} for s in samplers}
     best = ", ".join(f"*{s}* {max(mean[s], key=mean[s].get)}" for s in samplers)
@@ -393,7 +392,7 @@ else:
     print("not run yet: dphr study run lambda")
 
 # %% [markdown]
-# **The ratio.** If "hard relative to its own positive" matters, RDA should beat its broken form, in which every negative is compared with the batch's mean positive. Not finding a difference is no proof of equality, so we ask the question both ways: a paired t test of a difference, and two one-sided t tests of *equivalence* {cite:p}`schuirmann1987tost`, whose null hypothesis is a difference of two points or more. The last line has the weights normalised over the batch, where the positive does not cancel ({doc}`04_rda`).
+# **The ratio.** If "hard relative to its own positive" matters, RDA should beat its broken form, in which every negative is compared with the batch's mean positive. Not finding a difference is no proof of equality, so we ask the question both ways: a paired t test of a difference, and two one-sided t tests of *equivalence* ([Schuirmann, 1987](references.md#schuirmann1987tost)), whose null hypothesis is a difference of two points or more. The last line has the weights normalised over the batch, where the positive does not cancel ([04 RDA](04_rda.ipynb)).
 
 # %%
 of_ratio = [
@@ -425,7 +424,7 @@ conditions = {
     "noise_warm": {"_warm": "ImageNet's weights"},
 }
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 rows = []
 schedules = []
 for name, labels in conditions.items():
@@ -446,7 +445,7 @@ waiting = [name for name in conditions if not any(controls[name])]
 table = markdown_table(("condition", "less a constant λ", "seeds", "90 %", "equivalent?"), rows)
 Markdown(f"{table}\n\nNot run yet: {', '.join(waiting) or 'none'}.")
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 means = [test.difference.interval.mean for test in schedules]
 of_twenty = [test for test in schedules if len(test.difference.by_seed) >= 20]
 dose = {
@@ -462,7 +461,7 @@ What to see: {sum(m < 0 for m in means)} of {len(means)} means are on the side o
 # ## What the bridge allows us to say
 
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 def counted(tests):
     """How many tests came to each verdict."""
     found = [test.verdict for test in tests]
@@ -491,7 +490,7 @@ Markdown(f"""
 # %% [markdown]
 # ## Summary
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 Markdown(f"""
 * You **derived** the warp of flat ground and found it equal to the camera at fifty points; a roof 10 m up is shifted by {shift_px:.1f} px of 64 at 50°, which the warp lacks.
 * You **placed** the worlds: median h {levels["plain"]:.3f} plain, {levels["textured"]:.3f} textured, {levels["photographs"]:.3f} photographs, {np.median(genuine_h):.3f} for six genuine places; no twin strength changed it by a hundredth.
@@ -510,7 +509,7 @@ Markdown(f"""
 # %% [markdown]
 # **Solutions** (run, and collapsed until you open them)
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
 # 1. Nothing at the centre; at the edge a roof still leans outwards, since the camera is near.
 down = scenes.Pose(150, 0, 90)
 lean = [
@@ -550,6 +549,6 @@ print("4: a true tie is found in", {n: f"{share:.0%}" for n, share in found.item
 # %% [markdown]
 # ## Readings
 #
-# * {cite:t}`schuirmann1987tost`: two one-sided tests, and why a test without power proves no equality.
-# * {cite:t}`deuser2023sample4geo`: where batches of look-alikes come from in this field, and what they gain on other data sets.
-# * {cite:t}`musgrave2020reality`: losses compared fairly; many orders did not hold.
+# * [Schuirmann (1987)](references.md#schuirmann1987tost): two one-sided tests, and why a test without power proves no equality.
+# * [Deuser et al. (2023)](references.md#deuser2023sample4geo): where batches of look-alikes come from in this field, and what they gain on other data sets.
+# * [Musgrave et al. (2020)](references.md#musgrave2020reality): losses compared fairly; many orders did not hold.

@@ -86,7 +86,7 @@ def is_empty(folder: Path) -> bool:
 def write_json(path: Path | str, value: object) -> None:
     """Write `value` as indented JSON with a final newline, aside and renamed."""
     with replace_when_done(path) as aside:
-        aside.write_text(json.dumps(value, indent=1) + "\n")
+        aside.write_text(json.dumps(value, indent=1) + "\n", "utf-8")
 
 
 def read_json(path: Path | str, what: str, to_do: str = "") -> Any:

@@ -1,5 +1,7 @@
 """What Jupyter Book does beside its own for this book's pages; `_config.yml` names it.
 
+* Chapters have plain Markdown links, which Jupyter and Colab show; those to works cited become
+  citations here, so that a key that the bibliography lacks stops the build.
 * Sliders need a kernel, which a page has not: the pages show the picture they stand at.
 * Lines `<!-- generated: NAME -->` of a page are replaced by text made from files.
 * The reference pages are docstrings, with links to the chapters.
@@ -7,12 +9,14 @@
 """
 
 import json
+import re
 
 import dphr_reference
 from dphr_generated import with_generated_parts
 
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
+CITED = re.compile(r"\[[^\]]+\]\(references\.md#(\w+)\)")
 TIDIED = {  # what Sphinx and the theme write -> what is meant
     # a list in name only: its entries have a role that no list may hold
     '<div role="list" class="citation-list">': '<div class="citation-list">',
@@ -50,10 +54,18 @@ def _pictures(models: dict, model_id: str):
         yield from _pictures(models, child.removeprefix("IPY_MODEL_"))
 
 
+def with_citations(notebook: dict) -> dict:
+    """The notebook with each link to a work on the page of references turned into a citation."""
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "markdown":
+            cell["source"] = CITED.sub(r"{cite:t}`\1`", "".join(cell["source"]))
+    return notebook
+
+
 def read_source(app, docname: str, source: list[str]) -> None:
     """Sphinx's `source-read`: change a page's text before it is parsed."""
     if app.env.doc2path(docname).endswith(".ipynb"):
-        source[0] = json.dumps(with_still_widgets(json.loads(source[0])))
+        source[0] = json.dumps(with_citations(with_still_widgets(json.loads(source[0]))))
     else:
         source[0] = with_generated_parts(source[0])
 

@@ -17,6 +17,7 @@ from pathlib import Path
 import jupytext
 import nbformat
 from nbclient import NotebookClient
+from pair import fold
 from PIL import Image
 
 BOOK = Path(__file__).resolve().parents[1]
@@ -34,7 +35,7 @@ RANDOM_ID = re.compile(
 
 def read_source(path: Path) -> nbformat.NotebookNode:
     """The chapter of a .py file as a notebook without outputs, its cells named by position."""
-    notebook = jupytext.read(path)
+    notebook = fold(jupytext.read(path))
     notebook.metadata["jupytext"] = {"formats": "ipynb,py:percent"}
     notebook.metadata["kernelspec"] = {
         "display_name": "Python 3",

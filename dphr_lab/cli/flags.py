@@ -212,6 +212,98 @@ def or_wrong_usage(make: Callable, values: dict[str, Any]):
         raise WrongUsage(str(error)) from None
 
 
+def add_pose_flags(parser) -> None:
+    """Add what a user knows of the camera, over what files say."""
+    group = parser.add_argument_group("camera, over what the photographs say")
+    group.add_argument("--height-m", type=float, metavar="X", help="above the ground")
+    group.add_argument("--ground-m", type=float, metavar="X", help="of the ground above the sea")
+    group.add_argument("--pitch-deg", type=float, metavar="X", help="below the horizon; 90 is down")
+    group.add_argument("--yaw-deg", type=float, metavar="X", help="heading, clockwise from north")
+    group.add_argument("--fov-deg", type=float, metavar="X", help="from left to right edge")
+    group.add_argument(
+        "--headings", type=positive, default=8, metavar="N",
+        help="hypotheses where the heading is unknown (default: 8)",
+    )  # fmt: skip
+    group.add_argument(
+        "--no-heading", action="store_true", help="treat headings as unknown, whatever files say"
+    )
+
+
+def add_near_flags(parser) -> None:
+    """Add what restricts the search before anything is scored."""
+    parser.add_argument("--near", metavar="LAT,LON", help="search only around this position")
+    parser.add_argument("--within", type=float, metavar="M", help="metres around --near")
+
+
+def locate_options(args):
+    """The `LocateOptions` of the flags; wrong ones are wrong usage."""
+    from dphr_lab.localization.locate import LocateOptions
+
+    near, within_m = getattr(args, "near", None), getattr(args, "within", None)
+    if (near is None) != (within_m is None):
+        raise WrongUsage("--near LAT,LON and --within M go together")
+    if near is not None:
+        try:
+            near = tuple(float(part) for part in near.split(","))
+        except ValueError:
+            near = ()
+        if len(near) != 2 or not (abs(near[0]) <= 90 and abs(near[1]) <= 180):
+            raise WrongUsage(f"--near {args.near}: expected LAT,LON such as 48.137,11.575")
+    return or_wrong_usage(LocateOptions, dict(
+        headings=args.headings, use_heading=not args.no_heading, near=near,
+        within_m=within_m, refine=getattr(args, "refine", False),
+        height_m=args.height_m, pitch_deg=args.pitch_deg, yaw_deg=args.yaw_deg,
+        fov_deg=args.fov_deg, ground_m=args.ground_m,
+    ))  # fmt: skip
+
+
+def add_output_flags(parser) -> None:
+    """Add the files that answers can be written to."""
+    group = parser.add_argument_group("output, besides a line a photograph")
+    group.add_argument("--geojson", type=Path, metavar="FILE", help="points and 90 %% circles")
+    group.add_argument("--csv", type=Path, metavar="FILE", help="a line a photograph")
+    group.add_argument("--picture", type=Path, metavar="FILE", help="over the map")
+    group.add_argument("--html", type=Path, metavar="FILE", help="one offline page")
+
+
+def check_outputs(args) -> None:
+    """Raise `WrongUsage` or `OSError` for outputs that cannot be written, before the work."""
+    for name in ("geojson", "csv", "picture", "html"):
+        check_out(f"--{name}", getattr(args, name))
+    if args.picture and args.picture.suffix.lower() not in FIGURE_SUFFIXES:
+        raise WrongUsage(
+            f"--picture {args.picture}: expected a name in {', '.join(FIGURE_SUFFIXES)}"
+        )
+
+
+def write_outputs(args, gallery, answers, line: bool) -> None:
+    """Write what was asked for, and say so."""
+    from dphr_lab.localization.answers import draw, write_csv, write_geojson, write_html
+
+    writers = {
+        "geojson": lambda path: write_geojson(answers, path, line),
+        "csv": lambda path: write_csv(answers, path),
+        "picture": lambda path: draw(gallery, answers, path),
+        "html": lambda path: write_html(gallery, answers, path),
+    }
+    for name, write in writers.items():
+        if path := getattr(args, name):
+            write(path)
+            print(f"wrote {path}")
+
+
+def print_errors(found) -> None:
+    """Print the errors of all photographs, where several have a GPS position."""
+    from dphr_lab.retrieval.positions import position_report
+
+    known = [a for a in found if a.error_m is not None]
+    if len(known) < 2:
+        return
+    radii = {0.5: [a.radius_50_m for a in known], 0.9: [a.radius_90_m for a in known]}
+    flights = [a.path.parent.name for a in known]
+    print(position_report([a.error_m for a in known], flights, radii, resamples=2000))
+
+
 def print_reports(reports: dict[str, dict[str, Any]]) -> None:
     """Print {direction: report}."""
     from dphr_lab.retrieval import RetrievalReport

@@ -5,9 +5,11 @@ from pathlib import Path
 from dphr_lab.cli.flags import (
     WrongUsage,
     add_encoder_flags,
+    add_pose_flags,
     check_encoder_flags,
     check_out,
     command,
+    locate_options,
     open_encoder,
     positive,
 )
@@ -121,50 +123,6 @@ def _add_calibrate(steps) -> None:
     parser.add_argument("--refine", action="store_true", help="fit radii of refined positions, too")
     add_pose_flags(parser)
     add_encoder_flags(parser)
-
-
-def add_pose_flags(parser) -> None:
-    """Add what a user knows of the camera, over what files say."""
-    group = parser.add_argument_group("camera, over what the photographs say")
-    group.add_argument("--height-m", type=float, metavar="X", help="above the ground")
-    group.add_argument("--ground-m", type=float, metavar="X", help="of the ground above the sea")
-    group.add_argument("--pitch-deg", type=float, metavar="X", help="below the horizon; 90 is down")
-    group.add_argument("--yaw-deg", type=float, metavar="X", help="heading, clockwise from north")
-    group.add_argument("--fov-deg", type=float, metavar="X", help="from left to right edge")
-    group.add_argument(
-        "--headings", type=positive, default=8, metavar="N",
-        help="hypotheses where the heading is unknown (default: 8)",
-    )  # fmt: skip
-    group.add_argument(
-        "--no-heading", action="store_true", help="treat headings as unknown, whatever files say"
-    )
-
-
-def add_near_flags(parser) -> None:
-    """Add what restricts the search before anything is scored."""
-    parser.add_argument("--near", metavar="LAT,LON", help="search only around this position")
-    parser.add_argument("--within", type=float, metavar="M", help="metres around --near")
-
-
-def locate_options(args):
-    """The `LocateOptions` of the flags; wrong ones are wrong usage."""
-    from dphr_lab.cli.flags import or_wrong_usage
-    from dphr_lab.localization.locate import LocateOptions
-
-    near = None
-    if getattr(args, "near", None) is not None:
-        try:
-            near = tuple(float(part) for part in args.near.split(","))
-        except ValueError:
-            near = ()
-        if len(near) != 2 or not (abs(near[0]) <= 90 and abs(near[1]) <= 180):
-            raise WrongUsage(f"--near {args.near}: expected LAT,LON such as 48.137,11.575")
-    return or_wrong_usage(LocateOptions, dict(
-        headings=args.headings, use_heading=not args.no_heading, near=near,
-        within_m=getattr(args, "within", None), refine=getattr(args, "refine", False),
-        height_m=args.height_m, pitch_deg=args.pitch_deg, yaw_deg=args.yaw_deg,
-        fov_deg=args.fov_deg, ground_m=args.ground_m,
-    ))  # fmt: skip
 
 
 def _calibrate(args) -> int:

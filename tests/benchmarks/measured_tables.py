@@ -81,7 +81,7 @@ def shown(page: str) -> str:
     """`page` with every marked table as it is stored."""
 
     def renewed(match: re.Match) -> str:
-        stored = json.loads((STORED / f"{match['name']}.json").read_text())
+        stored = json.loads((STORED / f"{match['name']}.json").read_text("utf-8"))
         return f"{match['start']}\n{table(stored)}\n{match['end']}"
 
     marked = (
@@ -92,7 +92,7 @@ def shown(page: str) -> str:
 
 if __name__ == "__main__":
     for path in map(Path, sys.argv[1:]):
-        path.write_text(shown(path.read_text()))
+        path.write_text(shown(path.read_text("utf-8")), "utf-8")
     if len(sys.argv) == 1:
         for name in names():
-            print(f"{name}\n\n{table(json.loads((STORED / f'{name}.json').read_text()))}\n")
+            print(f"{name}\n\n{table(json.loads((STORED / f'{name}.json').read_text('utf-8')))}\n")

@@ -62,12 +62,12 @@ def flight(root):
         )  # fmt: skip
         (folder / f"p{i}.jpg").write_bytes(with_tags(file.getvalue(), tags))
     lines = ["photo,east_m,north_m"] + [f"p{i}.jpg,{40 * (i > 0)},{10 * (i > 0)}" for i in range(3)]
-    (folder / "odometry.csv").write_text("\n".join(lines))
+    (folder / "odometry.csv").write_text("\n".join(lines), "utf-8")
     return folder
 
 
 def test_build_says_what_it_wrote(built, capsys, town, run_folder):
-    record = json.loads((built / "map.json").read_text())
+    record = json.loads((built / "map.json").read_text("utf-8"))
     assert record["tiles"] == len(np.load(built / "embeddings.npy")) > 100
     code = main(["map", "build", str(town), "--out", str(built), "--run", str(run_folder)])
     assert code == 1 and "holds a finished map" in capsys.readouterr().err

@@ -186,7 +186,7 @@ def test_tracking_beats_single_photographs_and_dead_reckoning(calibrated, encode
         assert found.calibrated and found.notes == ()
         live += errors(found.live).tolist()
         smoothed += errors(found.smoothed).tolist()
-        with open(folder / "truth.csv") as file:
+        with open(folder / "truth.csv", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
         truth = np.array([(float(r["lat"]), float(r["lon"])) for r in rows])
         said = np.cumsum(list(steps.values()), axis=0)
@@ -203,12 +203,12 @@ def test_tracking_beats_single_photographs_and_dead_reckoning(calibrated, encode
 def test_files_of_answers(calibrated, encoder, town, tmp_path):
     found = locate(calibrated, encoder, [flight(town)])
     write_csv(found, tmp_path / "a.csv")
-    with open(tmp_path / "a.csv") as file:
+    with open(tmp_path / "a.csv", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert float(rows[3]["lat"]) == pytest.approx(found[3].lat, abs=1e-7)
     assert float(rows[3]["error_m"]) == pytest.approx(found[3].error_m, abs=0.01)
     write_geojson(found, tmp_path / "a.geojson", line=True)
-    shapes = json.loads((tmp_path / "a.geojson").read_text())["features"]
+    shapes = json.loads((tmp_path / "a.geojson").read_text("utf-8"))["features"]
     assert [s["geometry"]["type"] for s in shapes[:3]] == ["LineString", "Point", "Polygon"]
     ring = shapes[2]["geometry"]["coordinates"][0]
     assert ring[0] == ring[-1] and len(shapes) == 1 + 2 * 14
@@ -220,7 +220,7 @@ def test_files_of_answers(calibrated, encoder, town, tmp_path):
         with Image.open(tmp_path / name) as image:
             assert np.asarray(image.convert("L")).std() > 20
     write_html(calibrated, points, tmp_path / "a.html")
-    page = (tmp_path / "a.html").read_text()
+    page = (tmp_path / "a.html").read_text("utf-8")
     assert page.count("<figure") == 14 and page.count('class="spot"') == 14
     assert "http" not in page.replace("http-equiv", "")  # nothing is fetched
 
@@ -233,7 +233,7 @@ def test_places_that_overlap_never_meet_in_a_batch(town, tmp_path):
     report = cut_pairs(geomap, photos, tmp_path / "pairs", side_m=side, px=32, turned=2)
     assert report.photographs + report.between + report.off_map == len(photos)
     assert report.places >= 20 and "masked by places" in str(report)
-    record = json.loads((tmp_path / "pairs/pairs.json").read_text())
+    record = json.loads((tmp_path / "pairs/pairs.json").read_text("utf-8"))
     names = np.array([int(name) for name in record["centres"]])
     lat, lon = np.array(list(record["centres"].values())).T
     east = (lon - lon[0]) * 111_320 * np.cos(np.radians(lat[0]))

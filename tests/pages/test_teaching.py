@@ -7,7 +7,15 @@ import numpy as np
 import pytest
 
 from dphr_lab.datasets import ArrayImages
-from dphr_lab.teaching import compare_guess, player, public_data, right_and_twins
+from dphr_lab.teaching import (
+    compare_guess,
+    guess_choice,
+    guess_number,
+    player,
+    public_data,
+    right_and_twins,
+    table,
+)
 
 pytest.importorskip("IPython")
 
@@ -50,7 +58,7 @@ def test_a_player_refuses_no_frames_no_description_and_too_much(monkeypatch):
         make(frames=0)
     with pytest.raises(ValueError, match="alt is empty"):
         make(alt=" ")
-    monkeypatch.setattr("dphr_lab.teaching._LARGEST_PLAYER", 1000)
+    monkeypatch.setattr("dphr_lab.teaching.players._LARGEST_PLAYER", 1000)
     with pytest.raises(ValueError, match="fewer frames"):
         make()
 
@@ -62,6 +70,61 @@ def test_a_guess_is_set_beside_what_was_found(guess, said, capsys):
     compare_guess(guess, 61.0, "%")
     out = capsys.readouterr().out
     assert "found: 61.0%" in out and said in out
+
+
+def test_a_table_is_aligned_text_and_marked_up_cells():
+    shown = table(
+        ["loss", "R@1, %", "steps"],
+        [["L_tri <b>", 61.25, 1200], ["InfoNCE", np.float32(7), None]],
+        caption="R@1 of two losses",
+    )
+    assert repr(shown).splitlines() == [
+        "R@1 of two losses",
+        "loss       R@1, %  steps",
+        "L_tri <b>    61.2  1,200",
+        "InfoNCE       7.0      –",
+    ]
+    html = shown._repr_html_()
+    assert "<caption>R@1 of two losses</caption>" in html and html.count("<tr>") == 3
+    assert html.count('scope="col"') == 3 and html.count('scope="row"') == 2
+    assert "L_tri &lt;b&gt;" in html and '<td style="text-align:right">61.2</td>' in html
+    with pytest.raises(ValueError, match="a row has 1 cells; expected 2"):
+        table(["a", "b"], [["only one"]])
+
+
+def test_a_box_asks_no_other_host_and_hides_its_answer_without_a_script():
+    box = guess_number("How <far>?", 61.3, within=5, unit=" %", explain="By eye.")
+    assert repr(box) == "Your guess? How <far>?"
+    html = box._repr_html_()
+    assert (
+        html
+        == guess_number("How <far>?", 61.3, within=5, unit=" %", explain="By eye.")._repr_html_()
+    )
+    assert "http" not in html and "How &lt;far&gt;?" in html and "<form hidden" in html
+    folded = re.search(r"<details>(.*?)</details>", html, re.S)[1]
+    assert "Found: 61 %. By eye." in folded
+    assert "61" not in re.sub(r"<details>.*?</details>|<script>.*?</script>", "", html, flags=re.S)
+
+
+def test_a_choice_lists_its_options_in_text_too():
+    box = guess_choice("Which?", {"A": "Yes.", "B": "</script> is too far."}, "A")
+    assert repr(box) == "Your guess? Which?\n  ( ) A\n  ( ) B"
+    assert box._repr_html_().count("</script>") == 1  # its own end
+    assert "A. Yes." in box._repr_html_()
+
+
+@pytest.mark.parametrize(
+    ("make_box", "said"),
+    [
+        (lambda: guess_number(" ", 1, within=1), "question is empty"),
+        (lambda: guess_number("How far?", 1, within=-1), "within is -1"),
+        (lambda: guess_choice("Which?", {"A": ""}, "A"), "two or more"),
+        (lambda: guess_choice("Which?", {"A": "", "B": ""}, "C"), "right is 'C'"),
+    ],
+)
+def test_a_box_refuses_what_cannot_be_asked(make_box, said):
+    with pytest.raises(ValueError, match=said):
+        make_box()
 
 
 def test_answers_are_right_or_twins_by_place_and_family():

@@ -44,7 +44,7 @@ def entries(folder: Path | None = None) -> dict[str, dict[str, Any]]:
     found = {}
     for path in sorted((folder or HERE).glob("*.json")):
         try:
-            record = json.loads(path.read_text())
+            record = json.loads(path.read_text("utf-8"))
             check(record)
         except ValueError as error:
             raise ValueError(f"{path.name}: {error}") from None

@@ -1,21 +1,15 @@
-"""What chapters do: compare a guess, show a player, find public data. Needs `[book]`."""
+"""An animation with buttons, for pages that have no kernel and no network."""
 
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 if TYPE_CHECKING:
     from IPython.display import HTML
     from matplotlib.figure import Figure
-
-    from dphr_lab.datasets import ImageSet
 
 # The buttons' glyphs come from a font on another host; these are in every browser's own.
 _GLYPHS = {
@@ -30,31 +24,6 @@ _GLYPHS = {
     "fa-plus": "+",
 }
 _LARGEST_PLAYER = 1_000_000  # characters of HTML: a page has to load on a phone
-
-
-def compare_guess(guess: float | None, truth: float, unit: str = "") -> None:
-    """Print the value found and how far from it the reader's guess was.
-
-    `guess` None: say how to make one. `unit` follows the numbers, such as "%" or " m".
-    """
-    print(f"found: {truth:.1f}{unit}")
-    if guess is None:
-        print("your guess: none yet; set it in this cell before you look, and run it again")
-    else:
-        print(f"your guess: {guess:.1f}{unit}, off by {abs(guess - truth):.1f}{unit}")
-
-
-def right_and_twins(query: ImageSet, gallery: ImageSet, order=None) -> tuple:
-    """Which gallery images show each query's place, and which a twin of it: two bool arrays.
-
-    (Q, G) over the whole gallery; (Q, k) for `order` (Q, k), the gallery indices of each query's
-    answers as `retrieval.rank` gives them. Raises ValueError where families are not known.
-    """
-    if query.families is None or gallery.families is None:
-        raise ValueError("query and gallery: families are not known, so neither are twins")
-    columns = np.arange(len(gallery))[None] if order is None else np.asarray(order)
-    right = gallery.places[columns] == query.places[:, None]
-    return right, (gallery.families[columns] == query.families[:, None]) & ~right
 
 
 def player(
@@ -110,25 +79,3 @@ def _with_the_same_names_each_time(markup: str, alt: str) -> str:
     """The markup's random identifiers replaced by one that depends on `alt`."""
     drawn = re.search(r"_anim_img([0-9a-f]{32})", markup).group(1)
     return markup.replace(drawn, hashlib.sha256(alt.encode()).hexdigest()[:32])
-
-
-def public_data(name: str) -> Path | None:
-    """The folder of "University-1652" or "SUES-200" in or below `DPHR_DATA`, None where it is not.
-
-    `DPHR_DATA` is an environment variable: a data set's folder, or the one that holds it. Raises
-    FileNotFoundError where it is set to no folder.
-    """
-    from dphr_lab.datasets import find_layout
-
-    root = os.environ.get("DPHR_DATA")
-    if not root:
-        return None
-    if not Path(root).is_dir():
-        raise FileNotFoundError(f"DPHR_DATA is {root!r}: there is no such folder; set another one")
-    for folder in (Path(root), *sorted(path for path in Path(root).iterdir() if path.is_dir())):
-        try:
-            if find_layout(folder).name == name:
-                return folder
-        except (FileNotFoundError, ValueError):  # no data set, or another kind of folder
-            continue
-    return None

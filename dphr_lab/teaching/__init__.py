@@ -1,0 +1,18 @@
+"""What chapters do: ask for a guess, show a table or a player, find public data. Needs `[book]`."""
+
+from dphr_lab.teaching.guesses import GuessBox, compare_guess, guess_choice, guess_number
+from dphr_lab.teaching.players import player
+from dphr_lab.teaching.sets import public_data, right_and_twins
+from dphr_lab.teaching.tables import Table, table
+
+__all__ = [
+    "GuessBox",
+    "Table",
+    "compare_guess",
+    "guess_choice",
+    "guess_number",
+    "player",
+    "public_data",
+    "right_and_twins",
+    "table",
+]
