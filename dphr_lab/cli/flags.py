@@ -329,6 +329,18 @@ def write_outputs(args, gallery, answers, line: bool) -> None:
             print(f"wrote {path}")
 
 
+def print_errors(found) -> None:
+    """Print the errors of all photographs, where several have a GPS position."""
+    from dphr_lab.retrieval.positions import position_report
+
+    known = [a for a in found if a.error_m is not None]
+    if len(known) < 2:
+        return
+    radii = {0.5: [a.radius_50_m for a in known], 0.9: [a.radius_90_m for a in known]}
+    flights = [a.path.parent.name for a in known]
+    print(position_report([a.error_m for a in known], flights, radii, resamples=2000))
+
+
 def print_reports(reports: dict[str, dict[str, Any]]) -> None:
     """Print {direction: report}."""
     from dphr_lab.retrieval import RetrievalReport

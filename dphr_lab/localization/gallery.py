@@ -461,14 +461,14 @@ class Gallery:
             )
 
     def search(self, z: np.ndarray, k: int, rows: np.ndarray | None = None):
-        """(scores, rows), both (Q, k), best first; `rows` restricts the search to those tiles."""
+        """Rows and scores, both (Q, k), best first; `rows` restricts the search to those tiles."""
         if rows is None and self.milvus is not None:
             return self.milvus.search(z, k)
         if rows is None:
             return self.index.search(z, k, self.embeddings)
         scores = self.scores(z, rows)
         order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
-        return np.take_along_axis(scores, order, 1), rows[order]
+        return rows[order], np.take_along_axis(scores, order, 1)
 
     def scores(self, z: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
         """Cosine similarity (Q, n) of queries (Q, D) to all tiles, or to some."""
