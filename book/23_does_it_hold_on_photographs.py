@@ -150,7 +150,7 @@ print(f"a roof 10 m up, seen at 50°: shifted by {behind[0, 1]:.1f} m, {shift_px
 
 # %%
 folder = files("dphr_lab.results") / "calibration"
-stored = {f.name.removesuffix(".json"): json.loads(f.read_text()) for f in folder.iterdir()}
+stored = {f.name.removesuffix(".json"): json.loads(f.read_text("utf-8")) for f in folder.iterdir()}
 worlds = {
     "plain": "plain_1",
     "textured": "textured_1",

@@ -10,21 +10,21 @@ from dphr_lab._files import is_empty, replace_folder_when_done, replace_when_don
 def test_the_file_appears_when_the_block_ends_and_nothing_else_stays(tmp_path):
     path = tmp_path / "new" / "folder" / "note.txt"
     with replace_when_done(path) as aside:
-        aside.write_text("whole")
+        aside.write_text("whole", "utf-8")
         assert not path.exists()
         assert aside.suffix == ".txt"  # writers of figures choose the format by it
         assert aside.name.startswith(".")  # what lists images or runs passes over it
-    assert path.read_text() == "whole"
+    assert path.read_text("utf-8") == "whole"
     assert list(path.parent.iterdir()) == [path]
 
 
 def test_an_error_keeps_the_old_file_and_removes_the_new_one(tmp_path):
     path = tmp_path / "note.txt"
-    path.write_text("old")
+    path.write_text("old", "utf-8")
     with pytest.raises(ZeroDivisionError), replace_when_done(path) as aside:
-        aside.write_text("half")
+        aside.write_text("half", "utf-8")
         _ = 1 / 0
-    assert path.read_text() == "old"
+    assert path.read_text("utf-8") == "old"
     assert list(tmp_path.iterdir()) == [path]
 
 
@@ -37,7 +37,7 @@ def test_a_string_is_a_path_too(tmp_path):
 def test_json_is_written_as_it_is_read_back(tmp_path):
     value = {"name": "λ", "values": [1, 2.5, None, True]}
     write_json(tmp_path / "a.json", value)
-    text = (tmp_path / "a.json").read_text()
+    text = (tmp_path / "a.json").read_text("utf-8")
     assert json.loads(text) == value
     assert text.endswith("}\n")
 
@@ -47,14 +47,14 @@ def test_what_is_no_json_leaves_the_old_file(tmp_path):
     write_json(path, [1])
     with pytest.raises(TypeError):
         write_json(path, {"a": object()})
-    assert json.loads(path.read_text()) == [1]
+    assert json.loads(path.read_text("utf-8")) == [1]
     assert list(tmp_path.iterdir()) == [path]
 
 
 def filled(folder):
     """The files in a folder, by name; {} where there is none."""
     found = folder.iterdir() if folder.exists() else ()
-    return {path.name: path.read_text() for path in found if path.is_file()}
+    return {path.name: path.read_text("utf-8") for path in found if path.is_file()}
 
 
 @pytest.mark.parametrize("before", ["absent", "empty", "full"])
@@ -63,18 +63,18 @@ def test_a_folder_takes_its_place_when_it_is_filled(tmp_path, before):
     if before != "absent":
         folder.mkdir(parents=True)
     if before == "full":
-        (folder / "old.txt").write_text("old")
+        (folder / "old.txt").write_text("old", "utf-8")
     was = filled(folder)
     with pytest.raises(ZeroDivisionError), replace_folder_when_done(folder) as aside:
-        (aside / "half.txt").write_text("half")
+        (aside / "half.txt").write_text("half", "utf-8")
         assert aside.name == ".world.part"
         _ = 1 / 0
     assert filled(folder) == was and not list(tmp_path.rglob(".*"))
     aside.mkdir(parents=True)
-    (aside / "killed.txt").write_text("left by a process that was killed")
+    (aside / "killed.txt").write_text("left by a process that was killed", "utf-8")
     assert is_empty(folder) == (before != "full")
     with replace_folder_when_done(folder) as aside:
-        (aside / "a.txt").write_text("a")
+        (aside / "a.txt").write_text("a", "utf-8")
         assert filled(folder) == was
     assert filled(folder) == {"a.txt": "a"}
     assert [path.name for path in folder.parent.iterdir()] == ["world"]
@@ -87,11 +87,11 @@ def test_a_folder_may_go_on_where_an_error_left_it(tmp_path, exists):
         folder.mkdir()
     for name in ("a", "b"):
         with pytest.raises(ZeroDivisionError), replace_folder_when_done(folder, keep=True) as aside:
-            (aside / name).write_text(name)
+            (aside / name).write_text(name, "utf-8")
             _ = 1 / 0
         assert is_empty(folder)
     with replace_folder_when_done(folder, keep=True) as aside:
-        (aside / "c").write_text("c")
+        (aside / "c").write_text("c", "utf-8")
     assert filled(folder) == {"a": "a", "b": "b", "c": "c"}
     assert list(tmp_path.iterdir()) == [folder]
 
@@ -99,5 +99,5 @@ def test_a_folder_may_go_on_where_an_error_left_it(tmp_path, exists):
 def test_the_working_folder_can_be_filled(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with replace_folder_when_done(".") as aside:
-        (aside / "a").write_text("a")
+        (aside / "a").write_text("a", "utf-8")
     assert filled(tmp_path) == {"a": "a"}

@@ -66,7 +66,7 @@ def chapters() -> str:
     """A row a chapter: how many of its cells ran, which outputs are compared, and where it ran."""
     rows = []
     for stem in dphr_reference.chapters().values():
-        notebook = json.loads((BOOK / f"{stem}.ipynb").read_text())
+        notebook = json.loads((BOOK / f"{stem}.ipynb").read_text("utf-8"))
         cells = [c for c in notebook["cells"] if c["cell_type"] == "code" and "".join(c["source"])]
         ran = sum(cell["execution_count"] is not None for cell in cells)
         failed = sum(o["output_type"] == "error" for cell in cells for o in cell["outputs"])
@@ -118,7 +118,7 @@ def measurements() -> str:
 
 def ci_steps() -> str:
     """The steps of .ci/run, as it runs them."""
-    text = (ROOT / ".ci" / "run").read_text()
+    text = (ROOT / ".ci" / "run").read_text("utf-8")
     rows = re.findall(r"^step (\S+) (.+)$", text, re.MULTILINE)
     return markdown_table(("step", "command"), [(name, f"`{command}`") for name, command in rows])
 
@@ -129,7 +129,7 @@ def colab() -> str:
         return "This has not been stored yet."
     rows = [
         (f"{{doc}}`{stem}`", run["date"], f"{run['wall_s']:.0f}", _where(run))
-        for stem, run in json.loads(COLAB.read_text())["chapters"].items()
+        for stem, run in json.loads(COLAB.read_text("utf-8"))["chapters"].items()
     ]
     return markdown_table(("chapter", "run on", "seconds", "run with"), rows)
 
@@ -139,7 +139,7 @@ def colab() -> str:
 
 def cards() -> str:
     """What a step of the recipes takes: memory, time at least, and the cards that it fits."""
-    stored = json.loads((RESULTS / "memory" / "cards.json").read_text())
+    stored = json.loads((RESULTS / "memory" / "cards.json").read_text("utf-8"))
     measured = sum(row["how"] == "measured" for row in stored["rows"])
     whose = f"{measured} of these rows are measured" if measured else "No row is measured"
     return f"{cards_table(stored)}\n\n{whose}; counted with {_where(stored)}."
@@ -148,7 +148,7 @@ def cards() -> str:
 def workers() -> str:
     """How many cores of readers a step of University-1652's recipe needs, worked out."""
     settings = RECIPES["dphr-university1652"].settings()
-    stored = json.loads((MEASUREMENTS / "decoding-augmented.json").read_text())
+    stored = json.loads((MEASUREMENTS / "decoding-augmented.json").read_text("utf-8"))
     rates = {r["view"]: r for r in stored["rows"] if r["image_px"] == settings.image_px}
     ways = {"ours_images_per_s": "", "prepared_images_per_s": " after `dphr prepare`"}
     sums, read_s = [], []
@@ -169,7 +169,7 @@ def workers() -> str:
 
 
 def _stored(folder: Path, names: str = "*.json") -> list[dict]:
-    return [json.loads(path.read_text()) for path in sorted(folder.glob(names))]
+    return [json.loads(path.read_text("utf-8")) for path in sorted(folder.glob(names))]
 
 
 def _where(*records: dict) -> str:

@@ -97,7 +97,7 @@ def _escaped(text: str) -> str:
 @cache
 def chapters() -> dict[str, str]:
     """Number -> name of its file, of the chapters that are in the book."""
-    listed = (BOOK / "_toc.yml").read_text()
+    listed = (BOOK / "_toc.yml").read_text("utf-8")
     stems = [path.stem for path in sorted(BOOK.glob("[0-9]*.ipynb"))]
     return {stem[:2]: stem for stem in stems if f"file: {stem}\n" in listed}
 
@@ -107,7 +107,7 @@ def used() -> dict[str, list[str]]:
     """Public name -> numbers of the chapters whose code imports it."""
     found: dict[str, list[str]] = {}
     for number, stem in chapters().items():
-        tree = ast.parse((BOOK / f"{stem}.py").read_text())
+        tree = ast.parse((BOOK / f"{stem}.py").read_text("utf-8"))
         modules, names = {}, set()
         for node in ast.walk(tree):
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("dphr_lab"):
@@ -211,7 +211,7 @@ def constants(module: str) -> dict[str, str]:
     files = sorted(path.parent.glob("*.py")) if path.name == "__init__.py" else [path]
     found = {}
     for file in files:
-        source = file.read_text()
+        source = file.read_text("utf-8")
         found |= comments(source, ast.parse(source).body)
     return found
 
@@ -223,7 +223,7 @@ def documented() -> dict[str, list[str]]:
     """Public name -> the pages of book/reference that show it, by their directives."""
     shown: dict[str, list[str]] = {}
     for page in sorted((BOOK / "reference").glob("*.md")):
-        text = page.read_text()
+        text = page.read_text("utf-8")
         for module in re.findall(r"^\.\. automodule:: (\S+)", text, re.MULTILINE):
             for name in public(module):
                 shown.setdefault(f"{module}.{name}", []).append(page.stem)

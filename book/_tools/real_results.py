@@ -7,4 +7,4 @@ from dphr_lab.results.real import shown
 PAGE = Path(__file__).parents[1] / "real_results.md"
 
 if __name__ == "__main__":
-    PAGE.write_text(shown(PAGE.read_text()))
+    PAGE.write_text(shown(PAGE.read_text("utf-8")), "utf-8")

@@ -79,7 +79,7 @@ def measure_steps(settings: Settings, steps: int = 3) -> tuple[Peak, float]:
 
 
 def main() -> None:
-    stored = json.loads(OUT.read_text()) if OUT.exists() else {"rows": []}
+    stored = json.loads(OUT.read_text("utf-8")) if OUT.exists() else {"rows": []}
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
     kept = [row for row in stored["rows"] if row["how"] == "measured" and row["gpu"] != gpu]
     rows, encoders = [], {}

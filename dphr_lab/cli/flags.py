@@ -10,6 +10,7 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
+from dphr_lab._files import parse_json
 from dphr_lab.settings.protocol import DIRECTIONS, SUES200_HEIGHTS_M
 from dphr_lab.settings.worlds import PRESETS, PhotoWorldSettings, WorldSettings
 
@@ -88,6 +89,24 @@ def check_data_flags(args, stored: dict[str, Any] | None) -> None:
         world_settings(args, prefix="world_", preset=args.world)
 
 
+def stored_of_run(args) -> dict[str, Any] | None:
+    """What the run of `--run` says of its data; None where the flags name data or it is no run.
+
+    An ONNX file and the starter encoder come without data.
+    """
+    from dphr_lab.results.run_folder import stored_run
+
+    run = args.run_folder
+    if args.data or args.world or not run or run.suffix == ".onnx" or is_starter(run):
+        return None
+    return stored_run(run)
+
+
+def is_starter(run: Path) -> bool:
+    """Whether `--run` names the encoder that comes with the package, and no folder here."""
+    return run == Path("starter") and not run.exists()
+
+
 def open_data(args, stored: dict[str, Any] | None):
     """The data that the flags ask for, else that of a stored run."""
     from dphr_lab.datasets import open_dataset
@@ -147,7 +166,8 @@ def add_encoder_flags(parser):
         dest="run_folder",
         type=Path,
         metavar="RUN",
-        help="a run folder, one of its checkpoints, or what dphr convert wrote",
+        help="a run folder, one of its checkpoints, what dphr convert or dphr export wrote, or "
+        "starter, the small encoder that comes with the package",
     )
     which.add_argument("--backbone", metavar="NAME", help="a timm name, not trained on places")
     group.add_argument(
@@ -158,6 +178,19 @@ def add_encoder_flags(parser):
     )
     group.add_argument("--device", metavar="NAME", help="default: cuda where there is one, or cpu")
     return which
+
+
+ROTATIONS = {"rotations": 4, "rotations8": 8}  # --tta -> turns of a query
+
+
+def add_tta_flag(parser) -> None:
+    """Add what is done to each query when it is asked."""
+    parser.add_argument(
+        "--tta",
+        choices=tuple(ROTATIONS),
+        help="turn each query by quarters (rotations) or by 45 degrees (rotations8) and keep the "
+        "turn whose nearest match is nearest",
+    )
 
 
 def check_encoder_flags(args) -> None:
@@ -184,6 +217,10 @@ def open_encoder(args):
         encoder = Encoder.load(args.run_folder)
         if encoder.selected_on_test:
             print("note: this encoder was selected on the test set")
+        if is_starter(args.run_folder):
+            from dphr_lab.models.starter import note
+
+            print(f"note: {note()}")
         return encoder.to(device)
     return Encoder(args.backbone, pretrained=args.pretrained, image_px=args.image_px).to(device)
 
@@ -212,6 +249,98 @@ def or_wrong_usage(make: Callable, values: dict[str, Any]):
         raise WrongUsage(str(error)) from None
 
 
+def add_pose_flags(parser) -> None:
+    """Add what a user knows of the camera, over what files say."""
+    group = parser.add_argument_group("camera, over what the photographs say")
+    group.add_argument("--height-m", type=float, metavar="X", help="above the ground")
+    group.add_argument("--ground-m", type=float, metavar="X", help="of the ground above the sea")
+    group.add_argument("--pitch-deg", type=float, metavar="X", help="below the horizon; 90 is down")
+    group.add_argument("--yaw-deg", type=float, metavar="X", help="heading, clockwise from north")
+    group.add_argument("--fov-deg", type=float, metavar="X", help="from left to right edge")
+    group.add_argument(
+        "--headings", type=positive, default=8, metavar="N",
+        help="hypotheses where the heading is unknown (default: 8)",
+    )  # fmt: skip
+    group.add_argument(
+        "--no-heading", action="store_true", help="treat headings as unknown, whatever files say"
+    )
+
+
+def add_near_flags(parser) -> None:
+    """Add what restricts the search before anything is scored."""
+    parser.add_argument("--near", metavar="LAT,LON", help="search only around this position")
+    parser.add_argument("--within", type=float, metavar="M", help="metres around --near")
+
+
+def locate_options(args):
+    """The `LocateOptions` of the flags; wrong ones are wrong usage."""
+    from dphr_lab.localization.locate import LocateOptions
+
+    near, within_m = getattr(args, "near", None), getattr(args, "within", None)
+    if (near is None) != (within_m is None):
+        raise WrongUsage("--near LAT,LON and --within M go together")
+    if near is not None:
+        try:
+            near = tuple(float(part) for part in near.split(","))
+        except ValueError:
+            near = ()
+        if len(near) != 2 or not (abs(near[0]) <= 90 and abs(near[1]) <= 180):
+            raise WrongUsage(f"--near {args.near}: expected LAT,LON such as 48.137,11.575")
+    return or_wrong_usage(LocateOptions, dict(
+        headings=args.headings, use_heading=not args.no_heading, near=near,
+        within_m=within_m, refine=getattr(args, "refine", False),
+        height_m=args.height_m, pitch_deg=args.pitch_deg, yaw_deg=args.yaw_deg,
+        fov_deg=args.fov_deg, ground_m=args.ground_m,
+    ))  # fmt: skip
+
+
+def add_output_flags(parser) -> None:
+    """Add the files that answers can be written to."""
+    group = parser.add_argument_group("output, besides a line a photograph")
+    group.add_argument("--geojson", type=Path, metavar="FILE", help="points and 90 %% circles")
+    group.add_argument("--csv", type=Path, metavar="FILE", help="a line a photograph")
+    group.add_argument("--picture", type=Path, metavar="FILE", help="over the map")
+    group.add_argument("--html", type=Path, metavar="FILE", help="one offline page")
+
+
+def check_outputs(args) -> None:
+    """Raise `WrongUsage` or `OSError` for outputs that cannot be written, before the work."""
+    for name in ("geojson", "csv", "picture", "html"):
+        check_out(f"--{name}", getattr(args, name))
+    if args.picture and args.picture.suffix.lower() not in FIGURE_SUFFIXES:
+        raise WrongUsage(
+            f"--picture {args.picture}: expected a name in {', '.join(FIGURE_SUFFIXES)}"
+        )
+
+
+def write_outputs(args, gallery, answers, line: bool) -> None:
+    """Write what was asked for, and say so."""
+    from dphr_lab.localization.answers import draw, write_csv, write_geojson, write_html
+
+    writers = {
+        "geojson": lambda path: write_geojson(answers, path, line),
+        "csv": lambda path: write_csv(answers, path),
+        "picture": lambda path: draw(gallery, answers, path),
+        "html": lambda path: write_html(gallery, answers, path),
+    }
+    for name, write in writers.items():
+        if path := getattr(args, name):
+            write(path)
+            print(f"wrote {path}")
+
+
+def print_errors(found) -> None:
+    """Print the errors of all photographs, where several have a GPS position."""
+    from dphr_lab.retrieval.positions import position_report
+
+    known = [a for a in found if a.error_m is not None]
+    if len(known) < 2:
+        return
+    radii = {0.5: [a.radius_50_m for a in known], 0.9: [a.radius_90_m for a in known]}
+    flights = [a.path.parent.name for a in known]
+    print(position_report([a.error_m for a in known], flights, radii, resamples=2000))
+
+
 def print_reports(reports: dict[str, dict[str, Any]]) -> None:
     """Print {direction: report}."""
     from dphr_lab.retrieval import RetrievalReport
@@ -232,9 +361,11 @@ def name_and_value(text: str) -> tuple[str, Any]:
     if not equals or not name:
         raise argparse.ArgumentTypeError(f"found {text!r}; expected NAME=VALUE")
     try:
-        return name, json.loads(value)
+        return name, parse_json(value)
     except json.JSONDecodeError:
         return name, value
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{name}: found a value that is {error}") from None
 
 
 def check_out(name: str, path: Path | None, folder: bool = False) -> None:

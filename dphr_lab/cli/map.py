@@ -5,9 +5,11 @@ from pathlib import Path
 from dphr_lab.cli.flags import (
     WrongUsage,
     add_encoder_flags,
+    add_pose_flags,
     check_encoder_flags,
     check_out,
     command,
+    locate_options,
     open_encoder,
     positive,
 )
@@ -69,6 +71,10 @@ def _add_build(steps) -> None:
     parser.add_argument(
         "--engine", choices=("threads", "ray"), default="threads", help="(default: threads)"
     )
+    parser.add_argument(
+        "--flights", type=Path, nargs="+", metavar="FOLDER",
+        help="calibrate on these held-out flights at once, as dphr map calibrate does",
+    )  # fmt: skip
     add_encoder_flags(parser)
 
 
@@ -98,6 +104,10 @@ def _build(args) -> int:
     index = gallery.record["index"]
     recall = "" if index["kind"] == "exact" else f", recall@10 {100 * index['recall_at_10']:.1f} %"
     print(f"{len(gallery):,} tiles, {index['kind']} index{recall}\nwrote {args.out}")
+    if args.flights:
+        from dphr_lab.localization.locate import AS_FILES_SAY
+
+        _calibrate_on(gallery, encoder, args.flights, AS_FILES_SAY)
     return 0
 
 
@@ -115,75 +125,25 @@ def _add_calibrate(steps) -> None:
     add_encoder_flags(parser)
 
 
-def add_pose_flags(parser) -> None:
-    """Add what a user knows of the camera, over what files say."""
-    group = parser.add_argument_group("camera, over what the photographs say")
-    group.add_argument("--height-m", type=float, metavar="X", help="above the ground")
-    group.add_argument("--ground-m", type=float, metavar="X", help="of the ground above the sea")
-    group.add_argument("--pitch-deg", type=float, metavar="X", help="below the horizon; 90 is down")
-    group.add_argument("--yaw-deg", type=float, metavar="X", help="heading, clockwise from north")
-    group.add_argument("--fov-deg", type=float, metavar="X", help="from left to right edge")
-    group.add_argument(
-        "--headings", type=positive, default=8, metavar="N",
-        help="hypotheses where the heading is unknown (default: 8)",
-    )  # fmt: skip
-    group.add_argument(
-        "--no-heading", action="store_true", help="treat headings as unknown, whatever files say"
-    )
-
-
-def add_near_flags(parser) -> None:
-    """Add what restricts the search before anything is scored."""
-    parser.add_argument("--near", metavar="LAT,LON", help="search only around this position")
-    parser.add_argument("--within", type=float, metavar="M", help="metres around --near")
-
-
-def locate_options(args):
-    """The `LocateOptions` of the flags; wrong ones are wrong usage."""
-    from dphr_lab.cli.flags import or_wrong_usage
-    from dphr_lab.localization.locate import LocateOptions
-
-    near = None
-    if getattr(args, "near", None) is not None:
-        try:
-            near = tuple(float(part) for part in args.near.split(","))
-        except ValueError:
-            near = ()
-        if len(near) != 2 or not (abs(near[0]) <= 90 and abs(near[1]) <= 180):
-            raise WrongUsage(f"--near {args.near}: expected LAT,LON such as 48.137,11.575")
-    return or_wrong_usage(LocateOptions, dict(
-        headings=args.headings, use_heading=not args.no_heading, near=near,
-        within_m=getattr(args, "within", None), refine=getattr(args, "refine", False),
-        height_m=args.height_m, pitch_deg=args.pitch_deg, yaw_deg=args.yaw_deg,
-        fov_deg=args.fov_deg, ground_m=args.ground_m,
-    ))  # fmt: skip
-
-
 def _calibrate(args) -> int:
     check_encoder_flags(args)
     options = locate_options(args)
-    from dataclasses import replace
-
     from dphr_lab.localization.gallery import Gallery
-    from dphr_lab.localization.locate import calibrate, photos_in, score_photos
-    from dphr_lab.localization.track import calibrate_tracks, read_odometry
 
-    gallery, encoder = Gallery(args.folder), open_encoder(args)
-    for name, found in calibrate(gallery, encoder, args.flights, options, True).items():
-        known = name == "known"
-        flights = []
-        for folder in args.flights:
-            asked = replace(options, use_heading=known)
-            scored = list(score_photos(gallery, encoder, photos_in([folder]), asked, True))
-            steps = folder / "odometry.csv"
-            flights.append((scored, read_odometry(steps) if steps.is_file() else None))
-        calibrate_tracks(gallery, flights, known)
+    _calibrate_on(Gallery(args.folder), open_encoder(args), args.flights, options)
+    return 0
+
+
+def _calibrate_on(gallery, encoder, flights, options) -> None:
+    """Fit, store and print what scores mean on a map."""
+    from dphr_lab.localization.track import calibrate_flights
+
+    for name, found in calibrate_flights(gallery, encoder, flights, options, True).items():
         print(
             f"heading {name}: {found.photographs} photographs of {found.flights} flights; "
             f"temperature {found.temperature:.4f}, scores say nothing in {100 * found.share:.0f} %"
         )
-    print(f"wrote {args.folder / 'calibration.json'}")
-    return 0
+    print(f"wrote {gallery.folder / 'calibration.json'}")
 
 
 def _add_pairs(steps) -> None:

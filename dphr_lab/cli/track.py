@@ -3,15 +3,19 @@
 from pathlib import Path
 
 from dphr_lab.cli.flags import (
-    WrongUsage,
     add_encoder_flags,
+    add_near_flags,
+    add_output_flags,
+    add_pose_flags,
     check_encoder_flags,
+    check_outputs,
     command,
+    locate_options,
     open_encoder,
     or_wrong_usage,
+    print_errors,
+    write_outputs,
 )
-from dphr_lab.cli.locate import add_output_flags, check_outputs, write_outputs
-from dphr_lab.cli.map import add_near_flags, add_pose_flags, locate_options
 
 
 def add(commands) -> None:
@@ -43,8 +47,6 @@ def add(commands) -> None:
 def run(args) -> int:
     check_encoder_flags(args)
     check_outputs(args)
-    if (args.near is None) != (args.within is None):
-        raise WrongUsage("--near LAT,LON and --within M go together")
     asked = locate_options(args)
     from dphr_lab.localization.gallery import Gallery
     from dphr_lab.localization.track import TrackOptions, read_odometry, track
@@ -61,5 +63,6 @@ def run(args) -> int:
     gallery = Gallery(args.map)
     found = track(gallery, open_encoder(args), args.folder, options, asked, progress=True)
     print(found)
+    print_errors(found.best)
     write_outputs(args, gallery, found.best, line=True)
     return 0

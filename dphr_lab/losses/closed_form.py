@@ -426,7 +426,8 @@ class _Sweep:
         # exp(alpha (d_pos - d_neg)) is a product, so one exponential serves both directions
         odds_of_negative = (-s.alpha * _LOG2_E * distance).exp2_()
         odds = _each_way(torch.mul, self.odds_of_positive, odds_of_negative, block)
-        return odds.log1p(), odds.div_(odds + 1)
+        total = odds + 1
+        return _log1p(odds, total), odds.div_(total)
 
 
 def _each_way(
@@ -451,6 +452,15 @@ def _each_way(
     op(by_row[block, None], rows, out=to_rows)
     op(by_column, columns, out=to_columns)
     return out
+
+
+def _log1p(x: Tensor, total: Tensor) -> Tensor:
+    """log(1 + x), given 1 + x as rounded: what rounding took is added again.
+
+    `torch.log1p` is exact, too, but has no vectorised kernel on many processors: 12 times slower.
+    """
+    lost = x - (total - 1)
+    return total.log().addcdiv_(lost, total)
 
 
 def _squared_distance(a: Tensor, b: Tensor) -> Tensor:

@@ -59,7 +59,7 @@ def record() -> dict[str, dict[str, object]]:
 def _processor() -> str:
     """The model name that Linux gives; elsewhere what Python knows."""
     try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
+        for line in Path("/proc/cpuinfo").read_text("utf-8").splitlines():
             if line.startswith("model name"):
                 return line.split(":", 1)[1].strip()
     except OSError:

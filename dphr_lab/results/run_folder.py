@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dphr_lab._files import read_json, replace_when_done
+from dphr_lab._files import parse_json, read_json, read_text, replace_when_done
 from dphr_lab.settings.run import FIRST_EDITION
 
 # of settings.json and result.json; 1, or none: of the first edition, whose losses had other names
@@ -114,13 +114,13 @@ def read_metrics(folder: Path | str) -> list[dict[str, Any]]:
     Raises `ValueError` naming another line that is no JSON object.
     """
     path = Path(folder) / METRICS
-    text = path.read_text() if path.exists() else ""
+    text = read_text(path) if path.exists() else ""
     lines = []
     for number, line in enumerate(text.splitlines(keepends=True), 1):
         if not line.endswith("\n"):
             break
         try:
-            lines.append(dict(json.loads(line)))
+            lines.append(dict(parse_json(line)))
         except (ValueError, TypeError) as error:
             raise ValueError(
                 f"{path}, line {number}: not a line of a run's metrics ({error}); remove it"
@@ -132,7 +132,7 @@ def append_metrics(folder: Path, line: Mapping[str, Any]) -> None:
     """Add a line to a run's metrics.jsonl."""
     path = folder / METRICS
     try:
-        with open(path, "a") as file:
+        with open(path, "a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
     except OSError as error:
         error.filename = str(path)  # which a full disk does not name
@@ -143,7 +143,7 @@ def keep_metrics(folder: Path, last_step: int) -> None:
     """Drop the lines after `last_step`, and one cut by a crash."""
     kept = [line for line in read_metrics(folder) if line.get("step", 0) <= last_step]
     with replace_when_done(folder / METRICS) as aside:
-        aside.write_text("".join(json.dumps(line) + "\n" for line in kept))
+        aside.write_text("".join(json.dumps(line) + "\n" for line in kept), "utf-8")
 
 
 def curves(metrics: list[Mapping[str, Any]]) -> dict[str, list[float]]:

@@ -105,7 +105,7 @@ def _write(
             "images": images,
         }
         text = json.dumps(metadata, separators=(",", ":")) + "\n"
-        (aside / "metadata.json").write_text(text)
+        (aside / "metadata.json").write_text(text, "utf-8")
     return root
 
 

@@ -37,14 +37,14 @@ def peak_memory(device: torch.device) -> Iterator[Peak]:
 def _reset_peak() -> bool:
     """Make the kernel forget this process's peak; False where that cannot be done."""
     try:
-        Path("/proc/self/clear_refs").write_text("5")
+        Path("/proc/self/clear_refs").write_text("5", "utf-8")
         return True
     except OSError:
         return False
 
 
 def _resident(name: str) -> int:
-    for line in Path(f"/proc/{os.getpid()}/status").read_text().splitlines():
+    for line in Path(f"/proc/{os.getpid()}/status").read_text("utf-8").splitlines():
         if line.startswith(name + ":"):
             return int(line.split()[1]) * 1024
     raise OSError(f"/proc/self/status has no {name}")

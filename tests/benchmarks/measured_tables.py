@@ -38,6 +38,12 @@ HEADINGS = {  # column of a row -> what stands above it, and digits after the po
     "sharp_clip_ratio": ("sharp / CLIP", 2),
     "times_faster": ("times faster", 1),
     "share_percent": ("share, %", 2),
+    "batch": ("batch", 0),
+    "pytorch_ms_an_image": ("PyTorch, ms an image", 2),
+    "onnx_ms_an_image": ("ONNX Runtime, ms", 2),
+    "onnx_int8_ms_an_image": ("8 bits, ms", 2),
+    "onnx_of_pytorch": ("ONNX Runtime / PyTorch", 2),
+    "onnx_int8_of_pytorch": ("8 bits / PyTorch", 2),
     "infonce_mb": ("InfoNCE, MB", 0),
     "all_triplets_mb": ("all triplets, MB", 0),
     "sharp_mb": ("sharp, MB", 0),
@@ -81,7 +87,7 @@ def shown(page: str) -> str:
     """`page` with every marked table as it is stored."""
 
     def renewed(match: re.Match) -> str:
-        stored = json.loads((STORED / f"{match['name']}.json").read_text())
+        stored = json.loads((STORED / f"{match['name']}.json").read_text("utf-8"))
         return f"{match['start']}\n{table(stored)}\n{match['end']}"
 
     marked = (
@@ -92,7 +98,7 @@ def shown(page: str) -> str:
 
 if __name__ == "__main__":
     for path in map(Path, sys.argv[1:]):
-        path.write_text(shown(path.read_text()))
+        path.write_text(shown(path.read_text("utf-8")), "utf-8")
     if len(sys.argv) == 1:
         for name in names():
-            print(f"{name}\n\n{table(json.loads((STORED / f'{name}.json').read_text()))}\n")
+            print(f"{name}\n\n{table(json.loads((STORED / f'{name}.json').read_text('utf-8')))}\n")

@@ -279,14 +279,14 @@ def one_step_in_a_fresh_process(name, rows, dim):
     torch.set_num_threads(THREADS)
     loss, z = LOSSES[name](), batch(rows, dim)
     step(loss, batch(16, dim))  # what libraries allocate at their first use is not counted
-    Path("/proc/self/clear_refs").write_text("5")  # the peak so far is forgotten
+    Path("/proc/self/clear_refs").write_text("5", "utf-8")  # the peak so far is forgotten
     before = held_mb("VmRSS")
     step(loss, z)
     print(held_mb("VmHWM") - before, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
 
 def held_mb(field):
-    lines = Path("/proc/self/status").read_text().splitlines()
+    lines = Path("/proc/self/status").read_text("utf-8").splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(field)) / 1024
 
 

@@ -63,5 +63,7 @@ def test_rendering_speed(tmp_path, benchmark_size):
         out, {"machine": platform.machine(), "cpu_cores": os.cpu_count(),
               "opencv": cv2.__version__, "rows": rows},
     )  # fmt: skip
-    assert [row["px"] for row in json.loads(out.read_text())["rows"]] == [r["px"] for r in rows]
+    assert [row["px"] for row in json.loads(out.read_text("utf-8"))["rows"]] == [
+        r["px"] for r in rows
+    ]
     assert all(row["images_per_s"] > 0 for row in rows)

@@ -95,4 +95,4 @@ def findings():
     found = {"light": Counter(), "dark": Counter(), "pages": 0}
     yield found
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-    (SCREENSHOTS / "audit.json").write_text(json.dumps(found, indent=1))
+    (SCREENSHOTS / "audit.json").write_text(json.dumps(found, indent=1), "utf-8")

@@ -47,7 +47,7 @@ def test_asks_no_other_host(served):
 
 def test_formulas_are_typeset(served):
     source = HTML / "_sources" / served.name
-    texts = [path.read_text() for path in source.parent.glob(f"{source.stem}.*")]
+    texts = [path.read_text("utf-8") for path in source.parent.glob(f"{source.stem}.*")]
     formulas = formulas_are_typeset(served.page)
     if any(re.search(r"(?<![\\$`])\$[^$\s`]", text) for text in texts):
         assert formulas > 0 or not CHAPTER.fullmatch(served.name)

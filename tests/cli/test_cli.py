@@ -21,9 +21,11 @@ COMMANDS = (
     "train",
     "matrix",
     "reproduce",
+    "export",
     "evaluate",
     "search",
     "probe",
+    "robustness",
     "study",
 )
 HEAVY = ("torch", "torchvision", "timm", "accelerate", "matplotlib", "cv2", "numpy", "PIL")
@@ -149,13 +151,13 @@ def test_from_scenes_to_search(towns, folder, capsys, layout):
     shown = capsys.readouterr().out
     assert "12 drone images of 6 places" in shown
     assert "drone → satellite (D2S)" in shown and str(out) in shown
-    report = json.loads((out / "result.json").read_text())["report"]
+    report = json.loads((out / "result.json").read_text("utf-8"))["report"]
 
     # Without --data a run is scored on its own data, and says what it said after training.
     assert run("evaluate", "--run", out, "--gallery-mode", "both", "--json", out / "e.json") == 0
     shown = capsys.readouterr().out
     assert shown.count("'full'") == shown.count("'query_places'") == 2
-    modes = json.loads((out / "e.json").read_text())
+    modes = json.loads((out / "e.json").read_text("utf-8"))
     assert modes["full"].keys() == report.keys() == {"D2S", "S2D"}
     for direction, values in modes["full"].items():
         assert values == pytest.approx(report[direction], abs=1e-3)
@@ -203,10 +205,10 @@ def test_search_in_the_other_direction(trained, towns, capsys):
 
 @pytest.mark.slow
 def test_a_finished_run_resumed_says_the_same(trained, capsys):
-    before = json.loads((trained / "result.json").read_text())
+    before = json.loads((trained / "result.json").read_text("utf-8"))
     assert run("train", "--resume", trained) == 0
     assert "drone → satellite (D2S)" in capsys.readouterr().out
-    after = json.loads((trained / "result.json").read_text())
+    after = json.loads((trained / "result.json").read_text("utf-8"))
     assert after["report"] == before["report"] and after["curves"] == before["curves"]
 
 
@@ -340,8 +342,8 @@ def test_faults_of_data(arguments, message, towns, trained, tmp_path, capsys):
     }
     for name in ("cut", "stopped"):
         places[name].mkdir()
-        text = (trained / "settings.json").read_text()
-        (places[name] / "settings.json").write_text(text[:50] if name == "cut" else text)
+        text = (trained / "settings.json").read_text("utf-8")
+        (places[name] / "settings.json").write_text(text[:50] if name == "cut" else text, "utf-8")
     places["bad"].write_bytes(places["photo"].read_bytes()[:300])
     assert run(*arguments.format(**places).split()) == 1
     shown = capsys.readouterr()

@@ -44,7 +44,7 @@ def test_a_peers_weights_are_converted_evaluated_and_searched(file, town, tmp_pa
     report = tmp_path / "report.json"
     flags = ["--data", town, "--device", "cpu", "--json", report]
     assert run("evaluate", "--checkpoint", out, *flags) == 0
-    stored = json.loads(report.read_text())["full"]
+    stored = json.loads(report.read_text("utf-8"))["full"]
     direct = evaluate_dataset(Encoder.load(out), open_dataset(town))
     for direction in ("D2S", "S2D"):
         assert stored[direction]["ap"] == pytest.approx(direct[direction].ap)

@@ -39,7 +39,7 @@ def test_verify_decodes_every_image(capsys):
 
 
 def test_two_steps_are_stored_with_their_reports(trained):
-    result = json.loads((trained / "result.json").read_text())
+    result = json.loads((trained / "result.json").read_text("utf-8"))
     assert len(result["curves"]["loss"]) == 2
     d2s, s2d = result["report"]["D2S"], result["report"]["S2D"]
     assert (d2s["queries"], d2s["gallery"], d2s["unanswerable"]) == (162, 168, 0)
@@ -56,7 +56,7 @@ def test_the_recipe_scaled_down_by_flags_alone_trains_and_evaluates(tmp_path, ca
     assert run("train", "--data", GENUINE, "--out", out, *recipe) == 0
     shown = capsys.readouterr().out
     assert "recipe dphr-university1652" in shown and "given; the recipe has 128" in shown
-    result = json.loads((out / "result.json").read_text())
+    result = json.loads((out / "result.json").read_text("utf-8"))
     assert result["recipe"]["name"] == "dphr-university1652"
     assert set(result["recipe"]["overridden"]) == {
         "backbone", "pretrained", "mixed_precision", "image_px", "batch", "val_places", "steps",
@@ -66,15 +66,15 @@ def test_the_recipe_scaled_down_by_flags_alone_trains_and_evaluates(tmp_path, ca
     assert (result["report"]["D2S"]["queries"], result["report"]["S2D"]["gallery"]) == (162, 162)
     file = tmp_path / "report.json"
     assert run("evaluate", "--run", out, "--gallery-mode", "both", "--json", file) == 0
-    again = json.loads(file.read_text())["query_places"]["D2S"]
+    again = json.loads(file.read_text("utf-8"))["query_places"]["D2S"]
     assert (again["gallery"], again["gallery_given"]) == (3, 168)
 
 
 def test_evaluate_repeats_the_report_of_the_run(trained, tmp_path):
     file = tmp_path / "report.json"
     assert run("evaluate", "--run", trained, "--json", file) == 0
-    stored = json.loads((trained / "result.json").read_text())["report"]
-    for direction, values in json.loads(file.read_text())["full"].items():
+    stored = json.loads((trained / "result.json").read_text("utf-8"))["report"]
+    for direction, values in json.loads(file.read_text("utf-8"))["full"].items():
         assert flat(values) == pytest.approx(flat(stored[direction]), abs=1e-3)
 
 
@@ -93,7 +93,7 @@ def test_satellite_to_drone_is_easy_among_three_places_without_training(tmp_path
     file = tmp_path / "report.json"
     flags = ["--image-px", 224, "--direction", "S2D", "--json", file]
     assert run("evaluate", *BACKBONE, "--data", GENUINE, *flags) == 0
-    report = json.loads(file.read_text())["full"]["S2D"]
+    report = json.loads(file.read_text("utf-8"))["full"]["S2D"]
     assert report["r_at_1"] == 100
 
 

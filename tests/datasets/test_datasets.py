@@ -333,7 +333,7 @@ def test_a_wrong_root_says_what_was_looked_for_and_what_is_there(tmp_path):
     with pytest.raises(FileNotFoundError, match="empty"):
         open_dataset(tmp_path)
     write_university(tmp_path / "University-Release")
-    (tmp_path / "note.txt").write_text("x")
+    (tmp_path / "note.txt").write_text("x", "utf-8")
     with pytest.raises(FileNotFoundError) as caught:
         open_dataset(tmp_path)
     message = str(caught.value)
@@ -349,15 +349,15 @@ def test_a_wrong_root_says_what_was_looked_for_and_what_is_there(tmp_path):
 def test_families_come_from_metadata(tmp_path):
     root = write_university(tmp_path, train=(1, 2, 5))
     places = {f"{p:04d}": {"family": p // 4, "twin": 0} for p in (1, 2, 3, 4, 5, 9)}
-    (root / "metadata.json").write_text(json.dumps({"places": places}))
+    (root / "metadata.json").write_text(json.dumps({"places": places}), "utf-8")
     data = open_dataset(root)
     assert data.train.families.tolist() == [0, 0, 1]
     assert data.test("D2S")[1].families.tolist() == [0, 1, 2]
     del places["0003"]
-    (root / "metadata.json").write_text(json.dumps({"places": places}))
+    (root / "metadata.json").write_text(json.dumps({"places": places}), "utf-8")
     with pytest.raises(ValueError, match=r"metadata\.json names no family for place 3"):
         open_dataset(root).test("D2S")
-    (root / "metadata.json").write_text("{")
+    (root / "metadata.json").write_text("{", "utf-8")
     with pytest.raises(ValueError, match=r"metadata\.json"):
         _ = open_dataset(root).train
 

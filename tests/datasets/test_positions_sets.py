@@ -19,7 +19,7 @@ def test_dense_uav(tmp_path):
         image(tmp_path / name)
     names.append("test/query_drone/002251/H100.JPG")
     lines = [f"{name} E120.387250 N30.324290 {80.5 + i}" for i, name in enumerate(names)]
-    (tmp_path / "Dense_GPS_ALL.txt").write_text("\n".join(lines) + "\n\n")
+    (tmp_path / "Dense_GPS_ALL.txt").write_text("\n".join(lines) + "\n\n", "utf-8")
     found = read_dense_uav(tmp_path)
     assert [i.place for i in found.drone] == ["000001", "002251"]
     first = found.drone[0]
@@ -27,7 +27,7 @@ def test_dense_uav(tmp_path):
     assert found.satellite[0].path == tmp_path / names[1]
     assert found.missing == (tmp_path / names[2],)
     assert "1 listed files missing" in str(found)
-    (tmp_path / "Dense_GPS_test.txt").write_text("a.jpg W10.5 S30.25 90\n")
+    (tmp_path / "Dense_GPS_test.txt").write_text("a.jpg W10.5 S30.25 90\n", "utf-8")
     (south,) = read_dense_uav(tmp_path, "test").drone
     assert (south.lat, south.lon) == (-30.25, -10.5)
 
@@ -35,7 +35,7 @@ def test_dense_uav(tmp_path):
 def test_dense_uav_that_is_wrong(tmp_path):
     with pytest.raises(FileNotFoundError, match="DenseUAV's list of positions"):
         read_dense_uav(tmp_path)
-    (tmp_path / "Dense_GPS_ALL.txt").write_text("a.jpg E1 N2 3\nb.jpg 120 30 4\n")
+    (tmp_path / "Dense_GPS_ALL.txt").write_text("a.jpg E1 N2 3\nb.jpg 120 30 4\n", "utf-8")
     with pytest.raises(ValueError, match=r"line 2: found 'b.jpg 120 30 4'; expected <path> E<lon"):
         read_dense_uav(tmp_path)
     with pytest.raises(ValueError, match="part is 'val'"):
@@ -46,13 +46,15 @@ def visloc(root):
     (root / "satellite_ coordinates_range.csv").write_text(
         "mapname,LT_lat_map,LT_lon_map,RB_lat_map,RB_lon_map,region\n"
         "satellite01.tif,29.774065,115.970635,29.702283,115.996851,Changjiang\n"
-        "satellite09_01-01.tif,40.355093,115.776356,40.341475,115.794041,Huailai\n"
+        "satellite09_01-01.tif,40.355093,115.776356,40.341475,115.794041,Huailai\n",
+        "utf-8",
     )
     for number in ("01", "09"):
         image(root / number / "drone" / f"{number}_0001.JPG")
         (root / number / f"{number}.csv").write_text(
             "num,filename,date,lat,lon,height,Omega,Kappa,Phi1,Phi2\n"
-            f"1,{number}_0001.JPG,2022-05-01,29.7,115.98,466.5,1.5,-0.2,-88.1,\n"
+            f"1,{number}_0001.JPG,2022-05-01,29.7,115.98,466.5,1.5,-0.2,-88.1,\n",
+            "utf-8",
         )
     return root
 
@@ -76,7 +78,7 @@ def test_uav_visloc_is_a_map(tmp_path):
 
     root = visloc(tmp_path)
     table = root / "satellite_ coordinates_range.csv"
-    table.write_text("\n".join(table.read_text().splitlines()[:2]))
+    table.write_text("\n".join(table.read_text("utf-8").splitlines()[:2]), "utf-8")
     image(root / "01" / "satellite01.tif")
     geomap = open_map(table, images=root / "01")
     assert geomap.bounds.holds(29.74, 115.98) and geomap.bounds.north == pytest.approx(29.774065)
@@ -86,7 +88,9 @@ def test_uav_visloc_that_is_wrong(tmp_path):
     with pytest.raises(FileNotFoundError, match="UAV-VisLoc's table of map corners"):
         read_uav_visloc(tmp_path)
     root = visloc(tmp_path)
-    (root / "01/01.csv").write_text("num,filename,date,lat,lon,height\n1,a.JPG,x,29,east,4\n")
+    (root / "01/01.csv").write_text(
+        "num,filename,date,lat,lon,height\n1,a.JPG,x,29,east,4\n", "utf-8"
+    )
     with pytest.raises(ValueError, match="line 2: expected numbers in lat, lon, height"):
         read_uav_visloc(root)
 
@@ -107,7 +111,7 @@ def gta_entry():
 def test_gta_uav(tmp_path):
     image(tmp_path / "drone/images/100_0001_01.png")
     path = tmp_path / "cross-area-drone2sate-test.json"
-    path.write_text(json.dumps([gta_entry()]))
+    path.write_text(json.dumps([gta_entry()]), "utf-8")
     found = read_gta_uav(tmp_path)
     (drone,) = found.drone
     assert (drone.x_m, drone.y_m, drone.height_m) == (1500.5, -200.25, 120.0)
@@ -126,10 +130,10 @@ def test_gta_uav_that_is_wrong(tmp_path):
     path = tmp_path / "cross-area-drone2sate-test.json"
     entry = gta_entry()
     del entry["drone_loc_x_y"]
-    path.write_text(json.dumps([gta_entry(), entry]))
+    path.write_text(json.dumps([gta_entry(), entry]), "utf-8")
     with pytest.raises(ValueError, match=r"entry 1: not as expected \(KeyError: 'drone_loc_x_y'"):
         read_gta_uav(tmp_path)
-    path.write_text("{no")
+    path.write_text("{no", "utf-8")
     with pytest.raises(ValueError, match="no JSON"):
         read_gta_uav(tmp_path)
     with pytest.raises(ValueError, match="area is 'far'"):

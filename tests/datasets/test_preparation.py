@@ -76,10 +76,13 @@ def test_every_height_is_copied_and_the_families_kept(tmp_path):
     names = [f"satellite-view/{place}/0.png" for place in ("0001", "0008")]
     names += [f"drone_512/{p}/{h}/0.jpg" for p in ("0001", "0008") for h in (150, 300)]
     root = write(tmp_path / "sues", names)
-    (root / "metadata.json").write_text('{"places": {"0001": {"family": 7}}}')
+    (root / "metadata.json").write_text('{"places": {"0001": {"family": 7}}}', "utf-8")
     copied = prepare(root, tmp_path / "small", 16)
     assert images(copied.root) == set(names)
-    assert json.loads((copied.root / "metadata.json").read_text())["places"]["0001"]["family"] == 7
+    assert (
+        json.loads((copied.root / "metadata.json").read_text("utf-8"))["places"]["0001"]["family"]
+        == 7
+    )
 
 
 def test_a_copy_that_was_cut_goes_on(university, tmp_path):
@@ -125,6 +128,6 @@ def test_from_the_command_line(university, tmp_path, capsys):
     out = tmp_path / "small"
     assert main(["prepare", str(university), "--out", str(out), "--image-px", "16"]) == 0
     assert "20 images, 20 of them written now" in capsys.readouterr().out
-    assert json.loads((out / RECORD).read_text())["image_px"] == 16
+    assert json.loads((out / RECORD).read_text("utf-8"))["image_px"] == 16
     assert main(["prepare", str(university), "--out", str(out), "--image-px", "4"]) == 2
     assert main(["prepare", str(tmp_path / "none"), "--out", str(out)]) == 1

@@ -113,7 +113,7 @@ def test_names_that_are_no_numbers_are_a_fault(university):
 
 def test_undecodable_files_need_deep(university):
     text = university / "train/drone/0001/9.jpg"
-    text.write_text("not an image")
+    text.write_text("not an image", "utf-8")
     cut = university / "test/query_satellite/0003/0.png"
     cut.write_bytes(cut.read_bytes()[:80])
     (university / "train/drone/0001/.DS_Store").write_bytes(b"x")
@@ -153,12 +153,12 @@ def test_the_same_image_as_both_views_is_a_fault(university):
 
 def test_families_that_straddle_the_halves_are_a_fault(university):
     places = {f"{place:04d}": {"family": place} for place in (1, 2, 3, 4, 9)}
-    (university / "metadata.json").write_text(json.dumps({"places": places}))
+    (university / "metadata.json").write_text(json.dumps({"places": places}), "utf-8")
     assert verify(university).ok
     places["0003"]["family"] = 2
-    (university / "metadata.json").write_text(json.dumps({"places": places}))
+    (university / "metadata.json").write_text(json.dumps({"places": places}), "utf-8")
     assert "1 family of twins with places in train and among the queries: 2" in faults(university)
-    (university / "metadata.json").write_text("nonsense")
+    (university / "metadata.json").write_text("nonsense", "utf-8")
     assert "metadata.json" in faults(university)
 
 

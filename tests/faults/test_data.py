@@ -124,7 +124,7 @@ FAULTS = {
     "root empty": empty,
     "no place": keep_places(),
     "one place a half": keep_places("0001", "0007"),
-    "text named .jpg": files_as(lambda path: path.write_text("this is no image\n")),
+    "text named .jpg": files_as(lambda path: path.write_text("this is no image\n", "utf-8")),
     "file of 0 bytes": files_as(lambda path: path.write_bytes(b"")),
     "truncated image": files_as(cut),
     "16-bit image": files_as(to_16_bits),

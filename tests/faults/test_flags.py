@@ -127,7 +127,7 @@ def test_the_table_has_every_fault():
 @pytest.mark.parametrize(("fault", "command"), TABLE)
 def test_flags(fault, command, world, trained, tmp_path, capsys):
     file, folder = tmp_path / "file.txt", tmp_path / "folder.png"
-    file.write_text("mine")
+    file.write_text("mine", "utf-8")
     folder.mkdir()
     places = {
         "world": world,
@@ -140,6 +140,6 @@ def test_flags(fault, command, world, trained, tmp_path, capsys):
     before = {path: path.stat().st_mtime_ns for path in trained.rglob("*")}
     code = run(command, *(word.format(**places) for word in FLAGS[fault][command].split()))
     check(TABLE[fault, command], code, *capsys.readouterr())
-    assert sorted(tmp_path.iterdir()) == [file, folder] and file.read_text() == "mine"
+    assert sorted(tmp_path.iterdir()) == [file, folder] and file.read_text("utf-8") == "mine"
     assert {path: path.stat().st_mtime_ns for path in trained.rglob("*")} == before
     assert not left_behind(world)

@@ -70,7 +70,7 @@ def test_machine(fault, surface, world, two_heights, trained, tmp_path, capsys):
     out, data, own_run = (tmp_path / name for name in ("out", "data", "run"))
     out.mkdir()
     if surface.startswith("study"):
-        (out / "study.toml").write_text(SEARCHED)
+        (out / "study.toml").write_text(SEARCHED, "utf-8")
     shutil.copytree(two_heights if surface in ("matrix", "reproduce") else world, data)
     shutil.copytree(trained, own_run)
     with FAULTS[fault](out, data, own_run):
@@ -186,7 +186,8 @@ def test_no_import_swallows_a_stop(name, tmp_path, monkeypatch):
         "    time.sleep(0.2)\n"
         "except:\n"
         "    pass\n"
-        "ended = True\n"
+        "ended = True\n",
+        "utf-8",
     )
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setitem(sys.modules, "swallowing", None)

@@ -98,7 +98,7 @@ DATA = {  # fault -> what it does to the copy of a world
     "truncated image in train": damaged(0, cut),
     "truncated image in test": damaged(-1, cut),
     "text named .jpg": damaged(0, text("this is no image")),
-    "metadata.json no JSON": lambda root: (root / "metadata.json").write_text("{"),
+    "metadata.json no JSON": lambda root: (root / "metadata.json").write_text("{", "utf-8"),
     "metadata.json without settings": lambda root: edited(settings=[1])(root / "metadata.json"),
 }
 OF_DATA = table("SUES-200 at two heights")
@@ -155,9 +155,9 @@ def gone(*names):
 
 
 def lacks_a_direction(path):
-    stored = json.loads(path.read_text())
+    stored = json.loads(path.read_text("utf-8"))
     del stored["200"]["S2D"]
-    path.write_text(json.dumps(stored))
+    path.write_text(json.dumps(stored), "utf-8")
 
 
 WEIGHTS = "encoder.safetensors"
@@ -187,7 +187,7 @@ RUNS = {  # fault -> what it does to the folder that the surface has filled
     "checkpoints removed": gone("checkpoints"),
     "final file truncated": lambda surface, out: [cut(out / name) for name in FILES[surface]],
     "final file is something else": lambda surface, out: [
-        (out / name).write_text("[1]") for name in FILES[surface]
+        (out / name).write_text("[1]", "utf-8") for name in FILES[surface]
     ],
     "final file is a folder": lambda surface, out: [
         ((out / name).unlink(), (out / name).mkdir())
@@ -226,10 +226,10 @@ def test_runs(fault, surface, made, two_heights, tmp_path, capsys):
 def test_a_folder_where_the_runs_are_to_be_is_a_file(two_heights, tmp_path, capsys):
     out = tmp_path / "out"
     out.mkdir()
-    (out / "record.runs").write_text("mine")
+    (out / "record.runs").write_text("mine", "utf-8")
     assert run(*arguments_of("reproduce", two_heights, out)) == 1
     assert "a folder is needed there; give another path" in capsys.readouterr().err
-    assert (out / "record.runs").read_text() == "mine" and not written(out)
+    assert (out / "record.runs").read_text("utf-8") == "mine" and not written(out)
 
 
 # -- stopped ------------------------------------------------------------------------------------

@@ -31,18 +31,18 @@ class Touch:
 
 
 def text(content):
-    return lambda path: path.write_text(content)
+    return lambda path: path.write_text(content, "utf-8")
 
 
 def edited(**changes):
     """Change keys of a JSON object; "part.key" is a key of a part of it."""
 
     def edit(path):
-        value = json.loads(path.read_text())
+        value = json.loads(path.read_text("utf-8"))
         for name, change in changes.items():
             part, _, key = name.rpartition("__")
             (value[part] if part else value)[key] = change
-        path.write_text(json.dumps(value))
+        path.write_text(json.dumps(value), "utf-8")
 
     return edit
 
@@ -178,7 +178,7 @@ RUN_FILES = {
     "metrics.jsonl: no JSON": ("metrics.jsonl", text('{"step": 1\n{"step": 2}\n')),
     "metrics.jsonl: last line cut": (
         "metrics.jsonl",
-        lambda path: path.write_text(path.read_text() + '{"step": 2, "lo'),
+        lambda path: path.write_text(path.read_text("utf-8") + '{"step": 2, "lo', "utf-8"),
     ),
     "result.json: no JSON": ("result.json", text("{")),
     "result.json: lacks a part": ("result.json", text("{}")),
@@ -198,7 +198,7 @@ def test_files_of_runs(fault, surface, trained, tmp_path, capsys):
     name, damage = RUN_FILES[fault]
     damage(folder / name)
     study.mkdir()
-    (study / "study.toml").write_text(STUDY)
+    (study / "study.toml").write_text(STUDY, "utf-8")
     shutil.copy(folder / "result.json", study / results.run_name("w", "triplet", 0))
     arguments = {
         "train --resume": ["train", "--resume", folder],
@@ -284,7 +284,7 @@ def test_the_table_has_every_fault_of_metadata():
 def test_metadata(fault, surface, world, trained, tmp_path, capsys):
     root = tmp_path / "data"
     shutil.copytree(world, root)
-    (root / "metadata.json").write_text(METADATA[fault])
+    (root / "metadata.json").write_text(METADATA[fault], "utf-8")
     arguments = {
         "verify": ["verify", root],
         "train": ["train", "--data", root, "--out", tmp_path / "out", *SHORT],

@@ -49,7 +49,9 @@ def trials(change=lambda made: made, **changes):
             for rate in (0.001, 0.01)
         ]
         made[1] |= changes
-        path.write_text(json.dumps({"trials": change(made), "versions": {}, "hardware": {}}))
+        path.write_text(
+            json.dumps({"trials": change(made), "versions": {}, "hardware": {}}), "utf-8"
+        )
 
     return write
 
@@ -87,7 +89,7 @@ def test_the_table_has_every_fault_of_trials():
 
 @pytest.mark.parametrize(("fault", "surface"), OF_TRIALS)
 def test_trials(fault, surface, tmp_path, capsys):
-    (tmp_path / "study.toml").write_text(SEARCHED)
+    (tmp_path / "study.toml").write_text(SEARCHED, "utf-8")
     path = tmp_path / "trials.json"
     TRIALS[fault](path)
     before = path.read_bytes() if path.exists() else None
@@ -127,7 +129,7 @@ def test_the_table_has_every_fault_of_searches():
 def test_searches(fault, surface, tmp_path, capsys):
     changed = SEARCHED.replace(*SEARCHES[fault])
     assert changed != SEARCHED
-    (tmp_path / "study.toml").write_text(changed)
+    (tmp_path / "study.toml").write_text(changed, "utf-8")
     check(OF_SEARCHES[fault, surface], run(*SURFACES[surface](tmp_path)), *capsys.readouterr())
     assert [path.name for path in tmp_path.iterdir()] == ["study.toml"]
 
@@ -137,12 +139,12 @@ def test_searches(fault, surface, tmp_path, capsys):
 
 def in_report(direction, **changes):
     def edit(path):
-        value = json.loads(path.read_text())
+        value = json.loads(path.read_text("utf-8"))
         if changes:
             value["report"][direction] |= changes
         else:
             del value["report"][direction]
-        path.write_text(json.dumps(value))
+        path.write_text(json.dumps(value), "utf-8")
 
     return edit
 
@@ -178,7 +180,9 @@ def test_the_table_has_every_fault_of_results():
 def test_results(fault, surface, trained, tmp_path, capsys):
     study = tmp_path / "study"
     study.mkdir()
-    (study / "study.toml").write_text(SEARCHED.partition("[search]")[0] + "[arms.triplet]\n")
+    (study / "study.toml").write_text(
+        SEARCHED.partition("[search]")[0] + "[arms.triplet]\n", "utf-8"
+    )
     path = study / "w-triplet-s0.json"
     shutil.copy(trained / "result.json", path)
     RESULTS[fault](path)

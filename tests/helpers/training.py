@@ -85,7 +85,7 @@ def assert_same_run(one: Path, other: Path) -> None:
     a, b = tensors_of(one), tensors_of(other)
     assert a.keys() == b.keys()
     assert not [name for name in a if not torch.equal(a[name], b[name])]
-    results = [json.loads((run / "result.json").read_text()) for run in (one, other)]
+    results = [json.loads((run / "result.json").read_text("utf-8")) for run in (one, other)]
     assert results[0]["curves"] == results[1]["curves"]
     assert results[0]["report"] == results[1]["report"]
 

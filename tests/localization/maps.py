@@ -76,5 +76,5 @@ def write_tiles(folder: Path, zoom=17, tms=False, centre=CENTRE, half_m=HALF_M) 
                 path.parent.mkdir(parents=True, exist_ok=True)
                 Image.fromarray(colours(lat, lon, centre, half_m)).save(path)
     if tms:
-        (folder / "tilemapresource.xml").write_text("<TileMap/>")
+        (folder / "tilemapresource.xml").write_text("<TileMap/>", "utf-8")
     return folder

@@ -46,7 +46,7 @@ def as_world_file(folder):
     Image.fromarray(pixels).save(folder / "map.png")
     t = transform
     lines = [t.a, t.d, t.b, t.e, t.c + t.a / 2, t.f + t.e / 2]
-    (folder / "map.pgw").write_text("\n".join(map(str, lines)))
+    (folder / "map.pgw").write_text("\n".join(map(str, lines)), "utf-8")
     return open_map(folder / "map.png", crs="EPSG:32632")
 
 
@@ -55,7 +55,7 @@ def as_corners(folder, header):
     Image.fromarray(pixels).save(folder / "sat.png")
     west, north = transform * (0, 0)
     east, south = transform * (400, 400)
-    with open(folder / "map.csv", "w", newline="") as file:
+    with open(folder / "map.csv", "w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([header, ["sat.png", north, west, south, east, "town"]])
     return open_map(folder / "map.csv")
 
@@ -222,15 +222,15 @@ def test_what_is_wrong_is_said(tmp_path):
 
 def test_a_csv_of_corners_that_is_wrong(tmp_path):
     path = tmp_path / "map.csv"
-    path.write_text("Filename,lat\na.png,3\n")
+    path.write_text("Filename,lat\na.png,3\n", "utf-8")
     with pytest.raises(ValueError, match="no column for north, west, south, east"):
         read_corners(path)
-    path.write_text("Filename,north,west,south,east\na.png,48,11,49,12\n")
+    path.write_text("Filename,north,west,south,east\na.png,48,11,49,12\n", "utf-8")
     with pytest.raises(ValueError, match="line 2: the first corner must lie north-west"):
         read_corners(path)
-    path.write_text("Filename,north,west,south,east\na.png,49,11,48,x\n")
+    path.write_text("Filename,north,west,south,east\na.png,49,11,48,x\n", "utf-8")
     with pytest.raises(ValueError, match="line 2: a corner that is no number"):
         read_corners(path)
-    path.write_text("Filename,north,west,south,east\na.png,49,11,48,12\n")
+    path.write_text("Filename,north,west,south,east\na.png,49,11,48,12\n", "utf-8")
     with pytest.raises(FileNotFoundError, match=r"a\.png: named in a list of corners"):
         open_map(path)

@@ -82,7 +82,7 @@ def test_more_than_the_gallery_gives_the_gallery(gallery, tmp_path):
 def test_a_flat_folder_knows_no_places(tmp_path):
     for name, colour in (("a.png", RED), ("b.png", BLUE)):
         paint(tmp_path / "tiles" / name, colour)
-    (tmp_path / "tiles" / "notes.txt").write_text("no image")
+    (tmp_path / "tiles" / "notes.txt").write_text("no image", "utf-8")
     found = search_images(
         MeanColour(), [paint(tmp_path / "tiles" / "q" / "q.png", BLUE)], tmp_path / "tiles"
     )

@@ -94,10 +94,10 @@ def test_commands(run, towns, tmp_path, capsys):
     ]
     assert [SELECTED_ON_TEST in text for text in printed] == [stamped] * 3
     assert all(("note: this encoder was selected" in text) == stamped for text in printed)
-    stored = json.loads(report.read_text())
+    stored = json.loads(report.read_text("utf-8"))
     reports = [r for mode in stored.values() for r in mode.values() if isinstance(r, dict)]
     assert reports and all(r["selected_on_test"] == stamped for r in reports)
-    by_name = json.loads(probed.read_text())
+    by_name = json.loads(probed.read_text("utf-8"))
     assert by_name[folder.name]["selected_on_test"] == stamped
     assert not by_name["untrained test_convnext"]["selected_on_test"]
 
@@ -109,11 +109,11 @@ def test_a_file_that_does_not_say_is_read_as_its_run_was(run, tmp_path):
         folder = tmp_path / select
         for place in (folder, folder / "best", folder / "checkpoints" / "step-000003"):
             Encoder("test_convnext", image_px=PX).save(place)
-            settings = json.loads((place / "encoder.json").read_text())
+            settings = json.loads((place / "encoder.json").read_text("utf-8"))
             assert settings.pop("selected_on_test") is False
-            (place / "encoder.json").write_text(json.dumps(settings))
+            (place / "encoder.json").write_text(json.dumps(settings), "utf-8")
         stored = {"settings": {"select": select}, "data": data}
-        (folder / "settings.json").write_text(json.dumps(stored))
+        (folder / "settings.json").write_text(json.dumps(stored), "utf-8")
         for place in (folder, folder / "best"):
             assert Encoder.load(place).selected_on_test is expected
         assert not Encoder.load(folder / "checkpoints" / "step-000003").selected_on_test
@@ -123,9 +123,9 @@ def test_what_an_encoder_says_stays_when_it_is_saved_again(run, tmp_path):
     folder, stamped = run
     Encoder.load(folder).save(tmp_path / "again")
     assert Encoder.load(tmp_path / "again").selected_on_test == stamped
-    record = json.loads((tmp_path / "again" / "encoder.json").read_text())
+    record = json.loads((tmp_path / "again" / "encoder.json").read_text("utf-8"))
     (tmp_path / "again" / "encoder.json").write_text(
-        json.dumps(record | {"selected_on_test": "yes"})
+        json.dumps(record | {"selected_on_test": "yes"}), "utf-8"
     )
     with pytest.raises(
         ValueError, match=r"encoder\.json: selected_on_test is 'yes'; expected true"

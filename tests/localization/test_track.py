@@ -231,15 +231,15 @@ def test_times_order_the_flight():
 
 def test_odometry_files(tmp_path):
     path = tmp_path / "odometry.csv"
-    path.write_text("photo,time_s,east_m,north_m\na.jpg,0,0,0\nb.jpg,3,12.5,-3\n")
+    path.write_text("photo,time_s,east_m,north_m\na.jpg,0,0,0\nb.jpg,3,12.5,-3\n", "utf-8")
     assert read_odometry(path) == {"a.jpg": (0.0, 0.0), "b.jpg": (12.5, -3.0)}
-    path.write_text("photo,dx\na.jpg,1\n")
+    path.write_text("photo,dx\na.jpg,1\n", "utf-8")
     with pytest.raises(ValueError, match="expected columns"):
         read_odometry(path)
-    path.write_text("photo,east_m,north_m\na.jpg,1,x\n")
+    path.write_text("photo,east_m,north_m\na.jpg,1,x\n", "utf-8")
     with pytest.raises(ValueError, match="line 2: a step that is no number"):
         read_odometry(path)
-    path.write_text("photo,east_m,north_m\na.jpg,1,nan\n")
+    path.write_text("photo,east_m,north_m\na.jpg,1,nan\n", "utf-8")
     with pytest.raises(ValueError, match="line 2: a step that is not finite"):
         read_odometry(path)
     with pytest.raises(ValueError, match="speed_m_s is 0"):

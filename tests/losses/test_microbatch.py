@@ -322,10 +322,10 @@ def test_settings_refuse_a_micro_batch_of_nothing():
 def test_a_run_stored_without_a_newer_setting_goes_on(data, tmp_path):
     options = settings(steps=1)
     training.fit(options, data, tmp_path, progress=False)
-    stored = json.loads((tmp_path / "settings.json").read_text())
+    stored = json.loads((tmp_path / "settings.json").read_text("utf-8"))
     for name in ("micro_batch", "freeze_bn"):
         del stored["settings"][name]
-    (tmp_path / "settings.json").write_text(json.dumps(stored))
+    (tmp_path / "settings.json").write_text(json.dumps(stored), "utf-8")
     training.fit(options, data, tmp_path, resume=True, progress=False)
     with pytest.raises(ValueError, match="freeze_bn: stored False, given True"):
         options = options.changed(freeze_bn=True)

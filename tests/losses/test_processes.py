@@ -144,7 +144,7 @@ def describe(value, loss, gradient) -> dict:
 def found_by(processes: int, folder: Path) -> list[tuple]:
     """What each of so many processes found."""
     script = folder / "script.py"
-    script.write_text(textwrap.dedent(SCRIPT))
+    script.write_text(textwrap.dedent(SCRIPT), "utf-8")
     environment = os.environ | {
         "PYTHONPATH": str(ROOT),
         "ACCELERATE_USE_CPU": "true",

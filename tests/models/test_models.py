@@ -132,15 +132,15 @@ def test_load_says_what_is_missing_or_of_another_backbone(tmp_path, encoder):
     with pytest.raises(FileNotFoundError, match=SETTINGS_FILE):
         Encoder.load(tmp_path)
     encoder.save(tmp_path)
-    settings = json.loads((tmp_path / SETTINGS_FILE).read_text())
+    settings = json.loads((tmp_path / SETTINGS_FILE).read_text("utf-8"))
     other = settings | {"backbone": "test_efficientnet"}
-    (tmp_path / SETTINGS_FILE).write_text(json.dumps(other))
+    (tmp_path / SETTINGS_FILE).write_text(json.dumps(other), "utf-8")
     with pytest.raises(ValueError, match=r"'test_efficientnet'.*\d+ missing.*\d+ unexpected"):
         Encoder.load(tmp_path)
-    (tmp_path / SETTINGS_FILE).write_text(json.dumps(settings | {"embed_dim": 8}))
+    (tmp_path / SETTINGS_FILE).write_text(json.dumps(settings | {"embed_dim": 8}), "utf-8")
     with pytest.raises(ValueError, match=r"2 missing, such as head.bias, head.weight\)"):
         Encoder.load(tmp_path)
-    (tmp_path / SETTINGS_FILE).write_text(json.dumps(settings | {"depth": 8}))
+    (tmp_path / SETTINGS_FILE).write_text(json.dumps(settings | {"depth": 8}), "utf-8")
     with pytest.raises(ValueError, match=r"other settings.*depth"):
         Encoder.load(tmp_path)
 
@@ -149,11 +149,13 @@ def test_a_files_kind_says_which_class_loads_it(tmp_path, encoder):
     assert {name: host.kind for name, host in HOSTS.items()} == {name: name for name in HOSTS}
     assert set(HOSTS) == set(SETTINGS_HOSTS)  # which describes them without loading torch
     encoder.save(tmp_path)
-    settings = json.loads((tmp_path / SETTINGS_FILE).read_text())
+    settings = json.loads((tmp_path / SETTINGS_FILE).read_text("utf-8"))
     assert settings.pop("kind") == "plain"
-    (tmp_path / SETTINGS_FILE).write_text(json.dumps(settings))  # of before there were kinds
+    (tmp_path / SETTINGS_FILE).write_text(
+        json.dumps(settings), "utf-8"
+    )  # of before there were kinds
     assert type(Encoder.load(tmp_path)) is Encoder
-    (tmp_path / SETTINGS_FILE).write_text(json.dumps(settings | {"kind": "fsra"}))
+    (tmp_path / SETTINGS_FILE).write_text(json.dumps(settings | {"kind": "fsra"}), "utf-8")
     known = r"encoder\.json: kind is 'fsra'.*knows plain, sample4geo, lpn, mccg$"
     with pytest.raises(ValueError, match=known):
         Encoder.load(tmp_path)

@@ -95,7 +95,7 @@ def test_lpns_weights_give_its_own_cosines(tmp_path):
     assert torch.allclose(own, z.view(3, PART_DIM, 2).flip(2).mT.flatten(1), atol=1e-5)
     assert done["tensors"] + len(done["left_out"]) == len(peer.state_dict())
     assert {name.split(".")[0] for name in done["left_out"]} == {"model_1", "model_2", "model_3"}
-    assert json.loads((tmp_path / "out" / CONVERTED).read_text()) == done
+    assert json.loads((tmp_path / "out" / CONVERTED).read_text("utf-8")) == done
     with pytest.raises(ValueError, match="none of the 6 training places"):  # they are not known
         host.labels(torch.tensor([0]))
 

@@ -16,7 +16,7 @@ BOOK = ROOT / "book"
 sys.path.append(str(BOOK / "_ext"))
 from dphr_pages import MOVED, WIDGET_STATE, WIDGET_VIEW, with_still_widgets  # noqa: E402
 
-CONFIG = yaml.safe_load((BOOK / "_config.yml").read_text())
+CONFIG = yaml.safe_load((BOOK / "_config.yml").read_text("utf-8"))
 CHAPTERS = sorted(BOOK.glob("[0-9]*.ipynb"))
 each_chapter = pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
 
@@ -50,7 +50,7 @@ def comparable(notebook):
 
 
 def toc_files():
-    toc = yaml.safe_load((BOOK / "_toc.yml").read_text())
+    toc = yaml.safe_load((BOOK / "_toc.yml").read_text("utf-8"))
     entries = [entry for part in toc["parts"] for entry in part["chapters"]]
     entries += [below for entry in entries for below in entry.get("sections", [])]
     return [toc["root"]] + [entry["file"] for entry in entries]
@@ -97,7 +97,7 @@ def test_figures_have_alternative_text(path):
 
 @each_chapter
 def test_a_page_shows_a_widget_by_its_picture(path):
-    notebook = json.loads(path.read_text())
+    notebook = json.loads(path.read_text("utf-8"))
     before = [output for cell in notebook["cells"] for output in cell.get("outputs", [])]
     widgets = [output for output in before if WIDGET_VIEW in output.get("data", {})]
     still = with_still_widgets(notebook)

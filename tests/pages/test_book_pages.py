@@ -24,10 +24,10 @@ from dphr_lab.studies.study import read_study
 from tests.helpers import ROOT
 
 BOOK = ROOT / "book"
-PAGES = {path.stem: path.read_text() for path in BOOK.glob("*.md")}
-CHAPTERS = {path.stem: path.read_text() for path in BOOK.glob("[0-9]*.py")}
-TOC = yaml.safe_load((BOOK / "_toc.yml").read_text())
-BIBLIOGRAPHY = (BOOK / "references.bib").read_text()
+PAGES = {path.stem: path.read_text("utf-8") for path in BOOK.glob("*.md")}
+CHAPTERS = {path.stem: path.read_text("utf-8") for path in BOOK.glob("[0-9]*.py")}
+TOC = yaml.safe_load((BOOK / "_toc.yml").read_text("utf-8"))
+BIBLIOGRAPHY = (BOOK / "references.bib").read_text("utf-8")
 
 
 def table(page, heading):
@@ -359,6 +359,6 @@ def test_a_run_takes_about_the_time_that_teachers_are_told():
 
 def test_the_study_that_students_are_shown_can_be_run(tmp_path):
     shown = re.search(r"^```toml\n(.*?)^```$", PAGES["teach"], re.MULTILINE | re.DOTALL)[1]
-    (tmp_path / "study.toml").write_text(shown)
+    (tmp_path / "study.toml").write_text(shown, "utf-8")
     study = read_study(tmp_path)
     assert len(study.runs()) == len(study.missing()) == 15

@@ -37,8 +37,8 @@ def test_nothing_that_is_built_or_installed_is_a_link():
 
 
 def test_the_book_is_configured_where_links_are_text(clone):
-    assert (clone / "_toc.yml").read_text() == "book/_toc.yml"  # so the clone is such a one
-    assert yaml.safe_load((clone / "book" / "_toc.yml").read_text())["root"] == "index"
+    assert (clone / "_toc.yml").read_text("utf-8") == "book/_toc.yml"  # so the clone is such a one
+    assert yaml.safe_load((clone / "book" / "_toc.yml").read_text("utf-8"))["root"] == "index"
     command = "from jupyter_book.cli.main import main; main()"
     done = subprocess.run(
         [sys.executable, "-c", command, "config", "sphinx", "book"],
@@ -47,8 +47,8 @@ def test_the_book_is_configured_where_links_are_text(clone):
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    configured = (clone / "book" / "conf.py").read_text()
-    title = yaml.safe_load((clone / "book" / "_config.yml").read_text())["title"]
+    configured = (clone / "book" / "conf.py").read_text("utf-8")
+    title = yaml.safe_load((clone / "book" / "_config.yml").read_text("utf-8"))["title"]
     assert f"html_title = {title!r}" in configured
 
 

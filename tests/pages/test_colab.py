@@ -60,10 +60,12 @@ def kernels(repository, tmp_path_factory):
     paths = sysconfig.get_paths("venv", {"base": str(folder / "env")})
     site = Path(paths["purelib"])
     # what is installed here, but not what links from there to this checkout
-    (site / "here.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    (site / "here.pth").write_text(sysconfig.get_path("purelib") + "\n", "utf-8")
     (site / "google" / "colab").mkdir(parents=True)  # `google` itself is others', too
     (site / "google" / "colab" / "__init__.py").touch()
-    (site / "sitecustomize.py").write_text("import google.colab\n")  # before the first cell
+    (site / "sitecustomize.py").write_text(
+        "import google.colab\n", "utf-8"
+    )  # before the first cell
     python = Path(paths["scripts"]) / Path(sys.executable).name
     spec = {
         "argv": [str(python), "-m", "ipykernel_launcher", "-f", "{connection_file}"],
@@ -109,7 +111,7 @@ def test_chapter_runs_as_on_colab(stem, kernels, tmp_path, request, monkeypatch)
     package = run_as_colab(stem, tmp_path)
     assert package.is_relative_to(kernels)  # what the set-up cell installed, not this checkout
     if everything:
-        stored = json.loads(RESULT.read_text()) if RESULT.exists() else {"chapters": {}}
+        stored = json.loads(RESULT.read_text("utf-8")) if RESULT.exists() else {"chapters": {}}
         stored["chapters"][stem] = {
             "wall_s": round(time.perf_counter() - began, 1),
             "date": time.strftime("%Y-%m-%d"),
@@ -127,4 +129,4 @@ def test_the_short_chapters_are_chapters():
 def test_stored_results_are_of_chapters_that_there_are():
     if not RESULT.exists():
         pytest.skip("all chapters have not been run as on Colab yet: --all-chapters does")
-    assert set(json.loads(RESULT.read_text())["chapters"]) <= set(CHAPTERS)
+    assert set(json.loads(RESULT.read_text("utf-8"))["chapters"]) <= set(CHAPTERS)

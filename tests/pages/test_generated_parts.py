@@ -13,7 +13,7 @@ from dphr_lab.training.step_cost import CARD_SHARE
 from tests.helpers import ROOT
 
 BOOK = ROOT / "book"
-TOC = (BOOK / "_toc.yml").read_text()
+TOC = (BOOK / "_toc.yml").read_text("utf-8")
 sys.path.append(str(BOOK / "_ext"))
 import dphr_generated as generated  # noqa: E402
 from cards import TFLOP_PER_S  # noqa: E402
@@ -26,7 +26,7 @@ def rows(table):
 def test_every_part_is_on_a_page_and_every_page_asks_for_parts_there_are():
     asked = set()
     for page in [*BOOK.glob("*.md"), *BOOK.glob("reference/*.md")]:
-        text = page.read_text()
+        text = page.read_text("utf-8")
         asked |= set(re.findall(r"<!-- generated: ([\w-]+) -->", text))
         assert "<!-- generated" not in generated.with_generated_parts(text)
     assert asked == set(generated.PARTS)
@@ -88,7 +88,7 @@ def test_two_machines_are_both_named():
 def test_the_measurements_are_as_stored():
     text = generated.measurements()
     for path in generated.MEASUREMENTS.glob("*.json"):
-        assert json.loads(path.read_text())["versions"]["torch"] in text
+        assert json.loads(path.read_text("utf-8"))["versions"]["torch"] in text
     count = len(list((generated.RESULTS / "calibration").glob("*.json")))
     assert f"| `dphr_lab/results/calibration` | {count} |" in text
 
@@ -97,7 +97,7 @@ def test_the_runs_as_on_colab_are_as_stored(tmp_path, monkeypatch):
     if not generated.COLAB.exists():
         assert "not been stored" in generated.colab()
         return
-    stored = json.loads(generated.COLAB.read_text())["chapters"]
+    stored = json.loads(generated.COLAB.read_text("utf-8"))["chapters"]
     table = {row[0]: row[1:] for row in rows(generated.colab())[2:]}
     assert set(table) == {f"{{doc}}`{stem}`" for stem in stored}
     for stem, run in stored.items():
@@ -110,26 +110,26 @@ def test_the_runs_as_on_colab_are_as_stored(tmp_path, monkeypatch):
 
 def test_the_steps_are_those_of_ci():
     steps = rows(generated.ci_steps())[2:]
-    text = (ROOT / ".ci" / "run").read_text()
+    text = (ROOT / ".ci" / "run").read_text("utf-8")
     assert len(steps) == len(re.findall(r"^step ", text, re.MULTILINE)) >= 5
     for name, command in steps:
         assert f"step {name} {command.strip('`')}\n" in text
 
 
 def test_the_cards_are_as_stored():
-    stored = json.loads((generated.RESULTS / "memory" / "cards.json").read_text())
+    stored = json.loads((generated.RESULTS / "memory" / "cards.json").read_text("utf-8"))
     table, said = generated.cards().split("\n\n")
     assert len(rows(table)) == 2 + len(stored["rows"])
     measured = sum(row["how"] == "measured" for row in stored["rows"])
     assert said.startswith("No row is measured" if not measured else f"{measured} of these rows")
     assert f"torch {stored['versions']['torch']}" in said
-    data = (BOOK / "data.md").read_text()
+    data = (BOOK / "data.md").read_text("utf-8")
     assert f"at most {CARD_SHARE:.0%}".replace("%", " %") in data
     assert f"divided by {TFLOP_PER_S:.0f} TFLOP/s" in data.replace("\n", " ")
 
 
 def test_the_workers_are_those_of_the_stored_rates():
-    stored = json.loads((generated.MEASUREMENTS / "decoding-augmented.json").read_text())
+    stored = json.loads((generated.MEASUREMENTS / "decoding-augmented.json").read_text("utf-8"))
     rates = {row["view"]: row for row in stored["rows"] if row["image_px"] == 384}
     text, *_, table = generated.workers().split("\n\n")
     shown = [float(seconds) for seconds in re.findall(r"= ([\d.]+) s", text)]

@@ -19,7 +19,7 @@ STORED = {
 
 def test_a_table_is_written_between_its_marks(monkeypatch, tmp_path):
     monkeypatch.setattr(tables, "STORED", tmp_path)
-    (tmp_path / "losses-speed.json").write_text(json.dumps(STORED))
+    (tmp_path / "losses-speed.json").write_text(json.dumps(STORED), "utf-8")
     page = "A\n<!-- measured: losses-speed -->\nold\n<!-- end of losses-speed -->\nB\n"
     want = """A
 <!-- measured: losses-speed -->
@@ -37,10 +37,10 @@ B
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
 def test_pages_show_what_is_stored(path):
-    page = path.read_text()
+    page = path.read_text("utf-8")
     assert tables.shown(page) == page
 
 
 def test_every_stored_measurement_is_shown():
-    text = "".join(path.read_text() for path in PAGES)
+    text = "".join(path.read_text("utf-8") for path in PAGES)
     assert sorted(re.findall(r"<!-- measured: ([\w-]+) -->", text)) == tables.names()

@@ -16,7 +16,7 @@ from dphr_lab.losses.palw import PROGRESS_MAPS, SIGNALS, SMOOTHS
 from dphr_lab.losses.rda import NORMALISATIONS, SCALES, WEIGHT_MAPS
 from tests.helpers import ROOT, case
 
-PAGE = (ROOT / "book" / "open_choices.md").read_text()
+PAGE = (ROOT / "book" / "open_choices.md").read_text("utf-8")
 CONTROLS = {"ratio", "rescale"}  # the page names them as such
 # a run's length; a recorded run; memory; machines
 NO_CHOICES = {"total_steps", "course", "chunk_size", "across_processes"}
@@ -126,7 +126,7 @@ def test_each_value_makes_a_difference(keyword):
 
 @pytest.mark.parametrize(("choice", "file", "line"), table("## Where each choice is made"))
 def test_the_line_to_change_is_there_once(choice, file, line):
-    source = (ROOT / "dphr_lab" / "losses" / code(file)[0]).read_text()
+    source = (ROOT / "dphr_lab" / "losses" / code(file)[0]).read_text("utf-8")
     assert sum(text.strip().startswith(code(line)[0]) for text in source.splitlines()) == 1
 
 

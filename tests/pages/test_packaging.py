@@ -65,7 +65,7 @@ def test_the_source_distribution_says_what_it_leaves_out(distributions):
         tops = {Path(name).parts[1] for name in source.getnames() if len(Path(name).parts) > 1}
     assert {"dphr_lab", "pyproject.toml", "README.md", "LICENSE", "MANIFEST.in"} <= tops
     assert not tops & {"tests", "book"}
-    assert "not shipped" in (ROOT / "MANIFEST.in").read_text()
+    assert "not shipped" in (ROOT / "MANIFEST.in").read_text("utf-8")
 
 
 def test_help_answers_without_torch(bare, tmp_path):

@@ -8,7 +8,7 @@ import yaml
 from dphr_lab import results
 from tests.helpers import ROOT
 
-PAPER = (ROOT / "paper.md").read_text()
+PAPER = (ROOT / "paper.md").read_text("utf-8")
 HEAD, BODY = re.match(r"---\n(.*?)\n---\n(.*)", PAPER, re.DOTALL).groups()
 HEAD = yaml.safe_load(HEAD)
 
@@ -21,7 +21,9 @@ def test_it_has_the_parts_that_the_journal_asks_for():
 
 
 def test_it_cites_what_the_bibliography_has():
-    entries = set(re.findall(r"^@\w+\{(\w+),$", (ROOT / HEAD["bibliography"]).read_text(), re.M))
+    entries = set(
+        re.findall(r"^@\w+\{(\w+),$", (ROOT / HEAD["bibliography"]).read_text("utf-8"), re.M)
+    )
     cited = set(re.findall(r"(?<!\w)@(\w+)", BODY))
     assert len(cited) >= 8
     assert cited <= entries
@@ -65,8 +67,8 @@ def test_what_it_calls_clear_is_so_on_every_seed():
 
 
 def test_it_names_every_chapter_by_its_title():
-    toc = (ROOT / "book" / "_toc.yml").read_text()
+    toc = (ROOT / "book" / "_toc.yml").read_text("utf-8")
     for path in sorted((ROOT / "book").glob("[0-9]*.py")):
         if f"file: {path.stem}\n" in toc:
-            title = re.search(r"^# # (.+)$", path.read_text(), re.MULTILINE)[1]
+            title = re.search(r"^# # (.+)$", path.read_text("utf-8"), re.MULTILINE)[1]
             assert title in BODY

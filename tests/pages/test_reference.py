@@ -34,7 +34,7 @@ def test_every_public_name_is_on_one_page():
 
 
 def test_the_overview_names_every_module():
-    index = (BOOK / "reference" / "index.md").read_text()
+    index = (BOOK / "reference" / "index.md").read_text("utf-8")
     named = set(re.findall(r"`(\w+)`", index))
     assert {name.split(".")[1] for name in reference.documented()} - named == set()
 
@@ -60,7 +60,7 @@ def test_reasons_are_of_names_that_exist():
 
 def all_docstrings():
     for path in sorted((ROOT / "dphr_lab").rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             is_documented = isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
             if is_documented and (text := ast.get_docstring(node)):
                 yield f"{path.name}: {getattr(node, 'name', 'module')}", text

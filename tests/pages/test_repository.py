@@ -21,10 +21,10 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-README = (ROOT / "README.md").read_text()
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-CITATION = yaml.safe_load((ROOT / "CITATION.cff").read_text())
-URL = yaml.safe_load((ROOT / "book" / "_config.yml").read_text())["repository"]["url"]
+README = (ROOT / "README.md").read_text("utf-8")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+CITATION = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))
+URL = yaml.safe_load((ROOT / "book" / "_config.yml").read_text("utf-8"))["repository"]["url"]
 EXTRAS = set(PROJECT["optional-dependencies"])
 LARGEST_BYTES = 1_000_000  # of a tracked file that is not another project's
 
@@ -55,7 +55,7 @@ def test_one_public_url():
 
 
 def test_requirements_install_every_extra():
-    lines = (ROOT / "requirements.txt").read_text().splitlines()
+    lines = (ROOT / "requirements.txt").read_text("utf-8").splitlines()
     (own,) = [line for line in lines if line.startswith("-e ")]
     assert extras_named(own) == EXTRAS
     (jupyter_book,) = [line for line in lines if line.startswith("jupyter-book")]
@@ -68,7 +68,7 @@ def test_every_import_is_declared():
     sources = [path for path in sources if "_build" not in path.parts]
     imported = set()
     for path in sources:
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Import):
                 imported |= {alias.name.partition(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.level == 0:
@@ -99,7 +99,7 @@ def test_readme_and_ci_run_the_same_commands():
         options = r" -(W|n logical|n|-keep-going|-maxprocesses \d|-dist loadfile)\b"
         return re.sub(options, "", command.replace(".venv/bin/", "")).strip()
 
-    ci = [bare(line) for line in (ROOT / ".ci" / "run").read_text().splitlines()]
+    ci = [bare(line) for line in (ROOT / ".ci" / "run").read_text("utf-8").splitlines()]
     set_up = "python3 -m venv .venv && .venv/bin/pip install -r requirements.txt && "
     lines = [line for block in readme_blocks("bash") for line in block.splitlines()]
     commands = [line.removeprefix(set_up) for line in lines if line.startswith(set_up)]
@@ -123,7 +123,7 @@ def test_readme_loss_snippet_runs():
 
 @pytest.mark.parametrize("page", ["README.md", "book/data.md"])
 def test_commands_shown_are_understood(page):
-    lines = re.findall(r"^dphr .*$", (ROOT / page).read_text(), re.MULTILINE)
+    lines = re.findall(r"^dphr .*$", (ROOT / page).read_text("utf-8"), re.MULTILINE)
     assert lines
     for line in lines:
         build_parser().parse_args(shlex.split(line)[1:])  # exits on an unknown flag

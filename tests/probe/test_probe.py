@@ -429,7 +429,7 @@ def test_the_command_probes_runs_beside_untrained_encoders(run_folder, capsys):
     out, figure = run_folder / "probe.json", run_folder / "probe.png"
     flags = ["--run", run_folder, "--backbone", "test_vit", "--out", out, "--figure", figure]
     assert cli.main(["probe", *map(str, flags), *FEW]) == 0
-    reports = {k: ProbeReport.from_dict(v) for k, v in json.loads(out.read_text()).items()}
+    reports = {k: ProbeReport.from_dict(v) for k, v in json.loads(out.read_text("utf-8")).items()}
     assert list(reports) == ["first", "untrained test_convnext", "untrained test_vit"]
     assert reports["first"].stimuli["image_px"] == 32  # the run's
     assert reports["first"].stimuli["kinds"] == ["building moved"]
@@ -444,15 +444,15 @@ def test_a_run_that_was_selected_on_the_test_set_is_stamped(run_folder, tmp_path
     shutil.copytree(run_folder, chosen)
     data = {"name": "x", "root": None, "height_m": None, "world": None}
     stored = {"settings": {"select": "test"}, "data": data}
-    (chosen / "settings.json").write_text(json.dumps(stored))
-    encoder = json.loads((chosen / "encoder.json").read_text())
+    (chosen / "settings.json").write_text(json.dumps(stored), "utf-8")
+    encoder = json.loads((chosen / "encoder.json").read_text("utf-8"))
     del encoder["selected_on_test"]  # of before encoders said it: the run does
-    (chosen / "encoder.json").write_text(json.dumps(encoder))
+    (chosen / "encoder.json").write_text(json.dumps(encoder), "utf-8")
     out, figure = tmp_path / "probe.json", tmp_path / "probe.svg"
     flags = ["--run", run_folder, chosen, "--out", out, "--figure", figure]
     with rc_context({"svg.fonttype": "none"}):  # text stays text
         assert cli.main(["probe", *map(str, flags), *FEW]) == 0
-    reports = {k: ProbeReport.from_dict(v) for k, v in json.loads(out.read_text()).items()}
+    reports = {k: ProbeReport.from_dict(v) for k, v in json.loads(out.read_text("utf-8")).items()}
     assert {name: report.selected_on_test for name, report in reports.items()} == {
         "first": False,
         "chosen": True,

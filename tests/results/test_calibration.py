@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 FOLDER = files("dphr_lab.results") / "calibration"
-RECORDS = {f.name.removesuffix(".json"): json.loads(f.read_text()) for f in FOLDER.iterdir()}
+RECORDS = {f.name.removesuffix(".json"): json.loads(f.read_text("utf-8")) for f in FOLDER.iterdir()}
 
 
 @pytest.mark.parametrize("name", RECORDS)

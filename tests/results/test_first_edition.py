@@ -35,15 +35,17 @@ def folder(tmp_path):
     runs = {"dphr": "dphr", "rda_batch": "rda", "triplet": "triplet"}
     for arm, loss in runs.items():
         text = json.dumps(record(loss, format=1), indent=1) + "\n"
-        (tmp_path / f"mini-{arm}-s0.json").write_text(text)
-    (tmp_path / "study.toml").write_text(GRID.replace("[arms.dphr]  # the whole", "[arms.dphr]"))
+        (tmp_path / f"mini-{arm}-s0.json").write_text(text, "utf-8")
+    (tmp_path / "study.toml").write_text(
+        GRID.replace("[arms.dphr]  # the whole", "[arms.dphr]"), "utf-8"
+    )
     trial = {"arm": "rda_batch", "changes": {}, "seed": 7}
-    (tmp_path / "trials.json").write_text(json.dumps({"trials": [trial]}))
+    (tmp_path / "trials.json").write_text(json.dumps({"trials": [trial]}), "utf-8")
     return tmp_path
 
 
 def contents(folder) -> dict[str, str]:
-    return {path.name: path.read_text() for path in folder.iterdir()}
+    return {path.name: path.read_text("utf-8") for path in folder.iterdir()}
 
 
 def test_names_change_and_no_number_does(folder):
@@ -56,15 +58,20 @@ def test_names_change_and_no_number_does(folder):
     }
     for run in runs.values():
         assert run == record(run["settings"]["loss"], format=RUN_FORMAT)
-    grid = (folder / "study.toml").read_text()
+    grid = (folder / "study.toml").read_text("utf-8")
     assert '[arms.sharp]\nloss = "sharp"' in grid
     assert '[arms.sharp_rda_batch]\nloss = "sharp_rda"' in grid and 'loss = "triplet"' in grid
-    assert json.loads((folder / "trials.json").read_text())["trials"][0]["arm"] == "sharp_rda_batch"
+    assert (
+        json.loads((folder / "trials.json").read_text("utf-8"))["trials"][0]["arm"]
+        == "sharp_rda_batch"
+    )
 
 
 def test_nothing_is_renamed_twice(folder):
     script.rename(folder)
-    (folder / "mini-dphr-s0.json").write_text(json.dumps(record("dphr", format=RUN_FORMAT)))
+    (folder / "mini-dphr-s0.json").write_text(
+        json.dumps(record("dphr", format=RUN_FORMAT)), "utf-8"
+    )
     before = contents(folder)
     assert script.rename(folder) == 0
     assert contents(folder) == before  # a run of this edition keeps its name
@@ -92,12 +99,14 @@ def test_arms(then, now):
 
 def test_a_run_folder_of_the_first_edition_keeps_its_meaning(tmp_path):
     path = tmp_path / "settings.json"
-    path.write_text(json.dumps({"settings": {"loss": "rda"}, "data": {"name": "Twin Towns"}}))
+    path.write_text(
+        json.dumps({"settings": {"loss": "rda"}, "data": {"name": "Twin Towns"}}), "utf-8"
+    )
     assert stored_run(tmp_path)["settings"]["loss"] == "sharp_rda"
-    path.write_text(json.dumps({"settings": {}, "data": {"name": "Twin Towns"}}))
+    path.write_text(json.dumps({"settings": {}, "data": {"name": "Twin Towns"}}), "utf-8")
     assert stored_run(tmp_path)["settings"]["loss"] == "sharp"  # its default
     now = {"format": RUN_FORMAT, "settings": {"loss": "rda"}, "data": {"name": "Twin Towns"}}
-    path.write_text(json.dumps(now))
+    path.write_text(json.dumps(now), "utf-8")
     assert stored_run(tmp_path)["settings"]["loss"] == "rda"
 
 

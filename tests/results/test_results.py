@@ -16,8 +16,10 @@ def shelf(tmp_path, monkeypatch):
     """Two studies in a folder of their own."""
     for name in ("mini-dphr-s1", "mini-dphr-s0", "two-words-triplet-s0"):
         (tmp_path / "first").mkdir(exist_ok=True)
-        (tmp_path / "first" / f"{name}.json").write_text(json.dumps({"run": name, "report": {}}))
-    (tmp_path / "first" / "README.md").write_text("not a run")
+        (tmp_path / "first" / f"{name}.json").write_text(
+            json.dumps({"run": name, "report": {}}), "utf-8"
+        )
+    (tmp_path / "first" / "README.md").write_text("not a run", "utf-8")
     (tmp_path / "empty").mkdir()
     monkeypatch.setattr(results, "files", lambda package: tmp_path)
 
@@ -60,7 +62,7 @@ def test_stored_runs_are_complete_and_under_their_names(study):
 def test_stored_runs_are_small_and_name_no_folder_of_ours(study):
     for name in results.load(study):
         with case(study, *name):
-            text = (files("dphr_lab.results") / study / results.run_name(*name)).read_text()
+            text = (files("dphr_lab.results") / study / results.run_name(*name)).read_text("utf-8")
             assert len(text) < 200_000
             assert "/root/" not in text and "/home/" not in text
 
@@ -71,7 +73,7 @@ def test_the_table_gives_mean_and_spread_over_seeds(tmp_path, monkeypatch):
     for loss, seed, value in (("b", 0, 40.0), ("b", 1, 50.0), ("a", 0, 60.0)):
         report = {"D2S": zeros | {"r_at_1": value}, "S2D": zeros}
         path = tmp_path / "study" / results.run_name("mini", loss, seed)
-        path.write_text(json.dumps({"report": report}))
+        path.write_text(json.dumps({"report": report}), "utf-8")
     monkeypatch.setattr(results, "files", lambda package: tmp_path)
     heading, _, *rows = results.table("study", "mini").splitlines()
     assert heading.startswith("| loss | R@1 | R@5 |")
@@ -84,14 +86,14 @@ def test_the_table_has_a_dash_where_there_is_nothing_to_count(tmp_path):
         for loss, twin_choice in (("none", None), ("some", choice)):
             report = {"D2S": values | {"twin_choice": twin_choice}, "S2D": values}
             path = tmp_path / results.run_name("mini", loss, seed)
-            path.write_text(json.dumps({"report": report}))
+            path.write_text(json.dumps({"report": report}), "utf-8")
     heading, _, *rows = [line.split(" | ") for line in results.table(tmp_path, "mini").splitlines()]
     column = heading.index("twin choice")
     assert {row[0].strip("| "): row[column] for row in rows} == {"none": "–", "some": "60.0 ± 0.0"}
 
 
 def test_readme_shows_the_stored_table():
-    readme = (ROOT / "README.md").read_text()
+    readme = (ROOT / "README.md").read_text("utf-8")
     assert results.table("main", "mini") in readme
     for row in results.table("budget", "mini").splitlines()[2:]:
         arm, level, *_ = row.removeprefix("| ").split(" | ")

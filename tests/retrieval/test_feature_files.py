@@ -147,7 +147,7 @@ def test_comparison_of_two_models(tmp_path, capsys):
     text = capsys.readouterr().out
     assert "first minus second, gallery mode 'full'" in text
     assert "95 % interval over 10 families" in text
-    written = json.loads((tmp_path / "report.json").read_text())
+    written = json.loads((tmp_path / "report.json").read_text("utf-8"))
     assert list(written) == ["first", "second", "first minus second"]
     for mode in ("full", "query_places"):
         reports = [RetrievalReport.from_dict(written[key][mode]) for key in ("first", "second")]
@@ -211,7 +211,7 @@ def faulty(tmp_path_factory):
     nan, zero = z_of(3), z_of(3)
     nan[1:, 0], zero[2] = np.nan, 0
     text = folder / "text.npz"
-    text.write_text("places,features\n")
+    text.write_text("places,features\n", "utf-8")
     pickled = npz("pickled.npz", features=z_of(3), places=np.array(["a", 1, None], dtype=object))
     noise = np.random.default_rng(0).normal(size=(400, 4)).astype(np.float32)
     mat = write_mat(folder / "whole.mat", noise, np.arange(400), noise, np.arange(400))
@@ -309,4 +309,4 @@ def test_features_need_no_data_set(tmp_path, capsys):
     text = capsys.readouterr().out
     assert "36 gallery images" in text and "query_places" not in text
     assert "95 % intervals over 30 places: R@1" in text
-    assert list(json.loads((tmp_path / "a.json").read_text())["first"]) == ["full"]
+    assert list(json.loads((tmp_path / "a.json").read_text("utf-8"))["first"]) == ["full"]

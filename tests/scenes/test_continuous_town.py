@@ -121,7 +121,7 @@ def test_maps_are_georeferenced_and_show_both_years(written):
 
 def test_flights_have_exif_truth_and_odometry(written):
     folder = written / "flights" / "test" / "f02"
-    with open(folder / "truth.csv") as file:
+    with open(folder / "truth.csv", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert [row["photo"] for row in rows] == [p.name for p in sorted(folder.glob("*.jpg"))]
     with Image.open(folder / rows[0]["photo"]) as image:
@@ -130,11 +130,11 @@ def test_flights_have_exif_truth_and_odometry(written):
         assert d + m / 60 + s / 3600 == pytest.approx(float(rows[0]["lat"]), abs=1e-8)
         assert b"GimbalPitchDegree" in image.info["xmp"]
         assert image.size == (64, 64)
-    with open(folder / "odometry.csv") as file:
+    with open(folder / "odometry.csv", encoding="utf-8") as file:
         assert [row["photo"] for row in csv.DictReader(file)] == [row["photo"] for row in rows]
-    record = json.loads((written / "town.json").read_text())
+    record = json.loads((written / "town.json").read_text("utf-8"))
     assert record["flights"] == {"f01": "calibration", "f02": "test"}
-    with open(written / "twins.csv") as file:
+    with open(written / "twins.csv", encoding="utf-8") as file:
         twins = list(csv.DictReader(file))
     groups = [row["group"] for row in twins]
     assert all(groups.count(group) > 1 for group in groups)

@@ -116,7 +116,7 @@ def test_planted_faults_are_left_out_by_name(tmp_path):
     save(tmp_path, "tiny.png", ground(60)[:40])
     (tmp_path / "broken.png").write_bytes(b"no image")
     (tmp_path / "cut.jpg").write_bytes((tmp_path / "z-again.jpg").read_bytes()[:3000])
-    (tmp_path / "notes.txt").write_text("mine")
+    (tmp_path / "notes.txt").write_text("mine", "utf-8")
     found = screen(tmp_path, progress=False)
     assert {name: reason.partition(":")[0] for name, reason in found.left_out.items()} == {
         "broken.png": "unreadable", "cut.jpg": "unreadable", "tiny.png": "unreadable",
@@ -408,7 +408,7 @@ def test_a_twin_is_nearer_than_a_stranger(tiles):
 def test_the_layouts_hold_what_is_rendered(tiles, tmp_path):
     world = build(tiles)
     root = write_university1652(world, tmp_path / "u", workers=1, progress=False)
-    text = (root / "metadata.json").read_text()
+    text = (root / "metadata.json").read_text("utf-8")
     metadata = json.loads(text)
     assert str(tiles) not in text and metadata["settings"]["folder"] == tiles.name
     place = world.test[1]
@@ -423,7 +423,7 @@ def test_the_layouts_hold_what_is_rendered(tiles, tmp_path):
     root = write_sues200(none, tmp_path / "s", workers=1, progress=False)
     poses = [
         image["pose"]["altitude_m"] * np.sin(np.radians(image["pose"]["pitch_deg"]))
-        for path, image in json.loads((root / "metadata.json").read_text())["images"].items()
+        for path, image in json.loads((root / "metadata.json").read_text("utf-8"))["images"].items()
         if image["pose"] and "/300/" in path
     ]
     assert len(poses) == 2 * 27 and min(poses) > 0
@@ -454,7 +454,7 @@ def test_a_run_trains_on_it_and_stores_no_path(tiles, tmp_path):
     result = fit(settings, data, tmp_path / "run", progress=False)
     assert np.isfinite(result["curves"]["loss"]).all()
     assert result["data"]["world"]["gsd_m"] == GSD_M
-    stored = (tmp_path / "run" / "result.json").read_text()
+    stored = (tmp_path / "run" / "result.json").read_text("utf-8")
     assert str(tiles.parent) not in stored and tiles.name in stored
     assert describe_data(data)["root"] == str(tiles.resolve())
 

@@ -436,7 +436,8 @@ def test_an_unguarded_script_is_told_so_and_does_not_hang(tmp_path):
     script = tmp_path / "unguarded.py"
     script.write_text(
         "from dphr_lab.scenes import PRESETS, make_world, render_world\n"
-        "render_world(make_world(PRESETS['tiny']), workers=2, progress=False)\n"
+        "render_world(make_world(PRESETS['tiny']), workers=2, progress=False)\n",
+        "utf-8",
     )
     run = subprocess.run(
         [sys.executable, script], capture_output=True, text=True, timeout=600, env=with_package()
@@ -521,7 +522,7 @@ def test_university1652_on_disk(tmp_path):
         assert names == sorted(f"{place.id:04d}" for place in places)
         for name in names:
             assert len(list((root / folder / name).iterdir())) == each
-    metadata = json.loads((root / "metadata.json").read_text())
+    metadata = json.loads((root / "metadata.json").read_text("utf-8"))
     files = {str(p.relative_to(root)) for p in root.rglob("*.jp*g")}
     assert files == set(metadata["images"])
     assert metadata["settings"]["seed"] == 0 and "opencv" in metadata["versions"]
@@ -559,7 +560,7 @@ def test_sues200_on_disk(tmp_path):
         for height in heights:
             files = sorted(p.name for p in (root / "drone_view_512" / name / height).iterdir())
             assert files == ["0.jpg", "1.jpg"]
-    metadata = json.loads((root / "metadata.json").read_text())
+    metadata = json.loads((root / "metadata.json").read_text("utf-8"))
     assert sorted(metadata["places"]) == names
     pose = metadata["images"][f"drone_view_512/{names[0]}/250/1.jpg"]["pose"]
     assert pose["altitude_m"] == pytest.approx(250, rel=0.031)
@@ -568,7 +569,7 @@ def test_sues200_on_disk(tmp_path):
 
 
 def test_writers_refuse_what_they_cannot_do(tmp_path):
-    (tmp_path / "notes.txt").write_text("mine")
+    (tmp_path / "notes.txt").write_text("mine", "utf-8")
     world = make_world(SMALL)
     for write in (write_university1652, write_sues200):
         with pytest.raises(ValueError, match=r"not empty|distractor_places"):

@@ -61,7 +61,7 @@ def test_each_cell_is_that_model_on_that_height(towns, made):
 @pytest.mark.slow
 def test_what_is_written(made):
     out, matrix = made
-    assert json.loads((out / "matrix.json").read_text()) == json.loads(json.dumps(matrix))
+    assert json.loads((out / "matrix.json").read_text("utf-8")) == json.loads(json.dumps(matrix))
     assert (out / "matrix.png").stat().st_size > 5000
     text = (out / "matrix.md").read_text("utf-8")
     assert text == tables(matrix) + "\n"
@@ -88,9 +88,9 @@ def test_it_goes_on_where_it_was_cut(towns, made, tmp_path, monkeypatch):
     again = tmp_path / "again"
     shutil.copytree(out, again)
     shutil.rmtree(again / "300")
-    tested = json.loads((again / "150/tested.json").read_text())
+    tested = json.loads((again / "150/tested.json").read_text("utf-8"))
     del tested["300"]
-    (again / "150/tested.json").write_text(json.dumps(tested))
+    (again / "150/tested.json").write_text(json.dumps(tested), "utf-8")
     calls = []
     fit, measure = altitudes.fit, altitudes.evaluate_dataset
     monkeypatch.setattr(altitudes, "fit", lambda *a, **k: calls.append("fit") or fit(*a, **k))
@@ -134,7 +134,7 @@ def test_from_the_command_line(towns, tmp_path, capsys):
     assert main([*asked, *recipe, *small]) == 0
     said = capsys.readouterr().out
     assert "recipe twin-towns-sues200" in said and "| 300 m | " in said
-    stored = json.loads((out / "matrix.json").read_text())
+    stored = json.loads((out / "matrix.json").read_text("utf-8"))
     assert stored["origin"]["recipe"]["name"] == "twin-towns-sues200"
     assert stored["settings"]["steps"] == 1 and list(stored["reports"]) == ["300"]
 

@@ -231,7 +231,7 @@ def test_a_figure_has_a_panel_a_world_and_every_seed(tmp_path, monkeypatch):
     table = {"plain": {"a": [60, 98], "b": [30, 40]}, "hard": {"a": [10, 12], "c": [7, None]}}
     for world, arms in table.items():
         for (_, arm, seed), run in runs_of(arms, world).items():
-            (tmp_path / results.run_name(world, arm, seed)).write_text(json.dumps(run))
+            (tmp_path / results.run_name(world, arm, seed)).write_text(json.dumps(run), "utf-8")
     drawn, save = [], figure.Figure.savefig
     monkeypatch.setattr(
         figure.Figure, "savefig", lambda self, *a, **k: drawn.append(self) or save(self, *a, **k)

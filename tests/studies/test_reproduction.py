@@ -44,7 +44,7 @@ def record(towns):
     out = towns / "u.json"
     data = towns / "university1652"
     assert dphr("reproduce university1652 --data", data, "--out", out, SMALL, "--val-places 3") == 0
-    return json.loads(out.read_text())
+    return json.loads(out.read_text("utf-8"))
 
 
 def test_a_record_holds_both_trainings_in_every_protocol(record, towns):
@@ -72,7 +72,7 @@ def test_a_cut_reproduction_goes_on_from_its_runs(record, towns, capsys):
     before = (towns / "u.runs" / "refit" / "encoder.safetensors").read_bytes()
     out.unlink()
     assert dphr("reproduce university1652 --data", data, "--out", out, SMALL, "--val-places 3") == 0
-    again = json.loads(out.read_text())
+    again = json.loads(out.read_text("utf-8"))
     assert again["rows"] == record["rows"] and again["data"] == record["data"]
     assert (towns / "u.runs" / "refit" / "encoder.safetensors").read_bytes() == before
     shown = capsys.readouterr().out
@@ -83,7 +83,7 @@ def test_a_host_that_trains_on_all_places_is_reproduced_in_one_training(towns):
     out, data = towns / "mccg.json", towns / "university1652"
     recipe = "--recipe mccg-university1652-dphr"
     assert dphr("reproduce university1652 --data", data, "--out", out, SMALL, recipe) == 0
-    record = json.loads(out.read_text())
+    record = json.loads(out.read_text("utf-8"))
     assert record["recipe"]["name"] == "mccg-university1652-dphr"
     assert {row["trained_on"] for row in record["rows"]} == {"all training places"}
     assert {row["report"]["tta"] for row in record["rows"]} == {"none", "horizontal flip"}
@@ -94,7 +94,7 @@ def test_sues200_is_a_model_a_height_and_says_when_the_test_set_chose(towns, cap
     out = towns / "s.json"
     flags = f"--data {towns / 'sues200'} --height 150 200 {SMALL} --select test --validate-every 2"
     assert dphr("reproduce sues200 --out", out, flags) == 0
-    record = json.loads(out.read_text())
+    record = json.loads(out.read_text("utf-8"))
     assert {(row["height_m"], row["trained_on"]) for row in record["rows"]} == {
         (150, "all training places"),
         (200, "all training places"),
@@ -142,7 +142,7 @@ def contributed(record):
 
 def test_a_valid_record_becomes_rows(contributed, tmp_path):
     real.check(contributed)
-    (tmp_path / "one.json").write_text(json.dumps(contributed))
+    (tmp_path / "one.json").write_text(json.dumps(contributed), "utf-8")
     table = results.real_table(tmp_path)
     rows = [line for line in table.splitlines() if line.startswith("| University-1652")]
     assert len(rows) == 2 * 2 * 2  # both gallery protocols stand in one row
@@ -170,13 +170,13 @@ def test_a_valid_record_becomes_rows(contributed, tmp_path):
 )
 def test_what_is_wrong_with_a_record_is_named(contributed, tmp_path, spoil, message):
     spoil(contributed)
-    (tmp_path / "mine.json").write_text(json.dumps(contributed))
+    (tmp_path / "mine.json").write_text(json.dumps(contributed), "utf-8")
     with pytest.raises(ValueError, match=rf"mine\.json: .*{message}"):
         real.entries(tmp_path)
 
 
 def test_the_page_shows_the_contributed_results():
-    page = PAGE.read_text()
+    page = PAGE.read_text("utf-8")
     assert re.search(real.MARKS, page)
     assert real.shown(page) == page
     assert (real.EMPTY in page) == (not real.entries())

@@ -37,7 +37,7 @@ loss_options = { beta = 0.0 }
 def folder(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     (tmp_path / "asked").mkdir()
-    (tmp_path / "asked" / "study.toml").write_text(SMALL)
+    (tmp_path / "asked" / "study.toml").write_text(SMALL, "utf-8")
     return tmp_path / "asked"
 
 
@@ -102,7 +102,7 @@ def test_a_world_of_photographs_is_taken_from_the_users_folder(folder, tmp_path,
     from dphr_lab.scenes import photos
 
     grid = SMALL.replace('preset = "tiny"\nimage_px = 32', 'photos = "TILES"\ngsd_m = 0.3')
-    (folder / "study.toml").write_text(grid)
+    (folder / "study.toml").write_text(grid, "utf-8")
     asked = read_study(folder)  # what is stored can be read without the tiles
     with pytest.raises(ValueError, match="world 'small': set TILES to a folder of aerial tiles"):
         world_cache.open_world(asked, "small", 0)
@@ -128,12 +128,12 @@ def test_a_world_of_photographs_is_taken_from_the_users_folder(folder, tmp_path,
 def test_a_run_that_another_study_has_is_copied(folder, tmp_path, monkeypatch):
     other = tmp_path / "stored" / "other"
     other.mkdir(parents=True)
-    (other / "study.toml").write_text(SMALL.replace("arms.blunt", "arms.flat"))
+    (other / "study.toml").write_text(SMALL.replace("arms.blunt", "arms.flat"), "utf-8")
     run(other)
     for module in (study, running):
         monkeypatch.setattr(module, "stored_folder", lambda: tmp_path / "stored")
     changed = SMALL.replace("beta = 0.0", "beta = 1.0").replace("threads = 1", "threads = 2")
-    (folder / "study.toml").write_text(changed)
+    (folder / "study.toml").write_text(changed, "utf-8")
     count, said = run(folder)
     assert said[0] == "small-triplet-s0.json: the same run as other/small-triplet-s0.json"
     assert count == 2 and len(results.load(folder)) == 4  # the other arm has another beta
@@ -146,8 +146,8 @@ def test_a_run_that_another_study_has_is_copied(folder, tmp_path, monkeypatch):
 def test_a_damaged_run_of_another_study_is_named(folder, tmp_path, monkeypatch, damaged):
     other = tmp_path / "stored" / "other"
     other.mkdir(parents=True)
-    (other / "study.toml").write_text(SMALL)
-    (other / "small-triplet-s0.json").write_text(damaged)
+    (other / "study.toml").write_text(SMALL, "utf-8")
+    (other / "small-triplet-s0.json").write_text(damaged, "utf-8")
     for module in (study, running):
         monkeypatch.setattr(module, "stored_folder", lambda: tmp_path / "stored")
     with pytest.raises(ValueError, match=r"small-triplet-s0\.json: .*remove it and run it again"):
@@ -167,7 +167,7 @@ def test_parts_of_a_study_can_be_asked_for(folder):
 @pytest.mark.slow
 def test_a_cut_run_goes_on_where_it_was(folder, monkeypatch):
     text = SMALL.replace("threads = 1", "threads = 1\ncheckpoint_every = 1")
-    (folder / "study.toml").write_text(text)
+    (folder / "study.toml").write_text(text, "utf-8")
     one_step = Run.take_step
     steps = []
 
@@ -206,7 +206,7 @@ def test_a_cut_run_goes_on_where_it_was(folder, monkeypatch):
     ],
 )
 def test_a_grid_that_is_wrong_says_where(folder, old, new, message):
-    (folder / "study.toml").write_text(SMALL.replace(old, new))
+    (folder / "study.toml").write_text(SMALL.replace(old, new), "utf-8")
     with pytest.raises(ValueError, match=message) as error:
         read_study(folder)
     assert "study.toml" in str(error.value)
@@ -299,7 +299,7 @@ replay = { arm = "own", mean = 0.5 }
 
 @pytest.mark.slow
 def test_an_arm_replays_the_lambda_of_another(folder):
-    (folder / "study.toml").write_text(REPLAYING)
+    (folder / "study.toml").write_text(REPLAYING, "utf-8")
     assert run(folder, seeds=[0])[0] == 5
     runs = {arm: made for (_, arm, _), made in results.load(folder).items()}
     course = runs["own"]["lambda_course"]
@@ -329,7 +329,7 @@ def test_an_arm_replays_the_lambda_of_another(folder):
 )
 def test_a_replay_that_cannot_be_is_named(folder, replay, words):
     grid = REPLAYING.replace('{ arm = "own", mean = 0.5 }', replay)
-    (folder / "study.toml").write_text(grid)
+    (folder / "study.toml").write_text(grid, "utf-8")
     with pytest.raises(ValueError, match=words):
         read_study(folder)
 
@@ -338,12 +338,12 @@ def test_a_change_of_the_code_that_draws_is_another_world(monkeypatch, tmp_path)
     """Also in a subfolder, where most of the renderer stands."""
     package = tmp_path / "scenes"
     (package / "towns").mkdir(parents=True)
-    (package / "worlds.py").write_text("a = 1")
+    (package / "worlds.py").write_text("a = 1", "utf-8")
     monkeypatch.setattr(world_cache, "files", lambda name: {"dphr_lab.scenes": package}[name])
     settings = scenes.preset("tiny")
     keys = [world_cache.fingerprint(settings)]
     for path in (package / "worlds.py", package / "towns" / "ground.py"):
-        path.write_text("a = 2")
+        path.write_text("a = 2", "utf-8")
         keys.append(world_cache.fingerprint(settings))
     keys.append(world_cache.fingerprint(scenes.preset("mini")))
     assert len(set(keys)) == 4

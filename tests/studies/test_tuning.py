@@ -46,7 +46,7 @@ loss = "infonce"
 def folder(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     (tmp_path / "asked").mkdir()
-    (tmp_path / "asked" / "study.toml").write_text(SEARCHED)
+    (tmp_path / "asked" / "study.toml").write_text(SEARCHED, "utf-8")
     return tmp_path / "asked"
 
 
@@ -58,7 +58,7 @@ def store(folder, by_arm):
         for changes, by_seed in found
         for seed, value in by_seed.items()
     ]
-    (folder / tuning.TRIALS).write_text(json.dumps({"trials": trials}))
+    (folder / tuning.TRIALS).write_text(json.dumps({"trials": trials}), "utf-8")
 
 
 @pytest.mark.slow
@@ -135,7 +135,7 @@ def test_a_search_that_is_wrong_says_where(folder, old, new, message):
     text = SEARCHED.replace(old, new)
     if old == "[search]":
         text = SEARCHED.split("[search]")[0] + "[arms.triplet]\nsearch = { batch = [2] }\n"
-    (folder / "study.toml").write_text(text)
+    (folder / "study.toml").write_text(text, "utf-8")
     with pytest.raises(ValueError, match=message):
         search_study(read_study(folder), arms=["rda"], say=str)
 

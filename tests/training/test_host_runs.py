@@ -197,9 +197,9 @@ def test_a_host_goes_on_bit_exactly(host, values, towns, tmp_path):
         training.fit(options, towns, cut, progress=False)
     training.fit(options, towns, cut, resume=True, progress=False)
     assert_same_run(whole, cut)
-    stored = json.loads((cut / "encoder.json").read_text())
+    stored = json.loads((cut / "encoder.json").read_text("utf-8"))
     assert stored["kind"] == host
-    assert "host_loss" in json.loads((cut / "result.json").read_text())["curves"]
+    assert "host_loss" in json.loads((cut / "result.json").read_text("utf-8"))["curves"]
 
 
 def test_micro_batches_give_the_whole_batchs_gradient_where_norms_are_frozen(towns, tmp_path):
@@ -234,8 +234,8 @@ def test_a_checkpoint_that_knows_other_places_is_refused(towns, tmp_path, places
     training.fit(settings("lpn", steps=2), towns, folder, progress=False)
     state = folder / "settings.json"
     fewer = settings("lpn", steps=2, val_places=24 - places)
-    stored = json.loads(state.read_text())
-    state.write_text(json.dumps(stored | {"settings": fewer.to_dict()}))
+    stored = json.loads(state.read_text("utf-8"))
+    state.write_text(json.dumps(stored | {"settings": fewer.to_dict()}), "utf-8")
     words = (
         f"classifiers of the checkpoint know 24 training places, and the run has {places}; resume"
     )
@@ -248,9 +248,11 @@ def test_other_places_of_the_same_number_are_refused_too(towns, tmp_path):
     folder = tmp_path / "run"
     options = settings("lpn", steps=2, val_places=4)
     training.fit(options, towns, folder, progress=False)
-    stored = json.loads((folder / "settings.json").read_text())
+    stored = json.loads((folder / "settings.json").read_text("utf-8"))
     other = options.changed(seed=5)  # holds out other places
-    (folder / "settings.json").write_text(json.dumps(stored | {"settings": other.to_dict()}))
+    (folder / "settings.json").write_text(
+        json.dumps(stored | {"settings": other.to_dict()}), "utf-8"
+    )
     with pytest.raises(ValueError, match="know 20 training places, and the run has 20, other ones"):
         training.fit(other, towns, folder, resume=True, progress=False)
 
@@ -291,7 +293,8 @@ def test_two_processes_train_hosts_as_one(tmp_path):
                 folder = f"{sys.argv[1]}/{host}"
                 training.fit(options, ColouredPlaces(), folder, progress=False)
             """
-        )
+        ),
+        "utf-8",
     )
     environment = os.environ | {"PYTHONPATH": str(ROOT), "ACCELERATE_USE_CPU": "true"}
     alone, together = tmp_path / "alone", tmp_path / "together"
@@ -300,7 +303,7 @@ def test_two_processes_train_hosts_as_one(tmp_path):
     subprocess.run([*launch, script, together], env=environment, check=True, timeout=600)
     for host in HOSTS:
         results = [
-            json.loads((run / host / "result.json").read_text()) for run in (alone, together)
+            json.loads((run / host / "result.json").read_text("utf-8")) for run in (alone, together)
         ]
         for name in ("loss", "host_loss"):
             one, two = (result["curves"][name] for result in results)

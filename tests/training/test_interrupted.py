@@ -76,7 +76,9 @@ def test_killed_and_resumed_is_as_if_it_had_not_been(whole, tmp_path, capfd, see
     resumed = table(capfd.readouterr().out)
     assert run("train", "--resume", whole / "whole") == 0  # is at its end: prints its table again
     assert resumed == table(capfd.readouterr().out)
-    results = [json.loads((folder / RESULT).read_text()) for folder in (whole / "whole", killed)]
+    results = [
+        json.loads((folder / RESULT).read_text("utf-8")) for folder in (whole / "whole", killed)
+    ]
     for part in ("report", "curves", "selected_step", "recipe"):
         assert results[0][part] == results[1][part]
     assert steps_of(killed) == list(range(1, STEPS + 1))

@@ -155,7 +155,7 @@ def test_steps_on_noise_are_measured():
 
 
 def test_the_stored_cards_say_of_each_row_how_it_came_about():
-    stored = json.loads((files("dphr_lab.results") / "memory" / "cards.json").read_text())
+    stored = json.loads((files("dphr_lab.results") / "memory" / "cards.json").read_text("utf-8"))
     lines = cards_table(stored).splitlines()[2:]
     assert len(lines) == len(stored["rows"])
     for row, line in zip(stored["rows"], lines, strict=True):
@@ -184,7 +184,7 @@ def test_the_least_time_is_the_counted_work_at_the_given_rate():
 
 
 def test_a_stored_estimate_is_counted_again():
-    stored = json.loads((files("dphr_lab.results") / "memory" / "cards.json").read_text())
+    stored = json.loads((files("dphr_lab.results") / "memory" / "cards.json").read_text("utf-8"))
     (row,) = [r for r in stored["rows"] if r["recipe"] == "twin-towns" and r["how"] == "estimated"]
     cost = step_cost(RECIPES["twin-towns"].settings(batch=row["batch"]))
     assert cost.peak / GIB == pytest.approx(row["peak_gib"], rel=0.05)
@@ -201,7 +201,7 @@ def test_a_chapters_larger_setting_fits_the_card_that_it_names(chapter):
     assert f'RECIPES["{recipe}"' in text
     settings = RECIPES[recipe].settings(**ast.literal_eval(given))
     assert not RECIPES[recipe].overridden(settings)  # the recipe as it stands
-    stored = json.loads((files("dphr_lab.results") / "memory" / "cards.json").read_text())
+    stored = json.loads((files("dphr_lab.results") / "memory" / "cards.json").read_text("utf-8"))
     asked = (recipe, settings.batch, settings.micro_batch)
     (peak_gib,) = {
         row["peak_gib"]

@@ -49,12 +49,12 @@ def test_every_recipe_runs_to_the_report_cut_or_not(recipe, towns, tmp_path, mon
     flags += options
     assert run("train", "--out", tmp_path / "whole", *flags) == 0
     said = capsys.readouterr().out
-    result = json.loads((tmp_path / "whole" / RESULT).read_text())
+    result = json.loads((tmp_path / "whole" / RESULT).read_text("utf-8"))
 
     settings = result["settings"]
     assert (settings["loss"], settings["steps"]) == (own.loss, STEPS)
     assert (settings["host"], settings["optimizer"]) == (own.host, own.optimizer)
-    stored = json.loads((tmp_path / "whole" / "encoder.json").read_text())
+    stored = json.loads((tmp_path / "whole" / "encoder.json").read_text("utf-8"))
     assert stored["kind"] == own.host
     assert result["data"]["height_m"] == (HEIGHT_M if recipe.needs_height else None)
     changed = set(result["recipe"]["overridden"])
@@ -79,6 +79,6 @@ def test_every_recipe_runs_to_the_report_cut_or_not(recipe, towns, tmp_path, mon
     assert not (cut / RESULT).exists()
     monkeypatch.undo()
     assert run("train", "--resume", cut) == 0
-    again = json.loads((cut / RESULT).read_text())
+    again = json.loads((cut / RESULT).read_text("utf-8"))
     for part in ("report", "curves", "selected_step", "recipe", "settings"):
         assert again[part] == result[part]

@@ -142,7 +142,7 @@ def test_every_loss_learns_unseen_places(data, tmp_path, loss):
 def test_a_run_folder_holds_what_its_description_says(data, tmp_path):
     run = tmp_path / "run"
     result = training.fit(settings(), data, run, progress=False)
-    assert json.loads((run / "result.json").read_text()) == json.loads(json.dumps(result))
+    assert json.loads((run / "result.json").read_text("utf-8")) == json.loads(json.dumps(result))
     assert {"format", "settings", "data", "versions", "hardware", "wall_s", "curves", "report"} <= (
         result.keys()
     )
@@ -284,7 +284,7 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint(data, tmp_path, monkeypat
 
     with after_step(8, die), pytest.raises(MemoryError):  # two steps after a checkpoint
         training.fit(options, data, tmp_path / "killed", progress=False)
-    with open(tmp_path / "killed" / "metrics.jsonl", "a") as file:
+    with open(tmp_path / "killed" / "metrics.jsonl", "a", encoding="utf-8") as file:
         file.write('{"step": 9, "lo')  # a line cut in half
     training.fit(options, data, tmp_path / "killed", resume=True, progress=False)
     assert_same_run(tmp_path / "whole", tmp_path / "killed")
@@ -305,10 +305,10 @@ def test_a_start_without_a_checkpoint_blocks_nothing(data, tmp_path):
 
     failed(resume=False)
     failed(resume=True)  # from its beginning: there is no checkpoint
-    (run / "notes.txt").write_text("mine")
+    (run / "notes.txt").write_text("mine", "utf-8")
     training.fit(options, data, run, progress=False)  # and the same command begins anew
     assert_same_run(tmp_path / "whole", run)
-    assert (run / "notes.txt").read_text() == "mine"
+    assert (run / "notes.txt").read_text("utf-8") == "mine"
 
 
 @pytest.mark.slow
@@ -348,12 +348,12 @@ def test_resume_knows_what_the_run_was_started_with(data, tmp_path):
     run = tmp_path / "run"
     training.fit(settings(), data, run, progress=False)
     path = newest_checkpoint(run) / "position.json"
-    position = json.loads(path.read_text())
+    position = json.loads(path.read_text("utf-8"))
     position["environment"]["versions"]["torch"] = "1.0"
-    path.write_text(json.dumps(position))
+    path.write_text(json.dumps(position), "utf-8")
     with pytest.warns(UserWarning, match="not end bit for bit"):
         training.fit(settings(), data, run, resume=True, progress=False)
-    path.write_text(json.dumps(position | {"processes": 2}))
+    path.write_text(json.dumps(position | {"processes": 2}), "utf-8")
     with pytest.raises(ValueError, match="saved by 2 processes, found 1"):
         training.fit(settings(), data, run, resume=True, progress=False)
 
@@ -377,7 +377,7 @@ def test_a_non_finite_loss_stops_with_step_places_and_a_checkpoint(data, tmp_pat
         patch.setattr(DPHRLoss, "forward", broken)
         with pytest.raises(training.NonFiniteLossError, match=r"step 5, places \[.*non-finite"):
             training.fit(settings(), data, run, progress=False)
-    saved = json.loads((run / "checkpoints" / "non-finite" / "position.json").read_text())
+    saved = json.loads((run / "checkpoints" / "non-finite" / "position.json").read_text("utf-8"))
     assert saved["step"] == 4
     state = safetensors.torch.load_file(run / "checkpoints" / "non-finite" / "state.safetensors")
     assert state["loss.progressive.steps"].item() == 4
@@ -446,7 +446,7 @@ def test_selection_on_the_test_set_is_stamped_on_all_that_it_makes(data, tmp_pat
     assert result["trained_on"] == {"places": 24, "held_out_places": 0}
     assert result["selected_on"] == "the test set" and selected_on_test(run)
     assert "selected on the test set" in described(result)
-    said = [json.loads((f / "encoder.json").read_text()) for f in (run, run / "best")]
+    said = [json.loads((f / "encoder.json").read_text("utf-8")) for f in (run, run / "best")]
     assert [record["selected_on_test"] for record in said] == [True, True]
     assert not Encoder.load(newest_checkpoint(run)).selected_on_test  # nobody chose that one
     best = result["curves"]["val_r_at_1"].index(max(result["curves"]["val_r_at_1"]))
@@ -518,7 +518,8 @@ def test_two_processes_train_as_one(tmp_path):
             options = settings(loss="dphr", steps=20, batch=7, sampler="nearest")  # 4 and 3 rows
             training.fit(options, ColouredPlaces(), sys.argv[1], progress=False)
             """
-        )
+        ),
+        "utf-8",
     )
     environment = os.environ | {
         "PYTHONPATH": str(ROOT),
@@ -528,7 +529,7 @@ def test_two_processes_train_as_one(tmp_path):
     subprocess.run([sys.executable, script, alone], env=environment, check=True, timeout=600)
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
     subprocess.run([*launch, script, together], env=environment, check=True, timeout=600)
-    results = [json.loads((run / "result.json").read_text()) for run in (alone, together)]
+    results = [json.loads((run / "result.json").read_text("utf-8")) for run in (alone, together)]
     for name in ("loss", "lambda"):
         a, b = (np.array(result["curves"][name]) for result in results)
         assert len(a) == len(b) == 20
@@ -566,9 +567,9 @@ def test_a_run_on_an_older_world_resumes_and_one_on_another_world_does_not(tmp_p
     data.settings = PRESETS["tiny"]
     options, run = settings(steps=3), tmp_path / "run"
     training.fit(options, data, run, progress=False)
-    stored = json.loads((run / "settings.json").read_text())
+    stored = json.loads((run / "settings.json").read_text("utf-8"))
     del stored["data"]["world"]["texture"]  # a field that the world of then did not have
-    (run / "settings.json").write_text(json.dumps(stored))
+    (run / "settings.json").write_text(json.dumps(stored), "utf-8")
     assert training.fit(options, data, run, resume=True, progress=False)["selected_step"] == 3
     data.settings = PRESETS["mini"]
     with pytest.raises(ValueError, match="started with other settings or data; world: stored"):
