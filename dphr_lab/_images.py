@@ -221,3 +221,14 @@ def resize(images: torch.Tensor, image_px: int) -> torch.Tensor:
         images.float(), size=(image_px, image_px), mode="bicubic", antialias=True
     )
     return resized.round_().clamp_(0, 255).to(torch.uint8)
+
+
+def warped(pixels: np.ndarray, degrees: float, zoom: float = 1.0) -> np.ndarray:
+    """uint8 (h, w, 3) turned counterclockwise and enlarged about its centre, edges mirrored."""
+    import cv2
+
+    height, width = pixels.shape[:2]
+    matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), degrees, zoom)
+    return cv2.warpAffine(
+        pixels, matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
+    )

@@ -1,5 +1,5 @@
 """The `dphr` command: scenes, verify, prepare, recipes, train, matrix, reproduce, convert,
-evaluate, search, probe, study, map, locate, track.
+export, evaluate, search, probe, robustness, study, map, locate, track.
 
 Only the standard library is imported here, so that `--help` answers at once; each command
 imports what it needs. Exit codes: 0 done, 1 a fault in data or files, 2 wrong usage, 130 stopped
@@ -21,6 +21,7 @@ from dphr_lab._terminal import escaping, printable
 from dphr_lab.cli import (
     convert,
     evaluate,
+    export,
     locate,
     map,
     matrix,
@@ -28,6 +29,7 @@ from dphr_lab.cli import (
     probe,
     recipes,
     reproduce,
+    robustness,
     scenes,
     search,
     study,
@@ -46,9 +48,11 @@ COMMANDS = (
     matrix,
     reproduce,
     convert,
+    export,
     evaluate,
     search,
     probe,
+    robustness,
     study,
     map,
     locate,

@@ -71,6 +71,10 @@ def _add_build(steps) -> None:
     parser.add_argument(
         "--engine", choices=("threads", "ray"), default="threads", help="(default: threads)"
     )
+    parser.add_argument(
+        "--flights", type=Path, nargs="+", metavar="FOLDER",
+        help="calibrate on these held-out flights at once, as dphr map calibrate does",
+    )  # fmt: skip
     add_encoder_flags(parser)
 
 
@@ -100,6 +104,10 @@ def _build(args) -> int:
     index = gallery.record["index"]
     recall = "" if index["kind"] == "exact" else f", recall@10 {100 * index['recall_at_10']:.1f} %"
     print(f"{len(gallery):,} tiles, {index['kind']} index{recall}\nwrote {args.out}")
+    if args.flights:
+        from dphr_lab.localization.locate import AS_FILES_SAY
+
+        _calibrate_on(gallery, encoder, args.flights, AS_FILES_SAY)
     return 0
 
 
@@ -120,28 +128,22 @@ def _add_calibrate(steps) -> None:
 def _calibrate(args) -> int:
     check_encoder_flags(args)
     options = locate_options(args)
-    from dataclasses import replace
-
     from dphr_lab.localization.gallery import Gallery
-    from dphr_lab.localization.locate import calibrate, photos_in, score_photos
-    from dphr_lab.localization.track import calibrate_tracks, read_odometry
 
-    gallery, encoder = Gallery(args.folder), open_encoder(args)
-    for name, found in calibrate(gallery, encoder, args.flights, options, True).items():
-        known = name == "known"
-        flights = []
-        for folder in args.flights:
-            asked = replace(options, use_heading=known)
-            scored = list(score_photos(gallery, encoder, photos_in([folder]), asked, True))
-            steps = folder / "odometry.csv"
-            flights.append((scored, read_odometry(steps) if steps.is_file() else None))
-        calibrate_tracks(gallery, flights, known)
+    _calibrate_on(Gallery(args.folder), open_encoder(args), args.flights, options)
+    return 0
+
+
+def _calibrate_on(gallery, encoder, flights, options) -> None:
+    """Fit, store and print what scores mean on a map."""
+    from dphr_lab.localization.track import calibrate_flights
+
+    for name, found in calibrate_flights(gallery, encoder, flights, options, True).items():
         print(
             f"heading {name}: {found.photographs} photographs of {found.flights} flights; "
             f"temperature {found.temperature:.4f}, scores say nothing in {100 * found.share:.0f} %"
         )
-    print(f"wrote {args.folder / 'calibration.json'}")
-    return 0
+    print(f"wrote {gallery.folder / 'calibration.json'}")
 
 
 def _add_pairs(steps) -> None:

@@ -13,6 +13,7 @@ from dphr_lab.cli.flags import (
     locate_options,
     open_encoder,
     or_wrong_usage,
+    print_errors,
     write_outputs,
 )
 
@@ -62,5 +63,6 @@ def run(args) -> int:
     gallery = Gallery(args.map)
     found = track(gallery, open_encoder(args), args.folder, options, asked, progress=True)
     print(found)
+    print_errors(found.best)
     write_outputs(args, gallery, found.best, line=True)
     return 0

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -97,7 +98,13 @@ class CrossViewDataset:
     @cached_property
     def train(self) -> PairSet:
         """The training places with both views; raises FileNotFoundError without a train half."""
-        pairs = PairSet(*(self._images("train", view) for view in VIEWS))
+        known = set(self.place_names.values())
+        overlaps = [
+            tuple(map(self.place_id, pair))
+            for pair in read_overlaps(self.root)
+            if known.issuperset(pair)
+        ]
+        pairs = PairSet(*(self._images("train", view) for view in VIEWS), overlaps)
         if not len(pairs):
             raise ValueError(
                 f"{self.root}: no training place has both a drone and a satellite image; "
@@ -213,18 +220,31 @@ def read_families(root: Path) -> dict[str, int] | None:
 
     Raises ValueError for a file that is not such JSON.
     """
-    path = root / "metadata.json"
-    if not path.is_file():
-        return None
-    try:
-        places = parse_json(path.read_bytes()).get("places")
+    with _described(root, "places with families", "to go on without families") as said:
+        places = said.get("places")
         families = places and {name: int(place["family"]) for name, place in places.items()}
         np.array(list((families or {}).values()), dtype=np.int64)  # which may not hold them
         return families
+
+
+def read_overlaps(root: Path) -> list[tuple[str, str]]:
+    """Pairs of place folders that show some of the same ground, from `root`/metadata.json.
+
+    Raises ValueError for a file that is not such JSON.
+    """
+    with _described(root, "places that overlap", "to go on as if none did") as said:
+        return [(str(a), str(b)) for a, b in said.get("overlaps", ())]
+
+
+@contextmanager
+def _described(root: Path, what: str, removed: str) -> Iterator[dict]:
+    path = root / "metadata.json"
+    try:
+        yield parse_json(path.read_bytes()) if path.is_file() else {}
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise ValueError(
-            f"{path}: not a description of places with families ({type(error).__name__}: {error}); "
-            "repair it, or remove it to go on without families"
+            f"{path}: not a description of {what} ({type(error).__name__}: {error}); "
+            f"repair it, or remove it {removed}"
         ) from error
 
 

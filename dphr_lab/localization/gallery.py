@@ -30,7 +30,7 @@ from dphr_lab._files import read_json, replace_when_done, write_json
 from dphr_lab._images import READ_THREADS
 from dphr_lab.localization.geomap import Bounds, GeoMap, needs, open_map
 from dphr_lab.localization.tiles import TileGrid, Tiles, read_tiles
-from dphr_lab.models import embed
+from dphr_lab.models import embed, fingerprint
 from dphr_lab.retrieval.faiss_index import FaissIndex, IndexRecord, build_index, parts
 from dphr_lab.settings.checks import check_types, check_value
 
@@ -71,18 +71,6 @@ class BlockImages:
     def read(self, indices, image_px: int) -> torch.Tensor:
         """uint8 (n, 3, px, px)"""
         return self.images[list(indices)]
-
-
-def fingerprint(encoder: torch.nn.Module) -> dict[str, str]:
-    """Name and SHA-256 of an encoder: its settings, its weights and their order."""
-    digest = hashlib.sha256()
-    settings = encoder.settings() if hasattr(encoder, "settings") else {}
-    digest.update(json.dumps(settings, sort_keys=True).encode())
-    for name, value in sorted(encoder.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(value.detach().cpu().contiguous().numpy().tobytes())
-    name = settings.get("backbone", type(encoder).__name__)
-    return {"name": str(name), "sha256": digest.hexdigest()}
 
 
 def block_size(image_px: int) -> int:
@@ -473,14 +461,14 @@ class Gallery:
             )
 
     def search(self, z: np.ndarray, k: int, rows: np.ndarray | None = None):
-        """(scores, rows), both (Q, k), best first; `rows` restricts the search to those tiles."""
+        """Rows and scores, both (Q, k), best first; `rows` restricts the search to those tiles."""
         if rows is None and self.milvus is not None:
             return self.milvus.search(z, k)
         if rows is None:
             return self.index.search(z, k, self.embeddings)
         scores = self.scores(z, rows)
         order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
-        return np.take_along_axis(scores, order, 1), rows[order]
+        return rows[order], np.take_along_axis(scores, order, 1)
 
     def scores(self, z: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
         """Cosine similarity (Q, n) of queries (Q, D) to all tiles, or to some."""

@@ -10,6 +10,7 @@ import torch
 from dphr_lab._images import image_files, read_image
 from dphr_lab._terminal import printable
 from dphr_lab.datasets import UnlabelledImages
+from dphr_lab.localization.evaluation import embed_turned
 from dphr_lab.models import embed
 from dphr_lab.retrieval import SELECTED_ON_TEST, STAMP, rank
 from dphr_lab.settings.protocol import SUES200_HEIGHTS_M, VIEWS
@@ -87,12 +88,14 @@ def search_images(
     top: int = 10,
     query_view: str = "drone",
     image_px: int | None = None,
+    rotations: int = 1,
     progress: bool = False,
 ) -> SearchResult:
     """Rank the images of a folder for each query image.
 
     `query_view`: "drone" or "satellite"; the gallery shows the other view. `image_px`: side in
-    pixels to which images are resized, None for the encoder's own. A place is named by the folder
+    pixels to which images are resized, None for the encoder's own. `rotations`: how often a query
+    is turned, the best turn kept (`evaluation.embed_turned`). A place is named by the folder
     of its images (or the one above, where that is a height of SUES-200); a query's place is known
     when the gallery has one of that name. Links to folders are followed. Raises `ValueError` for
     another view, `FileNotFoundError` for a query that is no file and for a gallery without images.
@@ -115,8 +118,10 @@ def search_images(
         else _place_name(query.absolute())
         for query in queries
     ]
-    z_query = embed(encoder, UnlabelledImages(queries), image_px)
     z_gallery = embed(encoder, UnlabelledImages(files), image_px, progress=progress)
+    z_query = embed_turned(
+        encoder, UnlabelledImages(queries), z_gallery, rotations, image_px=image_px
+    )
     order, scores = rank(z_query, z_gallery, top)
     return SearchResult(
         queries=tuple(queries),

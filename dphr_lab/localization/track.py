@@ -27,9 +27,11 @@ from dphr_lab.localization.gallery import CALIBRATION_FILE, Gallery
 from dphr_lab.localization.ground import metres_from
 from dphr_lab.localization.locate import (
     AS_FILES_SAY,
+    HEADINGS,
     LocalFrame,
     LocateOptions,
     Scored,
+    calibrate_scored,
     calibration_of,
     metres,
     photos_in,
@@ -413,6 +415,32 @@ def _run(gallery, scored, seconds, options, calibration: Calibration, temper: fl
         found["smoothed"] = [
             summary(belief, grid, rest, near_m) for belief, rest in zip(after, rests, strict=True)
         ]
+    return found
+
+
+def calibrate_flights(
+    gallery: Gallery,
+    encoder: torch.nn.Module,
+    flights: Sequence[Path | str],
+    options: LocateOptions = AS_FILES_SAY,
+    progress: bool = False,
+) -> dict[str, Calibration]:
+    """Fit what single photographs and tracks mean on held-out flights; store it with the map.
+
+    `flights`: folders; the `odometry.csv` of each is used where there is one. What `calibrate` and
+    `calibrate_tracks` do, each photograph being scored once a heading.
+    """
+    found = {}
+    for name in HEADINGS:
+        asked = replace(options, use_heading=name == "known", near=None, within_m=None)
+        scored = []
+        for folder in map(Path, flights):
+            rows = list(score_photos(gallery, encoder, photos_in([folder]), asked, progress))
+            steps = folder / "odometry.csv"
+            scored.append((rows, read_odometry(steps) if steps.is_file() else None))
+        every = [photo for rows, _ in scored for photo in rows]
+        if calibrate_scored(gallery, every, name, asked) is not None:
+            found[name] = calibrate_tracks(gallery, scored, name == "known")
     return found
 
 

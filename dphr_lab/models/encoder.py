@@ -154,6 +154,8 @@ class Encoder(nn.Module):
     def load(cls, folder: Path | str) -> "Encoder":
         """The encoder that `save` wrote into `folder`, on the CPU, in evaluation mode.
 
+        A file that ends in .onnx gives an `OnnxEncoder`, which has the same embeddings.
+
         Its class is the one that `models.HOSTS` has for the file's "kind"; a file without that
         field is of before there were kinds, and "plain". Where it does not say whether the encoder
         was selected on the test set, the run that the folder belongs to does. Raises
@@ -164,6 +166,10 @@ class Encoder(nn.Module):
         from dphr_lab.models.hosts import HOSTS  # which imports this module
 
         folder = Path(folder)
+        if folder.suffix == ".onnx":
+            from dphr_lab.models.onnx_encoder import OnnxEncoder
+
+            return OnnxEncoder(folder)
         for name in (SETTINGS_FILE, WEIGHTS_FILE):
             if not (folder / name).is_file():
                 there = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else "no folder"

@@ -63,10 +63,10 @@ def test_what_is_written(town, tmp_path):
     pixels, _ = again.geomap.read(centre, 120, 16)
     z = encoder(torch.from_numpy(pixels.transpose(2, 0, 1).copy())[None]).detach().numpy()
     assert again.embeddings[i] == pytest.approx(z[0], abs=1e-3)
-    _, rows = again.search(z, 5)
+    rows, _ = again.search(z, 5)
     assert i in rows[0]
     assert again.scores(z)[0].argmax() in rows[0]
-    _, near = again.search(z, 5, again.tiles.near(*moved(*centre, 200.0, 0.0), 60))
+    near, _ = again.search(z, 5, again.tiles.near(*moved(*centre, 200.0, 0.0), 60))
     assert i not in near[0]
 
 
