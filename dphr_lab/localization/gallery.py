@@ -353,7 +353,7 @@ class Gallery:
         try:
             self.settings = _checked(GallerySettings, self.record["settings"])
             _check_record(self.record, self.settings)
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ValueError(
                 f"{self.folder / MAP_FILE}: not a map's record ({type(error).__name__}: {error}); "
                 "build the map anew"

@@ -186,7 +186,7 @@ class Encoder(nn.Module):
                 f"{folder / SETTINGS_FILE}: selected_on_test is {stamp!r}; expected true or false"
             )
         kind = settings.pop("kind", cls.kind)
-        if kind not in HOSTS:
+        if not isinstance(kind, str) or kind not in HOSTS:
             raise ValueError(
                 f"{folder / SETTINGS_FILE}: kind is {kind!r}, written by dphr_lab {version}; "
                 f"this is {__version__} and knows {', '.join(HOSTS)}"

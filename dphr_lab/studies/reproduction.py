@@ -118,7 +118,10 @@ def hash_files(root: Path, files: Sequence[Path]) -> str:
         digest.update(line.encode("utf-8", "surrogateescape"))  # a name may be no UTF-8
     chosen = min(SAMPLED_FILES, len(files))
     for index in range(chosen):
-        with open(files[index * len(files) // chosen], "rb") as file:
+        path = files[index * len(files) // chosen]
+        if not path.is_file():
+            raise ValueError(f"{path}: found no regular file (`dphr verify` checks a data set)")
+        with open(path, "rb") as file:
             digest.update(file.read(SAMPLED_BYTES))
     return digest.hexdigest()
 

@@ -203,7 +203,8 @@ def _read_replay(asked: Any, arm: str, arms: Mapping[str, Any], path: Path) -> R
     known = isinstance(replay, dict) and replay.keys() <= {"arm", "mean"}
     mean = replay.get("mean") if known else None
     right = mean is None or (type(mean) in (int, float) and 0 < mean < float("inf"))
-    if not known or not right or replay.get("arm") not in set(arms) - {arm}:
+    others = [name for name in arms if name != arm]
+    if not known or not right or replay.get("arm") not in others:
         raise ValueError(
             f"{path}: arm {arm!r}: replay is {asked!r}; expected the name of another arm, or "
             '{ arm = "its name", mean = 0.5 }'

@@ -1,6 +1,7 @@
 """`verify`: every fault and notice is provoked in files made here."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -222,3 +223,35 @@ def test_genuine_sample():
     counts = {row.part: (row.places, row.images) for row in report.rows}
     assert counts["test/gallery_satellite"] == (168, 168)
     assert counts["train/drone"] == (3, 162)
+
+
+def test_what_is_not_read_is_counted_and_named(university):
+    place = university / "train/drone/0001"
+    for name in ("DJI_1.HEIC", "DJI_2.heic", "b.jp2", "notes", ".hidden.heic"):
+        (place / name).write_bytes(b"1")
+    write_image(place / "deeper" / "a.png", 1)
+    write_image(university / "train/drone/loose.png", 2)
+    report = verify(university)
+    assert report.ok
+    (found,) = (notice for notice in report.notices if "not read" in notice)
+    assert found.startswith("train/drone: 6 entries not read (2 .heic, 1 .png, 1 .jp2, ") or (
+        "2 .heic" in found and "1 folders" in found and "1 .png" in found
+    )
+    assert "loose.png, 0001/DJI_1.HEIC" in found and "and 3 more" in found
+    assert ".hidden" not in str(report)
+
+
+def test_a_place_of_unread_kinds_alone_is_told_why_it_is_empty(university):
+    (university / "train/satellite/0002/0.png").rename(university / "train/satellite/0002/0.avif")
+    report = verify(university)
+    assert any("no image for 1 place: 0002" in fault for fault in report.faults)
+    assert any("1 entry not read (1 .avif): 0002/0.avif" in notice for notice in report.notices)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes are of POSIX systems")
+def test_what_is_no_image_is_a_fault_that_names_it(university):
+    os.mkfifo(university / "train/drone/0001/zz.jpg")
+    (university / "train/drone/0001/y\x1b]0;x\x07.jpg").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n")
+    found = faults(university, deep=True)
+    assert "zz.jpg: cannot be decoded as an image (found a named pipe" in found
+    assert "y\\x1b]0;x\\x07.jpg: cannot be decoded as an image (found PostScript" in found
