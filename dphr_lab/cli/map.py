@@ -162,13 +162,23 @@ def locate_options(args):
 def _calibrate(args) -> int:
     check_encoder_flags(args)
     options = locate_options(args)
+    from dphr_lab._locks import only_writer
+    from dphr_lab.localization.gallery import Gallery
+
+    gallery, encoder = Gallery(args.folder), open_encoder(args)
+    with only_writer(args.folder):
+        _fit(gallery, encoder, args, options)
+    print(f"wrote {args.folder / 'calibration.json'}")
+    return 0
+
+
+def _fit(gallery, encoder, args, options) -> None:
+    """Fit radii of single positions and of tracks, and say how it went."""
     from dataclasses import replace
 
-    from dphr_lab.localization.gallery import Gallery
     from dphr_lab.localization.locate import calibrate, photos_in, score_photos
     from dphr_lab.localization.track import calibrate_tracks, read_odometry
 
-    gallery, encoder = Gallery(args.folder), open_encoder(args)
     for name, found in calibrate(gallery, encoder, args.flights, options, True).items():
         known = name == "known"
         flights = []
@@ -182,8 +192,6 @@ def _calibrate(args) -> int:
             f"heading {name}: {found.photographs} photographs of {found.flights} flights; "
             f"temperature {found.temperature:.4f}, scores say nothing in {100 * found.share:.0f} %"
         )
-    print(f"wrote {args.folder / 'calibration.json'}")
-    return 0
 
 
 def _add_pairs(steps) -> None:

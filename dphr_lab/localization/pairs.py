@@ -14,8 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-from dphr_lab._files import replace_folder_when_done, write_json
+from dphr_lab._files import is_empty, replace_folder_when_done, write_json
 from dphr_lab._images import read_image
+from dphr_lab._locks import only_writer
 from dphr_lab.localization.geomap import GeoMap
 from dphr_lab.localization.ground import metres_from, moved
 from dphr_lab.localization.photo_metadata import PhotoPose, read_photo_pose
@@ -61,10 +62,12 @@ def cut_pairs(
     lies within a quarter of a side, or is left out when its tile would overlap another place's.
     `turned` > 1 writes each photograph as often, its heading wrong by even steps of a turn, for an
     encoder that must work without headings. Places are split at random into train and test.
-    Raises ValueError when no photograph fits.
+    Raises FileExistsError for a `root` that holds something, ValueError when no photograph fits.
     """
     from PIL import Image
 
+    if not is_empty(Path(root)):
+        raise FileExistsError(f"{root}: holds something; give a new or empty folder")
     spots, kept, counts = [], [], {"between": 0, "without_pose": 0, "off_map": 0}
     centres: list[tuple[float, float]] = []
     for path in photos:
@@ -90,7 +93,7 @@ def cut_pairs(
     order = np.random.default_rng(seed).permutation(len(centres))
     tested = set(order[: round(test_share * len(centres))].tolist())
     report = PairsReport(len(centres), len(kept), **counts)
-    with replace_folder_when_done(root) as folder:
+    with only_writer(root), replace_folder_when_done(root) as folder:
         numbers: dict[int, int] = {}
         for path, pose, place in kept:
             name = f"{place + 1:04d}"
