@@ -108,32 +108,45 @@ def is_starter(run: Path) -> bool:
 
 
 def open_data(args, stored: dict[str, Any] | None):
-    """The data that the flags ask for, else that of a stored run."""
+    """The data that the flags ask for, else that of a stored run; both: those that were moved."""
     from dphr_lab.datasets import open_dataset
 
     if args.world:
         return _render(world_settings(args, prefix="world_", preset=args.world))
-    if args.data:
+    record = stored["data"] if stored else None
+    if args.data and not getattr(args, "resume", None):
         return open_dataset(args.data, height=args.height)
-    record = stored["data"]
+    if args.data and record["world"] is None:
+        return open_dataset(args.data, height=record["height_m"])
     if record["world"] is not None:
-        return _render(_world_of(record))
+        return _render(_world_of(record, args.data))
     if record["root"] is None:
         raise ValueError(
             f"the run was made on data in memory ({record['name']}), which is not stored with it; "
             "give --data or --world"
         )
-    return open_dataset(record["root"], height=args.height or record["height_m"])
+    try:
+        return open_dataset(record["root"], height=args.height or record["height_m"])
+    except FileNotFoundError as error:
+        raise FileNotFoundError(
+            f"{error}\nThe run's data are no longer there; give --data ROOT where they lie now"
+        ) from None
 
 
-def _world_of(record: dict[str, Any]):
-    """The settings of the world that a run was made on; one of photographs names its folder."""
+def _world_of(record: dict[str, Any], moved: Path | None = None):
+    """The settings of the world that a run was made on; one of photographs names its folder.
+
+    `moved` is where that folder lies now.
+    """
     from dphr_lab.datasets import PhotoTowns
     from dphr_lab.settings.worlds import WorldSettings
 
+    if moved and record["name"] != PhotoTowns.name:
+        raise WrongUsage(f"--data: the run was made on {record['name']}, a world in memory")
     try:
         if record["name"] == PhotoTowns.name:
-            return PhotoWorldSettings(**record["world"] | {"folder": record["root"]})
+            folder = str(moved or record["root"])
+            return PhotoWorldSettings(**record["world"] | {"folder": folder})
         return WorldSettings(**record["world"])
     except (TypeError, ValueError) as error:
         raise ValueError(

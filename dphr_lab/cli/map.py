@@ -136,9 +136,12 @@ def _calibrate(args) -> int:
 
 def _calibrate_on(gallery, encoder, flights, options) -> None:
     """Fit, store and print what scores mean on a map."""
+    from dphr_lab._locks import only_writer
     from dphr_lab.localization.track import calibrate_flights
 
-    for name, found in calibrate_flights(gallery, encoder, flights, options, True).items():
+    with only_writer(gallery.folder):
+        fitted = calibrate_flights(gallery, encoder, flights, options, True)
+    for name, found in fitted.items():
         print(
             f"heading {name}: {found.photographs} photographs of {found.flights} flights; "
             f"temperature {found.temperature:.4f}, scores say nothing in {100 * found.share:.0f} %"

@@ -21,7 +21,7 @@ from dphr_lab.cli.flags import (
     plain_type,
     print_reports,
 )
-from dphr_lab.results.run_folder import described, holds_run, stored_run
+from dphr_lab.results.run_folder import check_free, described, holds_run, stored_run
 from dphr_lab.settings import LOSSES, Settings
 from dphr_lab.settings.recipes import find_recipe
 from dphr_lab.settings.run import renamed_since_first_edition
@@ -39,12 +39,20 @@ def add(commands) -> None:
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--out", type=Path, metavar="RUN", help="run folder to make")
     where.add_argument(
-        "--resume", type=Path, metavar="RUN", help="run folder to go on with, as it was started"
+        "--resume",
+        type=Path,
+        metavar="RUN",
+        help="run folder to go on with, as it was started; with --data where its data lie now",
     )
     where.add_argument(
         "--dry-run",
         action="store_true",
         help="show counts, a memory estimate and one step's time, write nothing",
+    )
+    parser.add_argument(
+        "--changed-data",
+        action="store_true",
+        help="with --resume: go on although images came, went or changed; the result says so",
     )
     parser.add_argument(
         "--refit",
@@ -155,6 +163,8 @@ def run(args) -> int:
             f"--out: found another run in {args.out}; go on with it "
             f"(dphr train --resume {args.out}) or give another folder"
         )
+    if args.out:
+        check_free(args.out)
     check_data_flags(args, stored)
     if args.recipe:
         settings, origin = recipe_settings(args.recipe, given, args.height)
@@ -175,6 +185,7 @@ def run(args) -> int:
         result = refit(args.refit, data, folder, **options)
     else:
         options |= {"resume": bool(args.resume), "origin": origin}
+        options["changed_data"] = args.changed_data
         result = fit(settings, data, folder, **options)
     if result:  # empty in all processes but the first
         print_reports(result["report"])
@@ -188,8 +199,13 @@ def _check(args, given: dict[str, Any]) -> None:
     if not (args.out or args.resume or args.dry_run):
         raise WrongUsage("--out RUN, --resume RUN or --dry-run is needed")
     own = given or args.recipe or args.select_on_test
-    if args.resume and (own or args.refit or args.data or args.world or args.height):
-        raise WrongUsage("--resume takes settings and data from the run; give nothing else")
+    if args.resume and (own or args.refit or args.world or args.height):
+        raise WrongUsage(
+            "--resume takes settings and data from the run; give nothing else, "
+            "but --data ROOT for data that were moved"
+        )
+    if args.changed_data and not args.resume:
+        raise WrongUsage("--changed-data goes with --resume")
     if args.refit and not args.out:
         raise WrongUsage("--refit RUN goes with --out")
     if args.refit and own:

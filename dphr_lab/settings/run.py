@@ -149,7 +149,9 @@ class Settings:
     augmentation: Mapping[str, Any] | None = field(default_factory=dict)
     # ^ keywords of datasets.Augmentation; {}: its defaults; None: no augmentation
     val_places: int | None = option(
-        None, "training places held out for validation, whole families; none: a tenth of them"
+        None,
+        "training places held out for validation, whole families; none: a tenth of them where that "
+        "is 5 or more, else 0",
     )
     sampler: str = option(
         "random",
@@ -182,11 +184,13 @@ class Settings:
     # the bookkeeping
     seed: int = option(0, "decides initialisation, hold-out, batches and augmentation")
     threads: int | None = option(None, "torch threads; none: the machine's setting")
-    validate_every: int | None = option(None, "steps; none: at the end of each epoch")
+    validate_every: int | None = option(
+        None, "steps; none: at the end of each epoch, 100 times at most"
+    )
     select: str = option(
         "best", "the encoder kept: 'best' on held-out places, 'last', or best on the 'test' set"
     )
-    checkpoint_every: int = option(50, "steps between checkpoints, besides each epoch's end")
+    checkpoint_every: int = option(50, "steps between checkpoints")
 
     def __post_init__(self):
         if isinstance(self.rate_drops, list):  # as JSON and TOML have it
