@@ -14,6 +14,7 @@ from dphr_lab.losses import MetricLearningLoss
 from dphr_lab.losses.parts import MeanOverParts
 from dphr_lab.models import HOSTS, MCCG, Encoder
 from dphr_lab.settings import LOSSES, OF_PARTS, Settings
+from dphr_lab.settings.checks import check_keywords
 
 
 def make_encoder(settings: Settings, places: Sequence[int] | None = None) -> Encoder:
@@ -93,7 +94,8 @@ def with_keywords(kind: type, options: Mapping[str, Any], name: str) -> Any:
         raise ValueError(
             f"{name}: found {', '.join(unknown)}; {made.__name__} takes {', '.join(known)}"
         )
+    check_keywords(name, made, options)
     try:
         return kind(**options)
-    except TypeError as error:  # a word for a number, and the like
+    except (TypeError, OverflowError) as error:  # of keywords without a type
         raise ValueError(f"{name}: found {dict(options)}; {error}") from None
