@@ -122,11 +122,16 @@ def given_settings(args) -> dict[str, Any]:
 
 
 def check_keywords(settings: Settings) -> None:
-    """Raise `WrongUsage` for keywords of host, loss or augmentation that these do not take."""
+    """Raise `WrongUsage` for keywords of host, loss or augmentation that these do not take.
+
+    And `ValueError` or `FileNotFoundError` for a backbone that cannot be had as asked.
+    """
     from dphr_lab.training import check_host_options, make_augmentation, make_loss
+    from dphr_lab.training.objectives import check_backbone
 
     for make in (check_host_options, make_loss, make_augmentation):  # before data is waited for
         or_wrong_usage(make, {"settings": settings})
+    check_backbone(settings)
 
 
 def recipe_settings(name: str, given: dict[str, Any], height: int | None) -> tuple[Settings, dict]:

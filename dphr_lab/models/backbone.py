@@ -33,7 +33,8 @@ def check_size(backbone: nn.Module, name: str, image_px: int) -> None:
         return
     near = {(image_px // step + up) * step for step in STEPS for up in (0, 1)} - {0, image_px}
     sizes = [*sorted(near, key=lambda px: abs(px - image_px)), _published_px(name)]
-    fits = next((px for px in sizes if _refusal(backbone, px) is None), None)
+    fixed = timm.get_pretrained_cfg(name).fixed_input_size
+    fits = next((px for px in sizes if _fits(name, px, None if fixed else backbone)), None)
     raise _wrong_size(name, image_px, error, fits) from error
 
 
@@ -56,6 +57,14 @@ def _refusal(backbone: nn.Module, px: int) -> Exception | None:
     except Exception as error:
         return error
     return None
+
+
+def _fits(name: str, px: int, backbone: nn.Module | None) -> bool:
+    """Whether a size is taken: by `backbone`, or by one that is built for it."""
+    try:
+        return _refusal(backbone or build(name, px), px) is None
+    except ValueError:
+        return False
 
 
 def _published_px(name: str) -> int:

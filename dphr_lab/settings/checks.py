@@ -64,8 +64,8 @@ def check_keywords(name: str, made: Callable, given: Mapping[str, Any]) -> None:
 def _is_of(kind: Any, value: object) -> bool:
     """Whether a value, as a file or a caller gave it, is of a field's type."""
     if kind is float:
-        number = isinstance(value, Real) and not isinstance(value, bool)
-        return number and abs(value) <= LARGEST  # NaN is not
+        whole = isinstance(value, Integral)
+        return _is_of(int, value) if whole else isinstance(value, Real) and abs(value) <= LARGEST
     if kind == tuple[float, ...]:
         return isinstance(value, tuple) and all(_is_of(float, each) for each in value)
     if get_origin(kind) in (tuple, Sequence):  # (of, of) or (of, ...): of one type here
