@@ -1,6 +1,7 @@
 """`dphr train`: train an encoder."""
 
 import argparse
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import fields
@@ -26,6 +27,8 @@ from dphr_lab.settings import LOSSES, Settings
 from dphr_lab.settings.recipes import find_recipe
 from dphr_lab.settings.run import renamed_since_first_edition
 
+ON_SEVERAL_GPUS = "torchrun --standalone --nproc-per-node N -m dphr_lab.cli train ..."
+
 
 def add(commands) -> None:
     parser = command(
@@ -33,7 +36,8 @@ def add(commands) -> None:
         "train",
         run,
         "train an encoder and evaluate it",
-        epilog="losses: " + "; ".join(f"{name} = {loss.what}" for name, loss in LOSSES.items()),
+        epilog=f"several GPUs: {ON_SEVERAL_GPUS} (the batch is shared by all N). losses: "
+        + "; ".join(f"{name} = {loss.what}" for name, loss in LOSSES.items()),
     )
     add_data_flags(parser)
     where = parser.add_mutually_exclusive_group()
@@ -126,11 +130,16 @@ def given_settings(args) -> dict[str, Any]:
 
 
 def check_keywords(settings: Settings) -> None:
-    """Raise `WrongUsage` for keywords of host, loss or augmentation that these do not take."""
+    """Raise `WrongUsage` for keywords of host, loss or augmentation that these do not take.
+
+    And `ValueError` or `FileNotFoundError` for a backbone that cannot be had as asked.
+    """
     from dphr_lab.training import check_host_options, make_augmentation, make_loss
+    from dphr_lab.training.objectives import check_backbone
 
     for make in (check_host_options, make_loss, make_augmentation):  # before data is waited for
         or_wrong_usage(make, {"settings": settings})
+    check_backbone(settings)
 
 
 def recipe_settings(name: str, given: dict[str, Any], height: int | None) -> tuple[Settings, dict]:
@@ -174,7 +183,8 @@ def run(args) -> int:
 
     check_keywords(settings)
     data = open_data(args, stored)
-    print(data.summary())
+    if os.environ.get("RANK", "0") == "0":  # of several processes, the first
+        print(data.summary())
     if args.dry_run:
         from dphr_lab.training.dry_run import dry_run
 
