@@ -54,7 +54,7 @@ plt.rcParams.update({"figure.dpi": 110, "font.size": 10, "figure.constrained_lay
 # %% [markdown]
 # ## Eight numbers from one encoder
 #
-# One public leaderboard of University-1652 lists *Sample4Geo-DPHR* with a drone-to-satellite R@1 of 92.32, another with 74.62, for what should be the same table of the same paper; Sample4Geo without DPHR is widely quoted at 92.65 **[S]**. At least one of the leaderboards read another row. And 92.32 against 92.65: is that a loss, a tie, or nothing that can be compared at all?
+# Public leaderboards give *Sample4Geo-DPHR* a drone-to-satellite R@1 of 92.32 on University-1652. Sample4Geo without DPHR is widely quoted at 92.65 **[S]**. (One list had 74.62 for the same row. That is the row of LPN with DPHR: [University-1652](07_university1652.ipynb) has all twelve figures.) Is 92.32 against 92.65 a loss, a tie, or nothing that can be compared at all?
 #
 # To find out what a score depends on, hold everything else still: one encoder with ImageNet weights, not trained on places, and one rendered test set. 90 places in families of three are queried by six drone pictures each; the gallery holds one satellite picture of each, and of 60 **distractors**, which no query shows.
 

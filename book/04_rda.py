@@ -516,9 +516,9 @@ drawn = arms_over_seeds(axis, {name: each.by_seed for name, each in rows.items()
 # * **Weighing helps** against L_tri, by 18 and 24 points. The broken ratio gains as much.
 # * **"Own" makes no visible difference** where weights are normalised per query, in either study. The gradients foretold it. If anything the broken ratio is ahead, on most seeds: in `main`, the surer study with its five seeds, the interval leaves room for two points in its favour and for hardly any in favour of the own ratio.
 # * **Where the ratio can act, R@1 fell.** Normalised over the batch, the own ratio is behind the broken one on every seed (the interval just reaches zero), and behind RDA per query by almost 20 points. Favouring queries with a far positive was a bad bet here. The first table has a trace: these runs end in a cone several times narrower than the others'. Whether that is cause or symptom, and whether longer training mends it, we have not shown.
-# * A sharper map ($\beta = 64$) gained nothing that three seeds of `rda` could show (± 9).
+# * A sharper map ($\beta = 64$) gained nothing that three seeds of `rda` could show (± 9). (Study `axes`: ahead, uncorrected; [09](09_the_study.ipynb).)
 #
-# So in this small world, with our map and defaults, *relative to its own positive* is not what helps; what is left is more weight on near negatives, on a scale that follows the embedding. (Seven intervals, uncorrected for their number.) The paper's own map and normalisation are not in our sources: this is a finding about our reading.
+# So here, with our map and defaults, *relative to its own positive* is not what helps; what is left is more weight on near negatives, on a scale that follows the embedding. (Seven intervals, uncorrected for their number.) The paper's own map and normalisation are not in our sources: this is a finding about our reading.
 #
 # ## Limits
 #

@@ -574,7 +574,7 @@ for moment, tri, row in zip(MOMENTS, noise[:, 0].mean(0), ratio.mean(0).T, stric
     )
 
 # %% [markdown]
-# What to see: the noise itself grows tenfold while training succeeds, since a smaller signal is left. Against that, the weighted term matters little. Between steps 10 and 30 full weights are noisier than none by a tenth, *as the paper says*, and PALW's small $\lambda$ avoids just that. But at the very start and from step 100 on they are **cleaner**. (Our guess: once the easy triplets are solved, what is left of their gradient is scatter. The figure does not prove it.) Waiting gives that away at the very start, and next to nothing from step 100 on. Do not carry the numbers over to pictures: on its encoder, chapter 03 finds static weights noisier at steps 0 and 50 (at 0 ours are cleaner), and no clear difference at step 200. Noise is in any case only a means. The end is retrieval.
+# What to see: the noise itself grows tenfold while training succeeds, since a smaller signal is left. Against that, the weighted term matters little. Between steps 10 and 30 full weights are noisier than none by a tenth, *as the paper says*, and PALW's small $\lambda$ avoids just that. At the very start and from step 100 on they are cleaner *on this path*, that of sharp DPHR under this schedule. Along other paths and with other schedules the order can be another, so no conclusion here rests on it. Do not carry the numbers over to pictures: on its encoder, chapter 03 finds static weights noisier at steps 0 and 50 (at 0 ours are cleaner), and no clear difference at step 200. Noise is in any case only a means. The end is retrieval.
 #
 # ## When, or how much?
 #

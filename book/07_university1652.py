@@ -167,7 +167,7 @@ assert all(len(np.unique(pair_places[batch])) == 128 for batch in plan)
 print(f"{len(plan)} steps; {pairs - plan.size} of {pairs:,} pairs left out")
 
 # %% [markdown]
-# Those 295 steps are what Sample4Geo's code makes, too. It chooses its checkpoint by *test* R@1 and trains on all 701 places; we hold out a tenth of the places and touch the test half once, at the end. `dphr train --refit` and `--select-on-test` exist to reproduce the others' way: the first says beside its result that it trained on all places, the second stamps all that it makes.
+# Those 295 steps are what Sample4Geo's code makes, too. It trains on all 701 places and evaluates once, after its one epoch, so it chooses nothing by the test half. We hold out a tenth of the places. `dphr train --refit` and `--select-on-test` exist to reproduce the others' way: the first says beside its result that it trained on all places, the second stamps all that it makes.
 #
 # ## Run it
 #
@@ -238,7 +238,7 @@ axis.set_xlabel("R@1 (%)")
 _ = axis.legend(frameon=False, title="gallery")
 
 # %% [markdown]
-# What to see: the rings never lie to the left of the dots, in no direction and for no encoder (exercise 2 proves it). The encoder has not changed between the two; the task has. Whether the mirrored image helps is another matter: the mean of two looks may gain or cost, and in our run on Twin Towns it costs S2D a good part of its R@1. Neither choice is cheating; leaving it unsaid is. (The encoder of that run is a weak one, a few seconds old. What is compared here is ways to report it.)
+# What to see: the rings never lie to the left of the dots, in no direction and for no encoder (exercise 2 proves it). The encoder has not changed between the two; the task has. Whether the mirrored image helps is another matter: the mean of two looks may gain or cost, and in our run on Twin Towns it costs S2D a good part of its R@1. Neither choice is cheating; leaving it unsaid is. (That encoder is weak, a few seconds old.)
 #
 # ## Look at the answers
 #
@@ -272,7 +272,7 @@ if real is None:  # where each place has as many images
     print("right by image of the flight:", np.round(by_view, 2))
 
 # %% [markdown]
-# What to see: a mistake is seldom a shrug. On Twin Towns whole families arrive together, as in [06 Training DPHR](06_training_dphr.ipynb); the real set has its families as well, the look-alike halls of one campus, but nobody has labelled them. The share of distractors among the wrong answers is what the other gallery protocol would forgive, in part: without the distractor the next image may be wrong, too.
+# What to see: a mistake is seldom a shrug. On Twin Towns whole families arrive together, as in [06 Training DPHR](06_training_dphr.ipynb); the real set has its families as well, the look-alike halls of one campus, but nobody has labelled them. The other gallery protocol would forgive a part of the distractors: without one, the next image may be wrong, too.
 #
 # ## What to expect
 #
@@ -283,14 +283,19 @@ Markdown("""
 | method | R@1 | gallery | grade | what we know of the number |
 |---|---|---|---|---|
 | Sample4Geo | 92.65 | query places | **[S]** | widely quoted; its code keeps 701 of 951 satellite images |
-| Sample4Geo-DPHR | 92.32 | not said | **[S]** | read off one public leaderboard |
-| Sample4Geo-DPHR | 74.62 | not said | **[S]** | another leaderboard, for the same table (AP 77.87) |
+| Sample4Geo-DPHR | 92.32 | not said | **[S]** | read off a public leaderboard |
 | an untrained network, full | 19.29 | 951 | **[S]** | AP 24.25: measured to compare the two galleries |
 | the same features | 21.56 | 701 | **[S]** | AP 26.92: only the gallery differs |
+
+| host | D2S, with DPHR | D2S, host | S2D, with DPHR | S2D, host |
+|---|---|---|---|---|
+| LPN | 74.62 / 77.87 | 75.93 / 79.14 | 86.73 / 74.93 | 86.45 / 74.79 |
+| MCCG | 89.29 / 90.97 | 89.64 / 91.32 | 95.15 / 89.41 | 94.30 / 89.39 |
+| Sample4Geo | 92.32 / 93.62 | 92.65 / 93.81 | 94.44 / 89.27 | 95.14 / 91.39 |
 """)
 
 # %% [markdown]
-# We have not seen the paper's tables. Two leaderboards that cite them differ by almost eighteen points, so at least one copied another row; until someone reads the source, the honest entry for Sample4Geo-DPHR on University-1652 is "about Sample4Geo's, or unknown". At face value 92.32 lies *below* 92.65: on this benchmark nothing we have seen says that DPHR gains anything.
+# We have not seen the paper's tables. The second table has the rows of a public leaderboard beside what the hosts' authors reported, R@1 / AP **[S]**. Eight of the twelve figures with DPHR lie *below* the host's own, among them all six of D2S. So gains can only be meant over hosts trained again, whose figures we have not seen. The largest, of MCCG in S2D, is six queries of 701. LPN and MCCG rank the full gallery and add the mirrored image; Sample4Geo does neither.
 #
 # And a gallery of 701 instead of 951 moved even an untrained network by
 

@@ -1,18 +1,26 @@
-"""Writing files and folders so that nothing half-written ever stands under the final name.
+"""Writing files so that nothing half-written ever stands under the final name, and reading text.
 
 Until it is whole, a thing is written aside under one scheme of names: hidden, with `PART` behind
 its name. So what lists images or runs passes over it, and what a killed process has left is known.
+
+What a file of others holds is read by `read_text`, `read_json` and `read_csv`: from a regular file
+only, and whatever is wrong with it is a ValueError that names it.
 """
 
+import csv
+import io
 import json
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 PART = ".part"
+DEEPEST = 64  # levels of lists and objects in a file
+TOO_DEEP = f"nested deeper than {DEEPEST} levels"
 
 
 @contextmanager
@@ -89,6 +97,52 @@ def write_json(path: Path | str, value: object) -> None:
         aside.write_text(json.dumps(value, indent=1) + "\n", "utf-8")
 
 
+def check_regular(path: Path | str) -> None:
+    """Raise ValueError for a named pipe, a device or a socket: opening one may wait for ever.
+
+    Raises OSError where there is nothing under that name.
+    """
+    mode = os.stat(path).st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # a folder raises by itself
+        raise ValueError("found a named pipe, a device or a socket, expected a regular file")
+
+
+def read_text(path: Path | str, encoding: str = "utf-8") -> str:
+    """The text of a regular file; raises ValueError, naming it, for one that is no such text."""
+    try:
+        check_regular(path)
+        return Path(path).read_bytes().decode(encoding)
+    except ValueError as error:
+        raise ValueError(f"{path}: not a text file in {encoding.upper()} ({error})") from None
+
+
+def parse_json(text: str | bytes) -> Any:
+    """The value of a JSON text; raises ValueError for what is none, or nested beyond `DEEPEST`."""
+    try:
+        value = json.loads(text)
+    except RecursionError:
+        raise ValueError(TOO_DEEP) from None
+    return check_depth(value)
+
+
+def check_depth(value: Any) -> Any:
+    """`value`, as a file of JSON or TOML gave it; raises ValueError beyond `DEEPEST` levels.
+
+    What is deeper would end the reading, printing or copying of it somewhere else.
+    """
+    level = [value]
+    for _ in range(DEEPEST):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, dict | list)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+        if not level:
+            return value
+    raise ValueError(TOO_DEEP)
+
+
 def read_json(path: Path | str, what: str, to_do: str = "") -> Any:
     """The object in a JSON file; raises ValueError naming the file for what is no JSON object.
 
@@ -96,7 +150,8 @@ def read_json(path: Path | str, what: str, to_do: str = "") -> Any:
     """
     to_do = f"; {to_do}" if to_do else ""
     try:
-        found = json.loads(Path(path).read_bytes())
+        check_regular(path)
+        found = parse_json(Path(path).read_bytes())
     except ValueError as error:  # no JSON, or no text
         raise ValueError(f"{path}: not {what} ({type(error).__name__}: {error}){to_do}") from None
     if not isinstance(found, dict):
@@ -104,3 +159,23 @@ def read_json(path: Path | str, what: str, to_do: str = "") -> Any:
             f"{path}: not {what} (found {type(found).__name__}, expected an object){to_do}"
         )
     return found
+
+
+def read_csv(path: Path | str) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
+    """(header, [(line, row)]) of a CSV file: names and values without spaces around them.
+
+    A row lacks what its line lacks. Raises ValueError, naming file and line, for what is no CSV.
+    """
+    reader = csv.reader(
+        io.StringIO(read_text(path, "utf-8-sig"), newline=""), skipinitialspace=True
+    )
+    try:
+        header = [name.strip() for name in next(reader, [])]
+        rows = [
+            (reader.line_num, dict(zip(header, map(str.strip, row), strict=False)))
+            for row in reader
+            if row
+        ]
+    except csv.Error as error:
+        raise ValueError(f"{path}, line {reader.line_num}: not a line of a CSV ({error})") from None
+    return header, rows

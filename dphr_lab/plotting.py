@@ -256,6 +256,22 @@ def arms_over_seeds(axes, arms, intervals=None, chance: float | None = None):
     return axes
 
 
+def levels_curve(axes, levels, values, intervals, unchanged: float | None = None):
+    """A measure over the levels of one thing, in the order given, each with its interval.
+
+    `levels` (L,) are written below the marks; `values` (L,); `intervals` (L, 2), lower and upper
+    end; `unchanged`: the measure without that thing, a dotted line. Returns the axes.
+    """
+    at, values = np.arange(len(levels)), np.asarray(values, dtype=float)
+    reach = np.abs(np.asarray(intervals, dtype=float).T - values)
+    axes.errorbar(at, values, yerr=reach, fmt="o-", color=PALETTE["blue"], capsize=3, markersize=4)
+    if unchanged is not None:
+        axes.axhline(unchanged, color=PALETTE["vermilion"], linestyle=":", linewidth=1.4)
+    axes.set(xticks=at, xticklabels=[f"{level:g}" for level in levels])
+    _plain(axes)
+    return axes
+
+
 def heatmap(axes, values, rows: Sequence[str], columns: Sequence[str], span=None):
     """Values as shades with the number in each cell; the diagonal is framed in a square one.
 

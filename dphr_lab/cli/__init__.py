@@ -1,5 +1,5 @@
 """The `dphr` command: scenes, verify, prepare, recipes, train, matrix, reproduce, convert,
-evaluate, search, probe, study, map, locate, track.
+export, evaluate, search, probe, robustness, study, map, locate, track.
 
 Only the standard library is imported here, so that `--help` answers at once; each command
 imports what it needs. Exit codes: 0 done, 1 a fault in data or files, 2 wrong usage, 130 stopped
@@ -17,9 +17,11 @@ from contextlib import contextmanager
 from types import FrameType
 
 from dphr_lab import __version__
+from dphr_lab._terminal import escaping, printable
 from dphr_lab.cli import (
     convert,
     evaluate,
+    export,
     locate,
     map,
     matrix,
@@ -27,6 +29,7 @@ from dphr_lab.cli import (
     probe,
     recipes,
     reproduce,
+    robustness,
     scenes,
     search,
     study,
@@ -45,9 +48,11 @@ COMMANDS = (
     matrix,
     reproduce,
     convert,
+    export,
     evaluate,
     search,
     probe,
+    robustness,
     study,
     map,
     locate,
@@ -71,11 +76,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code."""
     if hasattr(sys.stdout, "reconfigure"):  # a name or an arrow that the terminal cannot show
         sys.stdout.reconfigure(errors="replace")
-    try:
-        with _stoppable():
-            return _carry_out(build_parser().parse_args(arguments))
-    except KeyboardInterrupt as stopped:
-        return _print_error(str(stopped) or "stopped", 130)
+    with escaping():
+        try:
+            with _stoppable():
+                return _carry_out(build_parser().parse_args(arguments))
+        except KeyboardInterrupt as stopped:
+            return _print_error(str(stopped) or "stopped", 130)
 
 
 def _carry_out(args: argparse.Namespace) -> int:
@@ -162,7 +168,8 @@ def _message(error: Exception) -> str:
     """What an error says, without the traceback that a data-loader process puts around it."""
     if isinstance(error, OSError) and error.filename and error.strerror:
         to_do = TO_DO.get(error.errno)
-        return f"{error.filename}: {error.strerror}{f'; {to_do}' if to_do else ''}"
+        name = printable(str(error.filename), line=True)
+        return f"{name}: {error.strerror}{f'; {to_do}' if to_do else ''}"
     text = str(error).strip() or type(error).__name__
     if "Original Traceback" in text:
         return text.splitlines()[-1].partition(": ")[2]
@@ -170,5 +177,5 @@ def _message(error: Exception) -> str:
 
 
 def _print_error(message: str, code: int) -> int:
-    print(f"dphr: {message}", file=sys.stderr)
+    print(printable(f"dphr: {message}"), file=sys.stderr)
     return code

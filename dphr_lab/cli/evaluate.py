@@ -3,10 +3,12 @@
 from pathlib import Path
 
 from dphr_lab.cli.flags import (
+    ROTATIONS,
     WORLD_FLAGS,
     WrongUsage,
     add_data_flags,
     add_encoder_flags,
+    add_tta_flag,
     check_data_flags,
     check_encoder_flags,
     check_out,
@@ -15,9 +17,9 @@ from dphr_lab.cli.flags import (
     open_data,
     open_encoder,
     print_reports,
+    stored_of_run,
     write_reports,
 )
-from dphr_lab.results.run_folder import stored_run
 
 
 def add(commands) -> None:
@@ -57,6 +59,7 @@ def add(commands) -> None:
     parser.add_argument(
         "--flip-tta", action="store_true", help="add the mirrored image's embedding"
     )
+    add_tta_flag(parser)
     parser.add_argument(
         "--json", "--out", type=Path, metavar="FILE", help="write the reports here, too"
     )
@@ -68,8 +71,7 @@ def run(args) -> int:
     check_out("--json", args.json)
     if args.compare:
         raise WrongUsage("--compare goes with --features")
-    asked = args.data or args.world
-    stored = None if asked or not args.run_folder else stored_run(args.run_folder)
+    stored = stored_of_run(args)
     check_encoder_flags(args)
     check_data_flags(args, stored)
     encoder = open_encoder(args)
@@ -89,6 +91,7 @@ def run(args) -> int:
             modes,
             image_px=args.image_px,
             flip_tta=args.flip_tta,
+            rotations=ROTATIONS.get(args.tta, 1),
             progress=True,
         )
         for mode, report in found.items():
@@ -99,7 +102,7 @@ def run(args) -> int:
 
 
 def _evaluate_features(args) -> int:
-    others = ("data", "world", "height", "direction", "pretrained", "image_px", "device")
+    others = ("data", "world", "height", "direction", "pretrained", "image_px", "device", "tta")
     for name in (*others, *(f"world_{n}" for n in WORLD_FLAGS)):
         if getattr(args, name) is not None:
             raise WrongUsage(f"{flag(name)} does not go with --features")

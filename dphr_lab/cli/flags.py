@@ -10,6 +10,7 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
+from dphr_lab._files import parse_json
 from dphr_lab.settings.protocol import DIRECTIONS, SUES200_HEIGHTS_M
 from dphr_lab.settings.worlds import PRESETS, PhotoWorldSettings, WorldSettings
 
@@ -88,6 +89,24 @@ def check_data_flags(args, stored: dict[str, Any] | None) -> None:
         world_settings(args, prefix="world_", preset=args.world)
 
 
+def stored_of_run(args) -> dict[str, Any] | None:
+    """What the run of `--run` says of its data; None where the flags name data or it is no run.
+
+    An ONNX file and the starter encoder come without data.
+    """
+    from dphr_lab.results.run_folder import stored_run
+
+    run = args.run_folder
+    if args.data or args.world or not run or run.suffix == ".onnx" or is_starter(run):
+        return None
+    return stored_run(run)
+
+
+def is_starter(run: Path) -> bool:
+    """Whether `--run` names the encoder that comes with the package, and no folder here."""
+    return run == Path("starter") and not run.exists()
+
+
 def open_data(args, stored: dict[str, Any] | None):
     """The data that the flags ask for, else that of a stored run."""
     from dphr_lab.datasets import open_dataset
@@ -147,7 +166,8 @@ def add_encoder_flags(parser):
         dest="run_folder",
         type=Path,
         metavar="RUN",
-        help="a run folder, one of its checkpoints, or what dphr convert wrote",
+        help="a run folder, one of its checkpoints, what dphr convert or dphr export wrote, or "
+        "starter, the small encoder that comes with the package",
     )
     which.add_argument("--backbone", metavar="NAME", help="a timm name, not trained on places")
     group.add_argument(
@@ -158,6 +178,19 @@ def add_encoder_flags(parser):
     )
     group.add_argument("--device", metavar="NAME", help="default: cuda where there is one, or cpu")
     return which
+
+
+ROTATIONS = {"rotations": 4, "rotations8": 8}  # --tta -> turns of a query
+
+
+def add_tta_flag(parser) -> None:
+    """Add what is done to each query when it is asked."""
+    parser.add_argument(
+        "--tta",
+        choices=tuple(ROTATIONS),
+        help="turn each query by quarters (rotations) or by 45 degrees (rotations8) and keep the "
+        "turn whose nearest match is nearest",
+    )
 
 
 def check_encoder_flags(args) -> None:
@@ -184,6 +217,10 @@ def open_encoder(args):
         encoder = Encoder.load(args.run_folder)
         if encoder.selected_on_test:
             print("note: this encoder was selected on the test set")
+        if is_starter(args.run_folder):
+            from dphr_lab.models.starter import note
+
+            print(f"note: {note()}")
         return encoder.to(device)
     return Encoder(args.backbone, pretrained=args.pretrained, image_px=args.image_px).to(device)
 
@@ -324,9 +361,11 @@ def name_and_value(text: str) -> tuple[str, Any]:
     if not equals or not name:
         raise argparse.ArgumentTypeError(f"found {text!r}; expected NAME=VALUE")
     try:
-        return name, json.loads(value)
+        return name, parse_json(value)
     except json.JSONDecodeError:
         return name, value
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{name}: found a value that is {error}") from None
 
 
 def check_out(name: str, path: Path | None, folder: bool = False) -> None:

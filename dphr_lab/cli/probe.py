@@ -72,6 +72,8 @@ def run(args) -> int:
         raise WrongUsage("--pretrained goes with --backbone; a run has its own weights")
     if args.figure and args.figure.suffix.lower() not in FIGURE_SUFFIXES:
         raise WrongUsage(f"--figure {args.figure}: expected a name in {', '.join(FIGURE_SUFFIXES)}")
+    if exported := [run for run in args.run_folders if run.suffix == ".onnx"]:
+        raise WrongUsage(f"--run {exported[0]}: an ONNX file has no untrained self; give its run")
     if (asked := len(args.run_folders) + len(args.backbone)) > MOST_ENCODERS:
         raise WrongUsage(f"--run and --backbone: found {asked} encoders, one figure shows up to 6")
 

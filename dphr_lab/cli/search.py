@@ -4,8 +4,10 @@ from pathlib import Path
 
 from dphr_lab.cli.flags import (
     FIGURE_SUFFIXES,
+    ROTATIONS,
     WrongUsage,
     add_encoder_flags,
+    add_tta_flag,
     check_encoder_flags,
     check_out,
     command,
@@ -38,6 +40,7 @@ def add(commands) -> None:
     parser.add_argument(
         "--top", type=positive, default=10, metavar="N", help="matches of a query (default: 10)"
     )
+    add_tta_flag(parser)
     parser.add_argument(
         "--out", type=Path, metavar="FILE", help=f"figure to write ({', '.join(FIGURE_SUFFIXES)})"
     )
@@ -58,6 +61,7 @@ def run(args) -> int:
         top=args.top,
         query_view=args.query_view,
         image_px=args.image_px,
+        rotations=ROTATIONS.get(args.tta, 1),
         progress=True,
     )
     print(found)

@@ -23,6 +23,7 @@ ERASED_GREY = 127  # what erased rectangles are filled with
 _VIEW_DRAWS = 13  # uniform numbers used for one image
 _PAIR_DRAWS = 3 + 2 * _VIEW_DRAWS  # and for one pair: flip, turn or not, which turn, both views
 _HOST_DRAWS = 7  # after these: both views' shifts (2 + 2), rotation, policy or not, its seed
+_TURN_DRAWS = 1  # after these: the drone image's own turn
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ class Augmentation:
     shift: float = 0.0  # largest shift up, down and sideways, share of the side; edges repeated
     rotation: float = 0.0  # largest rotation of the satellite image, degrees; corners black
     policy: float = 0.0  # probability of AutoAugment's ImageNet policy on the drone image
+    turn: float = 0.0  # largest turn of the drone image, degrees; edges mirrored
 
     def __post_init__(self):
         for name in ("flip", "quarter_turns", "jitter", "jpeg", "blur", "erase", "policy"):
@@ -58,7 +60,8 @@ class Augmentation:
         for name in ("brightness", "contrast", "saturation"):
             self._check(name, 0 <= getattr(self, name) <= 1, "from 0 to 1")
         self._check("shift", 0 <= self.shift < 1, "a share of the side from 0 to below 1")
-        self._check("rotation", 0 <= self.rotation <= 180, "degrees from 0 to 180")
+        for name in ("rotation", "turn"):
+            self._check(name, 0 <= getattr(self, name) <= 180, "degrees from 0 to 180")
         for name, least, most in (
             ("jpeg_quality", 1, 100),
             ("blur_sigma", 1e-6, np.inf),
@@ -90,6 +93,7 @@ class SampledView:
     rotation: np.ndarray  # (n,) degrees counterclockwise, 0 = none; done after the turn
     shift: np.ndarray  # (n, 2) down and right as shares of the side; done after the rotation
     policy: np.ndarray  # (n,) int64, the seed of AutoAugment's draws, -1 = none; after the shift
+    turn: np.ndarray  # (n,) degrees counterclockwise, 0 = none; done after the rotation
 
     def __getitem__(self, rows) -> SampledView:
         return SampledView(*(getattr(self, field.name)[rows] for field in fields(self)))
@@ -106,7 +110,7 @@ def sample_augmentation(
     augmentation: Augmentation, seed: int, epoch: int, indices: Sequence[int]
 ) -> SampledAugmentation:
     """What `augmentation` does to the pairs `indices` in `epoch`: a pure function."""
-    uniform = np.empty((len(indices), _PAIR_DRAWS + _HOST_DRAWS))
+    uniform = np.empty((len(indices), _PAIR_DRAWS + _HOST_DRAWS + _TURN_DRAWS))
     for row, index in enumerate(indices):
         generator("augment", seed, epoch, int(index)).random(out=uniform[row])
     flip = uniform[:, 0] < augmentation.flip
@@ -116,15 +120,24 @@ def sample_augmentation(
     views, rest = uniform[:, 3:_PAIR_DRAWS], uniform[:, _PAIR_DRAWS:]
     drone, satellite = views.reshape(-1, 2, _VIEW_DRAWS).transpose(1, 0, 2)
     shifts = augmentation.shift * (2 * rest[:, :4] - 1)
-    rotation, policy, seeds = rest[:, 4:].T
+    rotation, policy, seeds, turn = rest[:, 4:].T
+    turn = augmentation.turn * (2 * turn - 1)
     rotation = augmentation.rotation * (2 * rotation - 1)
     policy = np.where(policy < augmentation.policy, (2**31 * seeds).astype(np.int64), -1)
     no_turn, no_rotation = np.zeros_like(turns), np.zeros_like(rotation)
     no_policy, whole = np.full_like(policy, -1), augmentation.erase_drone_only
     return SampledAugmentation(
-        _sample_view(augmentation, flip, no_turn, drone, no_rotation, shifts[:, :2], policy),
+        _sample_view(augmentation, flip, no_turn, drone, no_rotation, shifts[:, :2], policy, turn),
         _sample_view(
-            augmentation, flip, turns, satellite, rotation, shifts[:, 2:], no_policy, not whole
+            augmentation,
+            flip,
+            turns,
+            satellite,
+            rotation,
+            shifts[:, 2:],
+            no_policy,
+            no_rotation,
+            not whole,
         ),
     )
 
@@ -137,6 +150,7 @@ def _sample_view(
     rotation,
     shift,
     policy,
+    turn,
     may_erase: bool = True,
 ) -> SampledView:
     # Every number has its own column, used or not: changing one setting leaves the others' draws.
@@ -165,6 +179,7 @@ def _sample_view(
         rotation=rotation,
         shift=shift,
         policy=policy,
+        turn=turn,
     )
 
 
@@ -186,6 +201,8 @@ def apply(images: torch.Tensor, draws: SampledView) -> torch.Tensor:
     side = images.shape[-1]
     for row in np.flatnonzero(draws.rotation):
         images[row] = _rotated(images[row], float(draws.rotation[row]))
+    for row in np.flatnonzero(draws.turn):
+        images[row] = turned(images[row], float(draws.turn[row]))
     for row in np.flatnonzero(draws.shift.any(axis=1)):
         images[row] = _shifted(images[row], *np.rint(draws.shift[row] * side).astype(int).tolist())
     for row in np.flatnonzero(draws.policy >= 0):
@@ -254,6 +271,19 @@ def _rotated(image: torch.Tensor, degrees: float) -> torch.Tensor:
     from torchvision.transforms.v2 import InterpolationMode, functional
 
     return functional.rotate(image, degrees, InterpolationMode.BILINEAR, fill=0)
+
+
+def turned(image: torch.Tensor, degrees: float) -> torch.Tensor:
+    """uint8 (3, h, w) turned counterclockwise about its centre, the edges mirrored outwards.
+
+    So no corner is empty, as none is in the photograph of a drone with another heading.
+    """
+    import torch
+
+    from dphr_lab._images import warped
+
+    pixels = np.ascontiguousarray(image.permute(1, 2, 0).numpy())
+    return torch.from_numpy(warped(pixels, degrees)).permute(2, 0, 1)
 
 
 def _shifted(image: torch.Tensor, down: int, right: int) -> torch.Tensor:

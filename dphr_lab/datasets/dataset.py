@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -13,7 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from dphr_lab._images import is_image_name
+from dphr_lab._files import parse_json
+from dphr_lab._images import is_folder, is_image_name
+from dphr_lab._terminal import printable
 from dphr_lab.datasets.images import FileImages, ImageSet
 from dphr_lab.datasets.pairs import PairSet
 from dphr_lab.settings.protocol import VIEWS, check_direction
@@ -44,6 +45,15 @@ class Part:
     def files(self) -> dict[str, list[Path]]:
         """The image files of every place folder, sorted; empty for a folder without images."""
         return {name: _image_files(self.folder / name / self.below) for name in self.place_folders}
+
+    @cached_property
+    def passed_over(self) -> list[Path]:
+        """What lies beside its images and is not read: files of other kinds, folders in places.
+
+        Hidden files are left out, as everywhere.
+        """
+        places = [self.folder / name / self.below for name in self.place_folders]
+        return _others(self.folder, files_only=True) + [p for f in places for p in _others(f)]
 
 
 class CrossViewDataset:
@@ -212,7 +222,9 @@ def read_families(root: Path) -> dict[str, int] | None:
     """
     with _described(root, "places with families", "to go on without families") as said:
         places = said.get("places")
-        return places and {name: int(place["family"]) for name, place in places.items()}
+        families = places and {name: int(place["family"]) for name, place in places.items()}
+        np.array(list((families or {}).values()), dtype=np.int64)  # which may not hold them
+        return families
 
 
 def read_overlaps(root: Path) -> list[tuple[str, str]]:
@@ -228,8 +240,8 @@ def read_overlaps(root: Path) -> list[tuple[str, str]]:
 def _described(root: Path, what: str, removed: str) -> Iterator[dict]:
     path = root / "metadata.json"
     try:
-        yield json.loads(path.read_bytes()) if path.is_file() else {}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        yield parse_json(path.read_bytes()) if path.is_file() else {}
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise ValueError(
             f"{path}: not a description of {what} ({type(error).__name__}: {error}); "
             f"repair it, or remove it {removed}"
@@ -248,7 +260,7 @@ def describe_folder(folder: Path, most: int = 6) -> str:
 
 def shorten(names: Iterable[str], most: int = 6) -> str:
     """The first few of `names`, and how many more there are."""
-    names = [str(name) for name in names]
+    names = [printable(str(name), line=True) for name in names]
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more
 
@@ -257,7 +269,7 @@ def _subfolders(folder: Path) -> list[str]:
     if not folder.is_dir():
         return []
     with os.scandir(folder) as entries:
-        return sorted(e.name for e in entries if not e.name.startswith(".") and _is_folder(e))
+        return sorted(e.name for e in entries if not e.name.startswith(".") and is_folder(e))
 
 
 def _image_files(folder: Path) -> list[Path]:
@@ -265,14 +277,20 @@ def _image_files(folder: Path) -> list[Path]:
         return []
     with os.scandir(folder) as entries:
         # a link to nothing counts: passed over, its image would be missed by nobody
-        return sorted(Path(e.path) for e in entries if is_image_name(e.name) and not _is_folder(e))
+        return sorted(Path(e.path) for e in entries if is_image_name(e.name) and not is_folder(e))
 
 
-def _is_folder(entry: os.DirEntry) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # links in a circle
-        return False
+def _others(folder: Path, files_only: bool = False) -> list[Path]:
+    """What lies in a folder beside images read from it; of a folder of folders, all files."""
+    if not folder.is_dir():
+        return []
+    with os.scandir(folder) as entries:
+        return sorted(
+            Path(e.path)
+            for e in entries
+            if not e.name.startswith(".")
+            and (not is_folder(e) if files_only else is_folder(e) or not is_image_name(e.name))
+        )
 
 
 def _sizes(images: ImageSet) -> str:

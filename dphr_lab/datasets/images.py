@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,6 +38,53 @@ class UnlabelledImages(Images):
 
     def read(self, indices, image_px: int) -> torch.Tensor:
         return read_files([self.paths[int(index)] for index in indices], image_px)
+
+
+class JoinedImages(Images):
+    """Several sets one after the other: both views of some places."""
+
+    def __init__(self, sets: Sequence[Images]):
+        self.sets = list(sets)
+
+    def __len__(self) -> int:
+        return sum(map(len, self.sets))
+
+    def read(self, indices, image_px: int) -> torch.Tensor:
+        import torch
+
+        ends, parts = np.cumsum([len(one) for one in self.sets]), []
+        for index in map(int, indices):
+            at = int(np.searchsorted(ends, index, side="right"))
+            first = int(ends[at]) - len(self.sets[at])
+            parts.append(self.sets[at].read([index - first], image_px))
+        return torch.cat(parts)
+
+
+class ChangedImages(Images):
+    """The images of another set, each changed when it is read.
+
+    `change(pixels (px, px, 3) uint8, index)` gives what is to be seen instead, of the same shape.
+    Labels are those of the set.
+    """
+
+    def __init__(self, images: Images, change: Callable[[np.ndarray, int], np.ndarray]):
+        self.images, self.change = images, change
+        for name in ("view", "places", "families", "paths"):
+            setattr(self, name, getattr(images, name, None))
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def read(self, indices, image_px: int) -> torch.Tensor:
+        import torch
+
+        indices = [int(index) for index in indices]
+        pixels = self.images.read(indices, image_px).permute(0, 2, 3, 1).numpy()
+        changed = [
+            self.change(np.ascontiguousarray(one), index)
+            for one, index in zip(pixels, indices, strict=True)
+        ]
+        return torch.from_numpy(np.stack(changed)).permute(0, 3, 1, 2).contiguous()
 
 
 class ImageSet(Images):

@@ -3,7 +3,8 @@
 import numpy as np
 
 # SeedSequence pads short keys with zeros: a number for each use in first place keeps them apart.
-_USES = {"hold out": 1, "shuffle": 2, "augment": 3, "wrong pairs": 4, "split places": 5}
+_USES = {"hold out": 1, "shuffle": 2, "augment": 3, "wrong pairs": 4, "split places": 5,
+         "corrupt": 6}  # fmt: skip
 
 
 def generator(use: str, *key: int) -> np.random.Generator:

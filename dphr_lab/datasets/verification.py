@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from dphr_lab._images import READ_THREADS, UnreadableImage, read_image
+from dphr_lab._images import IMAGE_SUFFIXES, READ_THREADS, UnreadableImage, read_image
 from dphr_lab.datasets.dataset import CrossViewDataset, Part, read_families, shorten
 from dphr_lab.datasets.layouts import SUES200, FolderPairs, open_all
 from dphr_lab.settings.protocol import PUBLISHED, VIEWS, sues200_split
@@ -105,7 +105,13 @@ def verify(
             _in_both_halves,
         ):
             faults += check(data, at_height)
-        for check in (_empty_unused, _distractors, _missing_parts, _gallery_off_published):
+        for check in (
+            _passed_over,
+            _empty_unused,
+            _distractors,
+            _missing_parts,
+            _gallery_off_published,
+        ):
             notices += check(data, at_height)
     faults += _families_in_both_halves(datasets[0])
     different = [row for row in rows if row.as_published is False]
@@ -167,6 +173,24 @@ def _empty_used(data: CrossViewDataset, at_height: str) -> Iterator[str]:
                 f"{part.name}{at_height}: no image for {_count(len(empty), 'place')}: "
                 f"{shorten(empty)}"
             )
+
+
+def _passed_over(data: CrossViewDataset, at_height: str) -> Iterator[str]:
+    """Files that are no images to the package, such as a phone's HEIC."""
+    for part in data.used_parts:
+        if not part.passed_over:
+            continue
+        kinds = Counter(
+            "folders" if path.is_dir() else path.suffix.lower() or "without an ending"
+            for path in part.passed_over
+        )
+        told = ", ".join(f"{count:,} {kind}" for kind, count in kinds.most_common(6))
+        found = shorten((path.relative_to(part.folder) for path in part.passed_over), 3)
+        yield (
+            f"{part.name}: {_count(len(part.passed_over), 'entry', 'entries')} not read ({told}): "
+            f"{found}; what is read ends in {', '.join(sorted(IMAGE_SUFFIXES))} and lies in the "
+            "folder of its place"
+        )
 
 
 def _empty_unused(data: CrossViewDataset, at_height: str) -> Iterator[str]:

@@ -30,8 +30,9 @@ from dphr_lab._files import read_json, replace_when_done, write_json
 from dphr_lab._images import READ_THREADS
 from dphr_lab.localization.geomap import Bounds, GeoMap, needs, open_map
 from dphr_lab.localization.tiles import TileGrid, Tiles, read_tiles
-from dphr_lab.models import embed
+from dphr_lab.models import embed, fingerprint
 from dphr_lab.retrieval.faiss_index import FaissIndex, IndexRecord, build_index, parts
+from dphr_lab.settings.checks import check_types, check_value
 
 FORMAT = 1
 BLOCK_BYTES = 64 * 2**20  # of pixels in a block, one being read while one is embedded
@@ -70,18 +71,6 @@ class BlockImages:
     def read(self, indices, image_px: int) -> torch.Tensor:
         """uint8 (n, 3, px, px)"""
         return self.images[list(indices)]
-
-
-def fingerprint(encoder: torch.nn.Module) -> dict[str, str]:
-    """Name and SHA-256 of an encoder: its settings, its weights and their order."""
-    digest = hashlib.sha256()
-    settings = encoder.settings() if hasattr(encoder, "settings") else {}
-    digest.update(json.dumps(settings, sort_keys=True).encode())
-    for name, value in sorted(encoder.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(value.detach().cpu().contiguous().numpy().tobytes())
-    name = settings.get("backbone", type(encoder).__name__)
-    return {"name": str(name), "sha256": digest.hexdigest()}
 
 
 def block_size(image_px: int) -> int:
@@ -355,13 +344,20 @@ class Gallery:
             raise FileNotFoundError(
                 f"{self.folder}: holds no {MAP_FILE}; expected a folder that dphr map build wrote"
             )
-        self.record = read_json(self.folder / MAP_FILE, "a map's record")
+        self.record = read_json(self.folder / MAP_FILE, "a map's record", "build the map anew")
         if self.record.get("format") != FORMAT:
             raise ValueError(
                 f"{self.folder}: of format {self.record.get('format')}, expected {FORMAT}; build "
                 "the map anew"
             )
-        self.settings = GallerySettings(**self.record["settings"])
+        try:
+            self.settings = _checked(GallerySettings, self.record["settings"])
+            _check_record(self.record, self.settings)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(
+                f"{self.folder / MAP_FILE}: not a map's record ({type(error).__name__}: {error}); "
+                "build the map anew"
+            ) from None
         for name in (TILES_FILE, EMBEDDINGS_FILE):
             if not (self.folder / name).is_file():
                 raise FileNotFoundError(f"{self.folder / name}: missing; build the map anew")
@@ -378,21 +374,35 @@ class Gallery:
     def tiles(self) -> Tiles:
         """Where the rows of `embeddings` lie."""
         parquet = needs("pyarrow.parquet")
-        table = parquet.read_table(
-            self.folder / TILES_FILE, columns=["row", "column", "lat", "lon"], memory_map=True
-        )
+        names, path = ["row", "column", "lat", "lon"], self.folder / TILES_FILE
+        try:
+            table = parquet.read_table(path, columns=names, memory_map=True)
+            columns = [table[name].to_numpy() for name in names]
+            if not all(np.issubdtype(c.dtype, np.number) for c in columns):
+                raise ValueError(f"found {[str(c.dtype) for c in columns]}, expected numbers")
+            if not all(np.isfinite(c).all() for c in columns):
+                raise ValueError("found a number that is not finite")
+        except Exception as error:  # pyarrow's own kinds, and more
+            raise ValueError(
+                f"{path}: not a table of tiles ({str(error).splitlines()[0]}); build the map anew"
+            ) from None
         if len(table) != len(self):
             raise ValueError(
                 f"{self.folder / TILES_FILE}: {len(table)} tiles, the record says {len(self)}; "
                 "build the map anew"
             )
-        columns = [table[name].to_numpy() for name in ("row", "column", "lat", "lon")]
         return Tiles(*columns, self.settings.side_m, self.settings.stride_m)
 
     @cached_property
     def embeddings(self) -> np.ndarray:
         """(N, D) float16."""
-        found = np.load(self.folder / EMBEDDINGS_FILE, mmap_mode="r")
+        path = self.folder / EMBEDDINGS_FILE
+        try:
+            found = np.load(path, mmap_mode="r", allow_pickle=False)
+            if found.dtype != np.float16:
+                raise ValueError(f"found {found.dtype}, expected float16")
+        except (ValueError, OSError, AttributeError, EOFError) as error:
+            raise ValueError(f"{path}: not embeddings ({error}); build the map anew") from None
         if found.shape != (self.record["tiles"], self.record["dim"]):
             raise ValueError(
                 f"{self.folder / EMBEDDINGS_FILE}: of shape {found.shape}, the record says "
@@ -432,7 +442,8 @@ class Gallery:
     def calibration(self) -> dict | None:
         """What `dphr map calibrate` stored, or None."""
         path = self.folder / CALIBRATION_FILE
-        return read_json(path, "a map's calibration") if path.is_file() else None
+        to_do = "calibrate the map anew"
+        return read_json(path, "a map's calibration", to_do) if path.is_file() else None
 
     def check_encoder(self, encoder: torch.nn.Module) -> None:
         """Raise ValueError, naming both, when the map was built with another encoder."""
@@ -465,6 +476,29 @@ class Gallery:
         if rows is not None:
             return z @ self.embeddings[rows].astype(np.float32).T
         return np.concatenate([z @ part.T for part in parts(self.embeddings)], axis=1)
+
+
+def _checked(kind: type, values: dict):
+    """A dataclass of what a file says; TypeError or ValueError where that cannot be one."""
+    made = kind(**values)
+    check_types(made)
+    return made
+
+
+def _check_record(record: dict, settings: GallerySettings) -> None:
+    """Raise ValueError or TypeError for a part of map.json that is none."""
+    west, south, east, north = record["bounds"]
+    _checked(Bounds, dict(west=west, south=south, east=east, north=north))
+    index = {k: v for k, v in record["index"].items() if k not in ("milvus", "collection")}
+    _checked(IndexRecord, index)
+    for name in ("tiles", "dim"):
+        check_value(name, record[name], type(record[name]) is int and record[name] > 0, "a count")
+    for name in ("side_m", "stride_m", "image_px"):
+        value = getattr(settings, name)
+        check_value(name, value, value > 0, "a number above 0")
+    for name in ("name", "sha256"):
+        value = record["encoder"][name]
+        check_value(f"encoder: {name}", value, isinstance(value, str), "text")
 
 
 def _named(encoder: dict) -> str:

@@ -5,6 +5,7 @@ Taught in: book/12.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -166,7 +167,7 @@ def photos_in(paths: Sequence[Path | str]) -> list[Path]:
     found = []
     for path in map(Path, paths):
         if path.is_dir():
-            inside = sorted(p for p in path.iterdir() if is_image_name(p.name))
+            inside = sorted(p for p in path.iterdir() if is_image_name(p.name) and not p.is_dir())
             if not inside:
                 raise FileNotFoundError(f"{path}: no photographs in this folder")
             found += inside
@@ -278,7 +279,19 @@ def calibration_of(gallery: Gallery, heading_known: bool) -> Calibration:
     stored = (gallery.calibration or {}).get("known" if heading_known else "unknown")
     if stored is None:
         return Calibration(spread_m=gallery.settings.stride_m)
-    return Calibration(**stored)
+    try:
+        calibration = Calibration(**stored)
+        numbers = [calibration.temperature, calibration.share, calibration.spread_m]
+        for scales in (calibration.scales, calibration.refined_m, calibration.unrefined_scales):
+            numbers += [1.0] if scales is None else [scales["0.5"], scales["0.9"]]
+        if not all(math.isfinite(number) for number in numbers):
+            raise ValueError("found a number that is not finite")
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"{gallery.folder / CALIBRATION_FILE}: not a map's calibration "
+            f"({type(error).__name__}: {error}); calibrate the map anew, or remove the file"
+        ) from None
+    return calibration
 
 
 def located(

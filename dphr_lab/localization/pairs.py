@@ -17,6 +17,7 @@ import numpy as np
 
 from dphr_lab._files import replace_folder_when_done, write_json
 from dphr_lab._images import read_image
+from dphr_lab._terminal import printable
 from dphr_lab.localization.geomap import GeoMap
 from dphr_lab.localization.ground import metres_from, moved
 from dphr_lab.localization.photo_metadata import PhotoPose, read_photo_pose
@@ -208,7 +209,7 @@ def check_map(geomap: GeoMap, photos: Sequence[Path], ground_m: float | None = N
             if pose.fov_deg:
                 sides.append(2 * pose.height_m * np.tan(np.radians(pose.fov_deg) / 2))
         if pose.lat is not None:
-            positions.append((path.name, pose.lat, pose.lon))
+            positions.append((printable(path.name), pose.lat, pose.lon))
             if not geomap.bounds.holds(pose.lat, pose.lon):
                 missing.setdefault("off the map", []).append(path.name)
     lines = [

@@ -13,7 +13,6 @@ Taught in: book/12.
 
 from __future__ import annotations
 
-import csv
 import itertools
 import math
 from collections.abc import Sequence
@@ -24,7 +23,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from dphr_lab._files import write_json
+from dphr_lab._files import read_csv, write_json
 from dphr_lab.localization.belief import COVERED, Calibration, conformal
 from dphr_lab.localization.gallery import CALIBRATION_FILE, Gallery
 from dphr_lab.localization.ground import metres_from
@@ -123,17 +122,15 @@ def read_odometry(path: Path | str) -> dict[str, tuple[float, float]]:
 
     Columns `photo`, `east_m`, `north_m`. Raises ValueError naming the file and the line.
     """
-    with open(path, newline="", encoding="utf-8-sig") as file:
-        rows = list(csv.DictReader(file))
+    header, rows = read_csv(path)
     wanted = {"photo", "east_m", "north_m"}
-    header = set(rows[0]) if rows else set()
-    if not wanted <= header:
+    if not wanted <= set(header):
         raise ValueError(f"{path}: expected columns {sorted(wanted)}, found {sorted(header)}")
     steps = {}
-    for number, row in enumerate(rows, 2):
+    for number, row in rows:
         try:
             steps[row["photo"]] = (float(row["east_m"]), float(row["north_m"]))
-        except (TypeError, ValueError):
+        except (KeyError, ValueError):
             raise ValueError(f"{path}, line {number}: a step that is no number: {row}") from None
         if not all(map(math.isfinite, steps[row["photo"]])):
             raise ValueError(f"{path}, line {number}: a step that is not finite")

@@ -2,9 +2,12 @@
 
 from dphr_lab.models.embedding import default_device, embed
 from dphr_lab.models.encoder import Encoder
+from dphr_lab.models.fingerprint import fingerprint
 from dphr_lab.models.hosts import HOSTS
 from dphr_lab.models.lpn import LPN
 from dphr_lab.models.mccg import MCCG
+from dphr_lab.models.onnx_encoder import OnnxEncoder
+from dphr_lab.models.onnx_export import export
 from dphr_lab.models.peers import convert
 from dphr_lab.models.pooling import GeM
 from dphr_lab.models.sample4geo import Sample4Geo
@@ -17,9 +20,12 @@ __all__ = [
     "PYPI_WEIGHTS",
     "Encoder",
     "GeM",
+    "OnnxEncoder",
     "Sample4Geo",
     "convert",
     "default_device",
     "embed",
+    "export",
+    "fingerprint",
     "save_tensors",
 ]

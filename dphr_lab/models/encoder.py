@@ -33,6 +33,7 @@ from dphr_lab.settings import POOLS
 
 SETTINGS_FILE = "encoder.json"
 WEIGHTS_FILE = "encoder.safetensors"
+WIDEST = 65_536  # of an image's side, and of an embedding
 
 
 class Encoder(nn.Module):
@@ -153,6 +154,8 @@ class Encoder(nn.Module):
     def load(cls, folder: Path | str) -> "Encoder":
         """The encoder that `save` wrote into `folder`, on the CPU, in evaluation mode.
 
+        A file that ends in .onnx gives an `OnnxEncoder`, which has the same embeddings.
+
         Its class is the one that `models.HOSTS` has for the file's "kind"; a file without that
         field is of before there were kinds, and "plain". Where it does not say whether the encoder
         was selected on the test set, the run that the folder belongs to does. Raises
@@ -163,6 +166,10 @@ class Encoder(nn.Module):
         from dphr_lab.models.hosts import HOSTS  # which imports this module
 
         folder = Path(folder)
+        if folder.suffix == ".onnx":
+            from dphr_lab.models.onnx_encoder import OnnxEncoder
+
+            return OnnxEncoder(folder)
         for name in (SETTINGS_FILE, WEIGHTS_FILE):
             if not (folder / name).is_file():
                 there = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else "no folder"
@@ -185,8 +192,10 @@ class Encoder(nn.Module):
                 f"this is {__version__} and knows {', '.join(HOSTS)}"
             )
         try:
+            for name in ("image_px", "embed_dim"):
+                _check_width(name, settings.get(name))
             encoder = HOSTS[kind](**settings)
-        except (TypeError, ValueError, AttributeError) as error:
+        except (TypeError, ValueError, AttributeError, ArithmeticError, RuntimeError) as error:
             raise ValueError(
                 f"{folder / SETTINGS_FILE} holds other settings than can be built here ({error}); "
                 f"it was written by dphr_lab {version}, this is {__version__}"
@@ -194,6 +203,7 @@ class Encoder(nn.Module):
         path = folder / WEIGHTS_FILE
         state = read_state(path)
         load_exactly(encoder, state, str(path), settings["backbone"])
+        state = encoder.state_dict()  # as the encoder holds them, whatever a file stores them in
         if wrong := [name for name, value in state.items() if not value.isfinite().all()]:
             raise ValueError(
                 f"{path}: {len(wrong)} of its weights are NaN or infinite, such as {wrong[0]}: the "
@@ -268,3 +278,9 @@ class Encoder(nn.Module):
         if getattr(self.backbone, "output_fmt", "NCHW") == "NHWC":
             return self.pool(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
         return self.pool(x)  # (B, C, H, W) -> (B, C, 1, 1): what the head averages next
+
+
+def _check_width(name: str, value: object) -> None:
+    """Raise ValueError unless a file's number of pixels or of columns can be one."""
+    if value is not None and not (type(value) is int and 1 <= value <= WIDEST):
+        raise ValueError(f"{name} is {value!r}; expected a whole number, 1 to {WIDEST:,}")

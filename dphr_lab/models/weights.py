@@ -104,6 +104,9 @@ def load_exactly(module: nn.Module, state: dict[str, Tensor], source: str, backb
         "of another shape": sorted(
             n for n in own.keys() & state.keys() if own[n].shape != state[n].shape
         ),
+        "of another kind of number": sorted(
+            n for n in own.keys() & state.keys() if _kind(own[n]) != _kind(state[n])
+        ),
     }
     if any(faults.values()):
         told = "; ".join(
@@ -115,7 +118,20 @@ def load_exactly(module: nn.Module, state: dict[str, Tensor], source: str, backb
             f"{source} does not hold the weights of backbone {backbone!r} as it is set up here "
             f"({told}): is it of another backbone, embed_dim, pool or image_px?"
         )
-    module.load_state_dict(state)
+    try:
+        module.load_state_dict(state)
+    except RuntimeError as error:  # of a number format that this torch cannot convert
+        raise ValueError(
+            f"{source} holds weights that cannot be read here ({str(error).splitlines()[-1]}); "
+            "store them in float32, float16 or bfloat16"
+        ) from None
+
+
+def _kind(tensor: Tensor) -> str:
+    """Whether a tensor holds fractions, complex or whole numbers, in whatever precision."""
+    return (
+        "complex" if tensor.is_complex() else "float" if tensor.is_floating_point() else "integer"
+    )
 
 
 def pypi_state(backbone: str, model: nn.Module) -> dict[str, Tensor]:

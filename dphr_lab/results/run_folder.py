@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dphr_lab._files import read_json, replace_when_done
+from dphr_lab._files import parse_json, read_json, read_text, replace_when_done
 from dphr_lab.settings.run import FIRST_EDITION
 
 # of settings.json and result.json; 1, or none: of the first edition, whose losses had other names
@@ -114,13 +114,13 @@ def read_metrics(folder: Path | str) -> list[dict[str, Any]]:
     Raises `ValueError` naming another line that is no JSON object.
     """
     path = Path(folder) / METRICS
-    text = path.read_text("utf-8") if path.exists() else ""
+    text = read_text(path) if path.exists() else ""
     lines = []
     for number, line in enumerate(text.splitlines(keepends=True), 1):
         if not line.endswith("\n"):
             break
         try:
-            lines.append(dict(json.loads(line)))
+            lines.append(dict(parse_json(line)))
         except (ValueError, TypeError) as error:
             raise ValueError(
                 f"{path}, line {number}: not a line of a run's metrics ({error}); remove it"

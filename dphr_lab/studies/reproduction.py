@@ -114,7 +114,8 @@ def hash_files(root: Path, files: Sequence[Path]) -> str:
     """The hash that `HASHED` describes; the same wherever the data lies."""
     digest = hashlib.sha256()
     for path in files:
-        digest.update(f"{path.relative_to(root).as_posix()}\t{path.stat().st_size}\n".encode())
+        line = f"{path.relative_to(root).as_posix()}\t{path.stat().st_size}\n"
+        digest.update(line.encode("utf-8", "surrogateescape"))  # a name may be no UTF-8
     chosen = min(SAMPLED_FILES, len(files))
     for index in range(chosen):
         with open(files[index * len(files) // chosen], "rb") as file:

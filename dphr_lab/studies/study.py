@@ -34,6 +34,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from dphr_lab._files import TOO_DEEP, check_depth, read_text
 from dphr_lab.results import load, read_run, run_name
 from dphr_lab.settings import TWIN_TOWNS_MINI, Settings
 from dphr_lab.studies import tuning
@@ -140,8 +141,8 @@ def read_study(name_or_folder: str | Path) -> Study:
             f"folder that holds one, or one of {', '.join(stored_studies())}"
         )
     try:
-        table = tomllib.loads(path.read_text("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        table = _parse_toml(read_text(path))
+    except ValueError as error:
         raise ValueError(f"{path}: is not TOML ({error})") from None
     if missing := sorted(set(_PARTS) - {"settings", "search"} - set(table)):
         raise ValueError(f"{path}: lacks {', '.join(missing)}; see the help of dphr study")
@@ -188,6 +189,13 @@ def read_study(name_or_folder: str | Path) -> Study:
         if "photos" not in table:  # their folder need not be here to read what was stored
             settings_of_world(study, world, 0)
     return study
+
+
+def _parse_toml(text: str) -> dict[str, Any]:
+    try:
+        return check_depth(tomllib.loads(text))
+    except RecursionError:
+        raise ValueError(TOO_DEEP) from None
 
 
 def _read_replay(asked: Any, arm: str, arms: Mapping[str, Any], path: Path) -> Replay:

@@ -21,9 +21,11 @@ COMMANDS = (
     "train",
     "matrix",
     "reproduce",
+    "export",
     "evaluate",
     "search",
     "probe",
+    "robustness",
     "study",
 )
 HEAVY = ("torch", "torchvision", "timm", "accelerate", "matplotlib", "cv2", "numpy", "PIL")

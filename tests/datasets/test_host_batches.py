@@ -12,7 +12,7 @@ from dphr_lab.datasets import (
     PairBatches,
     PairSet,
 )
-from dphr_lab.datasets.augment import apply, sample_augmentation
+from dphr_lab.datasets.augment import apply, sample_augmentation, turned
 
 PLACES, VIEWS = 11, 5
 
@@ -80,7 +80,8 @@ AS_PUBLISHED = Augmentation(
 
 def test_new_draws_change_no_old_ones():
     old = sample_augmentation(Augmentation(), 3, 1, range(20))
-    new = sample_augmentation(Augmentation(shift=0.1, rotation=45, policy=0.5), 3, 1, range(20))
+    more = Augmentation(shift=0.1, rotation=45, policy=0.5, turn=90)
+    new = sample_augmentation(more, 3, 1, range(20))
     for view in ("drone", "satellite"):
         for name in ("flip", "quarter_turns", "brightness", "blur_sigma", "jpeg_quality", "erase"):
             assert np.array_equal(*(getattr(getattr(d, view), name) for d in (old, new)))
@@ -112,6 +113,19 @@ def test_a_rotation_by_90_degrees_is_a_quarter_turn():
     assert torch.equal(apply(images, draws), images.rot90(1, (-2, -1)))
 
 
+def test_a_turn_is_the_drones_and_mirrors_its_edges():
+    draws = sample_augmentation(Augmentation(turn=180), 0, 0, range(400))
+    assert not draws.satellite.turn.any()
+    assert -180 <= draws.drone.turn.min() < -160 and 160 < draws.drone.turn.max() <= 180
+    images = torch.randint(1, 256, (1, 3, 9, 9), dtype=torch.uint8)
+    assert torch.equal(turned(images[0], 90), images[0].rot90(1, (-2, -1)))
+    one = sample_augmentation(NO_AUGMENTATION, 0, 0, [0]).drone
+    one.turn[:] = 45
+    found = apply(images, one)
+    assert torch.equal(found[0], turned(images[0], 45))
+    assert found.min() > 0  # no corner is empty
+
+
 def test_the_policy_is_a_function_of_its_draws_and_leaves_torchs_state():
     images = torch.randint(0, 256, (24, 3, 16, 16), dtype=torch.uint8)
     draws = sample_augmentation(AS_PUBLISHED, 0, 0, range(24)).drone
@@ -124,7 +138,7 @@ def test_the_policy_is_a_function_of_its_draws_and_leaves_torchs_state():
     assert 0.3 < changed < 1  # its own probabilities leave some as they are
 
 
-@pytest.mark.parametrize("wrong", [{"shift": 1.0}, {"rotation": 200}, {"policy": 2}])
+@pytest.mark.parametrize("wrong", [{"shift": 1.0}, {"rotation": 200}, {"policy": 2}, {"turn": 181}])
 def test_augmentation_out_of_range_is_named(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         Augmentation(**wrong)

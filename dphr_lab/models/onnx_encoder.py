@@ -1,0 +1,104 @@
+"""An encoder in one ONNX file, computed by ONNX Runtime: `Encoder.load("model.onnx")`.
+
+`models.onnx_export` writes it. The graph takes uint8 images of one size and normalises them itself;
+what else an encoder knows of itself travels in the file's metadata.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+METADATA_KEY = "dphr_lab"  # of the file's metadata: JSON
+FORMAT = 1
+NEEDS_RUNTIME = "{path}: an ONNX file needs ONNX Runtime: pip install 'dphr-lab[onnx]'"
+
+
+class OnnxEncoder(nn.Module):
+    """What `Encoder` answers where embeddings are made, from a file that `dphr export` wrote.
+
+    `forward` takes images (B, 3, px, px), uint8, of the size that the graph was made for, on any
+    device, and gives (B, D) float32 of length 1 on the CPU. It cannot be trained.
+
+    Raises FileNotFoundError for no such file, ModuleNotFoundError without ONNX Runtime, ValueError
+    for a file that is damaged, that `dphr export` did not write, or whose operators this ONNX
+    Runtime lacks.
+    """
+
+    kind = "onnx"
+    fixed_size = True  # the graph takes images of `image_px` alone
+
+    def __init__(self, path: Path | str):
+        super().__init__()
+        self.path = Path(path)
+        self._session = None
+        record = self._read_record()
+        self.backbone_name, self.image_px = record["backbone"], record["image_px"]
+        self.width, self.int8 = record["width"], record["int8"]
+        self.selected_on_test = record["selected_on_test"]
+        self.fingerprint = record["fingerprint"]
+        # `embed` asks the parameters where an encoder is
+        self.here = nn.Parameter(torch.empty(0), requires_grad=False)
+        self.eval()
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(B, 3, px, px) uint8 -> (B, D) float32 of length 1.
+
+        Raises ValueError for other sizes or kinds of numbers than the graph takes.
+        """
+        px = self.image_px
+        if images.dtype != torch.uint8 or tuple(images.shape[1:]) != (3, px, px):
+            raise ValueError(
+                f"{self.path}: images are {images.dtype} {tuple(images.shape)}; this graph takes "
+                f"uint8 (B, 3, {px}, {px}): leave --image-px out, or export at another size"
+            )
+        (z,) = self.session.run(None, {"images": images.cpu().numpy()})
+        return torch.from_numpy(z)
+
+    def settings(self) -> dict[str, Any]:
+        """What is known of the encoder; JSON's own types."""
+        return {"backbone": self.backbone_name, "image_px": self.image_px, "int8": self.int8}
+
+    @property
+    def session(self):
+        """The ONNX Runtime session, opened when it is first asked for, on torch's thread count."""
+        if self._session is None:
+            self._session = open_session(self.path)
+        return self._session
+
+    def __getstate__(self) -> dict[str, Any]:
+        return super().__getstate__() | {"_session": None}  # another process opens the file itself
+
+    def _read_record(self) -> dict[str, Any]:
+        if not self.path.is_file():
+            raise FileNotFoundError(f"{self.path}: found no such file; dphr export writes one")
+        written = self.session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
+        try:
+            record = json.loads(written or "")
+            if record["format"] == FORMAT:
+                return record
+            found = f"found format {record['format']}, this version reads {FORMAT}"
+        except (ValueError, TypeError, KeyError):
+            found = "found none of its metadata"
+        raise ValueError(f"{self.path}: not an encoder of dphr export ({found}); export it again")
+
+
+def open_session(path: Path):
+    """An ONNX Runtime session on the CPU; raises what `OnnxEncoder` says of files."""
+    try:
+        import onnxruntime
+    except ModuleNotFoundError:
+        raise ModuleNotFoundError(NEEDS_RUNTIME.format(path=path)) from None
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # a class of its own for each fault, none of them public
+        what = "asks for operators that this ONNX Runtime lacks"
+        if type(error).__name__ != "NotImplemented":
+            what = "is damaged, or no ONNX file"
+        told = " ".join(str(error).split())[:160]
+        raise ValueError(f"{path} {what} ({told}); export it again") from None

@@ -1,0 +1,65 @@
+"""`dphr export`, and the commands that take what it wrote."""
+
+import json
+
+import pytest
+import torch
+from PIL import Image
+
+from dphr_lab.models import Encoder
+from tests.helpers import run
+
+pytest.importorskip("onnxscript")
+pytestmark = pytest.mark.slow
+
+TINY = ("--world", "tiny", "--world-image-px", 32)
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """(folder of an encoder, its ONNX file)."""
+    folder = tmp_path_factory.mktemp("export")
+    torch.manual_seed(0)
+    Encoder("test_resnet", image_px=32).save(folder / "run", selected_on_test=True)
+    assert run("export", "--run", folder / "run", "--onnx", folder / "m.onnx", *TINY) == 0
+    return folder / "run", folder / "m.onnx"
+
+
+def test_evaluate_reads_it_and_gives_the_same_report(exported, tmp_path, capsys):
+    reports = []
+    for name, which in zip(("run", "onnx"), exported, strict=True):
+        out = tmp_path / f"{name}.json"
+        assert run("evaluate", "--run", which, *TINY, "--json", out) == 0
+        reports.append(json.loads(out.read_text()))
+    assert reports[0] == reports[1]
+    assert reports[1]["full"]["D2S"]["selected_on_test"]
+    assert "selected on the test set" in capsys.readouterr().out
+
+
+def test_eight_bits_say_what_they_cost(exported, tmp_path, capsys):
+    out = tmp_path / "int8.onnx"
+    assert run("export", "--run", exported[0], "--onnx", out, "--int8", *TINY) == 0
+    said = capsys.readouterr().out
+    assert "on 48 images of the training places" in said
+    assert "PyTorch  drone → satellite R@1" in said and "8 bits   drone → satellite R@1" in said
+    assert "largest difference to PyTorch on 18 images" in said
+
+
+def test_wrong_use_is_one_line(exported, tmp_path, capsys):
+    folder, file = exported
+    image = tmp_path / "one.png"
+    Image.new("RGB", (40, 40)).save(image)
+    search = ("--query", image, "--gallery", tmp_path)
+    faults = [
+        (("export", "--run", folder, "--onnx", "m.bin", *TINY), 2, "ends in .onnx"),
+        (("export", "--run", file, "--onnx", "m.onnx", *TINY), 2, "exported already"),
+        (("export", "--run", folder, "--onnx", tmp_path, *TINY), 2, "ends in .onnx"),
+        (("evaluate", "--run", file), 2, "--data ROOT or --world PRESET is needed"),
+        (("search", "--run", file, *search, "--image-px", 64), 1, "leave --image-px out"),
+        (("probe", "--run", file), 2, "no untrained self"),
+    ]
+    for arguments, code, text in faults:
+        assert run(*arguments) == code, arguments
+        said = capsys.readouterr().err
+        lines = [line for line in said.splitlines() if line.startswith("dphr: ")]
+        assert len(lines) == 1 and text in lines[0], (arguments, said)
