@@ -27,6 +27,14 @@ SETTINGS, METRICS, RESULT = "settings.json", "metrics.jsonl", "result.json"
 BEST = "best"  # folder
 
 
+def is_starter(folder: Path) -> bool:
+    """Whether this names the encoder that comes with the package, no folder here being of its name.
+
+    `models.starter` is where it lies.
+    """
+    return folder == Path("starter") and not folder.exists()
+
+
 def in_this_edition(record: Mapping[str, Any]) -> Mapping[str, Any]:
     """A stored record whose settings name their loss as this edition does.
 
