@@ -1,4 +1,4 @@
-"""The `dphr` command: scenes, verify, prepare, recipes, train, matrix, reproduce, convert,
+"""The `dphr` command: demo, scenes, verify, prepare, recipes, train, matrix, reproduce, convert,
 export, evaluate, search, probe, robustness, study, map, locate, track.
 
 Only the standard library is imported here, so that `--help` answers at once; each command
@@ -20,6 +20,7 @@ from dphr_lab import __version__
 from dphr_lab._terminal import escaping, printable
 from dphr_lab.cli import (
     convert,
+    demo,
     evaluate,
     export,
     locate,
@@ -40,6 +41,7 @@ from dphr_lab.cli import (
 from dphr_lab.cli.flags import WrongUsage, add_traceback_flag
 
 COMMANDS = (
+    demo,
     scenes,
     verify,
     prepare,
