@@ -22,7 +22,7 @@
 # * **check** whether an error radius holds what it promises;
 # * **follow** a flight through ambiguous photographs with a Bayes filter.
 #
-# You need: [chapter 02](02_measuring_retrieval.ipynb), half an hour; the cells run in about two minutes on two CPU cores, with the extra `map`. The table at the end is of stored runs. Nothing is downloaded: the ImageNet weights come with a Python package.
+# You need: [chapter 04](04_measuring_retrieval.ipynb), half an hour; the cells run in about two minutes on two CPU cores, with the extra `map`. The table at the end is of stored runs. Nothing is downloaded: the ImageNet weights come with a Python package.
 
 # %% tags=["remove-cell"]
 import subprocess
@@ -37,7 +37,7 @@ if "google.colab" in sys.modules:  # and what reads maps
     package = package.replace("train,book", "map")
     subprocess.check_call([sys.executable, "-m", "pip", "install", "-q", package])
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 import json
 import tempfile
 from importlib.resources import files
@@ -123,7 +123,7 @@ flight = seen[flights[0].name]
 photo = flight[5]
 truth = np.array(frame.metres(photo.pose.lat, photo.pose.lon))
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Three pictures. Left, a drone photograph. Middle, the same turned north and cut to a square of 120 metres. Right, the map of the town with the likeliest tiles as coloured spots, in several groups far from one another, and a white cross at the true position."}, "figure": {"caption": "Figure 1. One photograph, what it shows of the ground with north up, and the 200 tiles that are most similar to it. The cross is the truth."}}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Three pictures. Left, a drone photograph. Middle, the same turned north and cut to a square of 120 metres. Right, the map of the town with the likeliest tiles as coloured spots, in several groups far from one another, and a white cross at the true position."}, "figure": {"caption": "Figure 1. One photograph, what it shows of the ground with north up, and the 200 tiles that are most similar to it. The cross is the truth."}} cellView="form" jupyter={"source_hidden": true}
 half = np.array(gallery.bounds.size_m) / 2
 extent = (-half[0], half[0], -half[1], half[1])
 picture = gallery.geomap.read_box(gallery.bounds, 500)
@@ -186,7 +186,7 @@ p = probability_scratch(photo.scores[0], 0.02)
 spots = spots_of(photo.scores, frame.east, frame.north, photo.offsets, 0.02)
 assert np.allclose(p[spots.tile], spots.weight)
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Three maps of probability over the town for one photograph. At the lowest temperature one or two tiles hold it all; at the middle one some groups of tiles share it; at the highest it is spread over the whole town."}, "figure": {"caption": "Figure 2. The same scores at three temperatures; bright is likely. The cross is the truth, the circle the position: the middle of the likeliest group."}}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Three maps of probability over the town for one photograph. At the lowest temperature one or two tiles hold it all; at the middle one some groups of tiles share it; at the highest it is spread over the whole town."}, "figure": {"caption": "Figure 2. The same scores at three temperatures; bright is likely. The cross is the truth, the circle the position: the middle of the likeliest group."}} cellView="form" jupyter={"source_hidden": true}
 figure, axes = plt.subplots(1, 3, figsize=(7.8, 2.9))
 place = photo.offsets
 for axis, t in zip(axes, (0.004, 0.02, 0.1), strict=True):
@@ -237,7 +237,7 @@ learnt = np.array([ratios(s) for s in learnt])
 tested = np.array([ratios(s) for s in photos])
 scale = [np.quantile(learnt[:, i], level) for i, level in enumerate(levels)]
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Share of truths inside the radius against the promised share, for the test flights, before scaling and after, beside the diagonal."}, "figure": {"caption": "Figure 3. Promised and kept: test flights before and after scaling. On the diagonal a promise is kept exactly; above it the radius is too wide, below it too narrow."}}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Share of truths inside the radius against the promised share, for the test flights, before scaling and after, beside the diagonal."}, "figure": {"caption": "Figure 3. Promised and kept: test flights before and after scaling. On the diagonal a promise is kept exactly; above it the radius is too wide, below it too narrow."}} cellView="form" jupyter={"source_hidden": true}
 figure, axis = plt.subplots(figsize=(4.2, 3.4))
 axis.plot([0, 100], [0, 100], color="0.7")
 before = 100 * (tested <= 1).mean(0)
@@ -285,7 +285,7 @@ start = np.ones(grid.shape)
 ours = list(filter_scratch(start, says, moves, grid.cell_m))
 assert np.allclose(ours, list(filter_flight(grid, says, moves)))
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Three maps. What the sixth photograph says alone has spots in several parts of the town; the belief after six photographs and after twenty has one, in the ring at the truth. Beside them the flight on the map: the true line, dead reckoning that leaves it, and the filtered track that stays on it."}, "figure": {"caption": "Figure 4. What the sixth photograph says alone, and the belief after six and after twenty; the truth is in the ring. Right, the whole flight: truth, dead reckoning from the true start, and the smoothed track."}}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Three maps. What the sixth photograph says alone has spots in several parts of the town; the belief after six photographs and after twenty has one, in the ring at the truth. Beside them the flight on the map: the true line, dead reckoning that leaves it, and the filtered track that stays on it."}, "figure": {"caption": "Figure 4. What the sixth photograph says alone, and the belief after six and after twenty; the truth is in the ring. Right, the whole flight: truth, dead reckoning from the true start, and the smoothed track."}} cellView="form" jupyter={"source_hidden": true}
 path = np.array([frame.metres(s.pose.lat, s.pose.lon) for s in flight])
 moved = np.array([(0, 0)] + [steps[p.name] for p in paths[1:]])
 reckoned = path[0] + np.cumsum(moved, 0)
@@ -352,7 +352,7 @@ def median_m(gallery, known=True, taller=1.0):
     return np.median(errors)
 
 
-# %% tags=["hide-input", "nbval-ignore-output"]
+# %% tags=["hide-input", "nbval-ignore-output"] cellView="form" jupyter={"source_hidden": true}
 cost = {
     "as flown, map of 2022": median_m(gallery),
     "heading unknown": median_m(gallery, known=False),
@@ -372,7 +372,7 @@ Markdown(
 #
 # Two flights are an illustration. The stored study has five towns of 1.6 km, each of another seed, with ten flights for calibration and six to locate. Its encoder is trained for some minutes on pairs of *another* town (`dphr scenes --pairs`, recipe `continuous-town`), so it has seen none of the five. All its radii come from calibration flights over the same map.
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 folder = files("dphr_lab.results") / "towns"
 stored = sorted(folder.iterdir(), key=lambda f: f.name)
 records = [json.loads(f.read_text("utf-8")) for f in stored]
@@ -406,14 +406,14 @@ answer = None  # your mean error at 30 m
 if answer is not None:
     assert abs(answer - np.hypot(*spots.T).mean()) < 0.5
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
 # The mean distance to the middle of a unit square is 0.3826: 11.5 m, and half of that at 15 m.
 assert abs(np.hypot(*spots.T).mean() / stride_m - 0.3826) < 0.002
 
 # %% [markdown]
 # **2. Break.** Tell the filter that the odometry has no error (`error_m=0` in every move). What becomes of the belief, and why is a wrong scale then never forgiven?
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
 # The belief no longer widens: a cell beside the truth stays beside it until what is spread anew,
 # a hundredth of all over the whole map, has grown larger than it.
 one = np.zeros((9, 9))
@@ -426,7 +426,7 @@ assert np.isclose(last[4, 4], 0.99 + 0.01 / 81)
 # %% [markdown]
 # **3. Modify.** A prior of 300 m (`LocateOptions(near=…, within_m=300)`) hides look-alikes that lie farther away. Which two of the three reasons of the second section does it leave?
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
 # The stride and the pitch: a prior says nothing about the metres around the right tile.
 north = frame.position(*truth)
 near = LocateOptions(near=(float(north[0]), float(north[1])), within_m=300)

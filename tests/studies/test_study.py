@@ -97,6 +97,22 @@ def test_a_world_is_rendered_once_for_all_arms_and_read_as_it_was(folder, monkey
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*a damaged copy of a world")
+def test_a_damaged_copy_of_a_world_is_rendered_anew(folder, tmp_path):
+    asked = read_study(folder)
+    first = world_cache.open_world(asked, "small", 0)
+    (path,) = (tmp_path / "cache").rglob("*.npz")
+    whole = path.read_bytes()
+    for damage in (b"", whole[: len(whole) // 2]):
+        path.write_bytes(damage)
+        again = world_cache.open_world(asked, "small", 0)
+        np.testing.assert_array_equal(first.train.drone.images, again.train.drone.images)
+    np.savez(path, other=np.zeros(3))
+    assert len(world_cache.open_world(asked, "small", 0).train) == len(first.train)
+    assert len(path.read_bytes()) == len(whole)
+
+
+@pytest.mark.slow
 def test_a_world_of_photographs_is_taken_from_the_users_folder(folder, tmp_path, monkeypatch):
     from dphr_lab import scenes
     from dphr_lab.scenes import photos

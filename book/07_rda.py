@@ -12,7 +12,7 @@
 # ---
 
 # %% [markdown]
-# # 04 RDA
+# # 07 RDA
 #
 # **How hard is a negative, relative to its positive?**
 #
@@ -22,7 +22,7 @@
 # * **show** who is pushed and who is pulled by the weighted term, with the weights detached and attached;
 # * **judge** from a control whether the ratio matters, and tell a control that can decide from one that cannot.
 #
-# You need: [01 The problem](01_the_problem.ipynb) and, for some remarks, [03 Hard negatives](03_hard_negatives.ipynb); the [notation](notation.md) page at hand, about an hour; the cells run in under a minute on two CPU cores. Nothing is downloaded.
+# You need: [01 The problem](01_the_problem.ipynb) and, for some remarks, [06 Hard negatives](06_hard_negatives.ipynb); the [notation](notation.md) page at hand, about an hour; the cells run in under a minute on two CPU cores. Nothing is downloaded.
 #
 # > **Which reading?** The runs and figures of this chapter are of *sharp DPHR (ours)*: exponential weights of sharpness 16, in-batch recall as the signal **[O]**. "RDA" and "PALW" name its two halves here. The closest reading of the paper has milder weights and another signal; [open choices](open_choices.md) sets the two side by side.
 
@@ -133,7 +133,7 @@ for title, at in {"A": 20.0, "B": 60.0}.items():
     print(f"{title}: margin {a - b:+.2f}, h {rda_hardness(a, b):.2f}")
 
 # %% [markdown]
-# Unit vectors cannot be scaled: no distance exceeds 2. What does the property mean for them? Before training, or after its first steps (chapter 03's contraction), all pictures may lie in a cone. A small patch of the sphere is nearly flat, so when the cone opens without any change of its inner order, all distances grow almost by one factor. Here a query, its positive and a negative around a pole, the cone opened by degrees:
+# Unit vectors cannot be scaled: no distance exceeds 2. What does the property mean for them? Before training, or after its first steps (chapter 06's contraction), all pictures may lie in a cone. A small patch of the sphere is nearly flat, so when the cone opens without any change of its inner order, all distances grow almost by one factor. Here a query, its positive and a negative around a pole, the cone opened by degrees:
 
 # %%
 base = torch.randn(3, 64, generator=generator) / 8
@@ -150,7 +150,7 @@ for spread in opened:
 assert cone[0][2] - cone[-1][2] > 0.3 and abs(cone[0][3] - cone[-1][3]) < 0.01
 
 # %% [markdown]
-# The softplus of the pair loss $\ell = \operatorname{softplus}(\alpha (d^+ - d^-))$ weighs triplets by itself: its slope is $\alpha\,\sigma(\alpha (d^+ - d^-))$, a logistic of the *difference* (chapter 03). In a narrow cone its logistic factor $\sigma$ is near ½ for everyone, hard or easy. $h$ does not wait for the cone to open. That is what a ratio buys. Its price: early on, ratios of tiny distances are acted upon at full strength although little has been learned. The paper's second level, PALW, is to hold this back: there the weighted term is scaled by training progress **[A]**; chapter 05 asks whether it must.
+# The softplus of the pair loss $\ell = \operatorname{softplus}(\alpha (d^+ - d^-))$ weighs triplets by itself: its slope is $\alpha\,\sigma(\alpha (d^+ - d^-))$, a logistic of the *difference* (chapter 06). In a narrow cone its logistic factor $\sigma$ is near ½ for everyone, hard or easy. $h$ does not wait for the cone to open. That is what a ratio buys. Its price: early on, ratios of tiny distances are acted upon at full strength although little has been learned. The paper's second level, PALW, is to hold this back: there the weighted term is scaled by training progress **[A]**; chapter 08 asks whether it must.
 #
 # Does this happen in training? Two stored studies, of which more below, recorded mean distances on held-out places: to the positive, the nearest twin and the nearest stranger. Here those of the runs with RDA at their first validation (about step 90: after the contraction) and at their last; `rda` has 300 steps, `main` 800 (means over seeds; margin and $h$ are those of the stranger). The margin is a size times an order, $(d^+ + d^-)(2h - 1)$; the last line of each study gives the part of its logarithmic growth that is size:
 
@@ -462,7 +462,7 @@ for ratio in ("own", "batch_mean"):
 # %% [markdown]
 # With its own ratio, a query counts more when its positive is *far*; with the broken one, when its negatives are *near*. There the control can decide. Note also what it does not break: scale all distances, and their batch mean scales along, so that the broken ratio is as free of scale as the true one. It tests the word "own" and nothing else.
 #
-# Now the runs. The study `main` has the default normalisation, random batches and 800 steps. The study `rda` has 300 steps on batches of *whole families*, so that each query meets its twins, and both normalisations. In both $\lambda = 1$. No arm was tuned by itself; but steps, learning rate and augmentation were chosen with sharp DPHR as the loss, and $\beta = 16$ on a world of this kind (chapter 06), which leans towards the weighted arms. Of the arms in `rda`, `broken` has the broken ratio, `_batch` is normalised over the batch, `rda_b64` has $\beta = 64$. R@1 is drone → satellite; beside it stand mean distances on held-out places at the end.
+# Now the runs. The study `main` has the default normalisation, random batches and 800 steps. The study `rda` has 300 steps on batches of *whole families*, so that each query meets its twins, and both normalisations. In both $\lambda = 1$. No arm was tuned by itself; but steps, learning rate and augmentation were chosen with sharp DPHR as the loss, and $\beta = 16$ on a world of this kind (chapter 09), which leans towards the weighted arms. Of the arms in `rda`, `broken` has the broken ratio, `_batch` is normalised over the batch, `rda_b64` has $\beta = 64$. R@1 is drone → satellite; beside it stand mean distances on held-out places at the end.
 
 
 # %%
@@ -516,13 +516,13 @@ drawn = arms_over_seeds(axis, {name: each.by_seed for name, each in rows.items()
 # * **Weighing helps** against L_tri, by 18 and 24 points. The broken ratio gains as much.
 # * **"Own" makes no visible difference** where weights are normalised per query, in either study. The gradients foretold it. If anything the broken ratio is ahead, on most seeds: in `main`, the surer study with its five seeds, the interval leaves room for two points in its favour and for hardly any in favour of the own ratio.
 # * **Where the ratio can act, R@1 fell.** Normalised over the batch, the own ratio is behind the broken one on every seed (the interval just reaches zero), and behind RDA per query by almost 20 points. Favouring queries with a far positive was a bad bet here. The first table has a trace: these runs end in a cone several times narrower than the others'. Whether that is cause or symptom, and whether longer training mends it, we have not shown.
-# * A sharper map ($\beta = 64$) gained nothing that three seeds of `rda` could show (± 9). (Study `axes`: ahead, uncorrected; [09](09_the_study.ipynb).)
+# * A sharper map ($\beta = 64$) gained nothing that three seeds of `rda` could show (± 9). (Study `axes`: ahead, uncorrected; [21](21_the_study.ipynb).)
 #
 # So here, with our map and defaults, *relative to its own positive* is not what helps; what is left is more weight on near negatives, on a scale that follows the embedding. (Seven intervals, uncorrected for their number.) The paper's own map and normalisation are not in our sources: this is a finding about our reading.
 #
 # ## Limits
 #
-# At $\beta = 0$ all weights are 1 and $L_\text{wtri} = L_\text{tri}$. As $\beta \to \infty$ the nearest negative of each query takes all: $L_\text{wtri}$ becomes the mean of the largest pair losses, hardest mining by another name (chapter 03). In between, the *effective number* of negatives, $(\sum \omega)^2 / \sum \omega^2$, says how many share the weight. In the two batches above, of 59:
+# At $\beta = 0$ all weights are 1 and $L_\text{wtri} = L_\text{tri}$. As $\beta \to \infty$ the nearest negative of each query takes all: $L_\text{wtri}$ becomes the mean of the largest pair losses, hardest mining by another name (chapter 06). In between, the *effective number* of negatives, $(\sum \omega)^2 / \sum \omega^2$, says how many share the weight. In the two batches above, of 59:
 
 
 # %% tags=["nbval-ignore-output"]

@@ -12,7 +12,7 @@
 # ---
 
 # %% [markdown]
-# # 03 Hard negatives
+# # 06 Hard negatives
 #
 # **Which negatives teach, and which mislead?**
 #
@@ -481,7 +481,7 @@ assert from_scratch[-1, 1] < 0.02 and later[-1, 1] > 5 * from_scratch[-1, 1]
 assert starts["from scratch"] > starts["after 200 steps of L_tri"] + 0.05
 
 # %% [markdown]
-# The hinge's part of the first bet and the second bet are won here, in one run each; the smooth form and the plain term beside it follow in the table below. From scratch everything is one point within about thirty steps: the loss then stands at exactly the margin, and its gradient vanishes. The trained encoder, mined in the same way, stays spread out. Three seeds of the larger world of chapter 06, 200 steps each, are stored (made by `dphr study run hard_negatives`). In the table "stranger" is each query's nearest one. RDA stands here at $\beta = 100$, far from its default 16: as a smooth version of "the nearest only", which can stand alone ($\lambda = 100$) or beside $L_\text{tri}$ ($\lambda = 1$).
+# The hinge's part of the first bet and the second bet are won here, in one run each; the smooth form and the plain term beside it follow in the table below. From scratch everything is one point within about thirty steps: the loss then stands at exactly the margin, and its gradient vanishes. The trained encoder, mined in the same way, stays spread out. Three seeds of the larger world of chapter 09, 200 steps each, are stored (made by `dphr study run hard_negatives`). In the table "stranger" is each query's nearest one. RDA stands here at $\beta = 100$, far from its default 16: as a smooth version of "the nearest only", which can stand alone ($\lambda = 100$) or beside $L_\text{tri}$ ($\lambda = 1$).
 
 # %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 stored = results.load("hard_negatives")
@@ -601,9 +601,9 @@ axis.legend(frameon=False)
 assert len(snr) == 3
 
 # %% [markdown]
-# What to see (one initialisation, eight batches). At the start $L_\text{tri}$ is clearest, static RDA and InfoNCE are noisier, RDA's sharpest form and the hardest noisiest. So in this run the complaint holds for the noise early on (chapter 05, in another world, finds it only between steps 10 and 30). By step 200 eight batches cannot tell the four triplet losses apart. And beware of the one that seems to shine: InfoNCE at step 50 has a large signal, and a likely reason is that $L_\text{tri}$'s encoder is not where InfoNCE wants it: all batches agree that everything should spread (its pull on the scale is printed beside that of $L_\text{tri}$). Agreement about the scale is signal, and teaches nothing about places. A ratio at a borrowed checkpoint mixes the two; exercise 6 asks for a fairer one.
+# What to see (one initialisation, eight batches). At the start $L_\text{tri}$ is clearest, static RDA and InfoNCE are noisier, RDA's sharpest form and the hardest noisiest. So in this run the complaint holds for the noise early on (chapter 08, in another world, finds it only between steps 10 and 30). By step 200 eight batches cannot tell the four triplet losses apart. And beware of the one that seems to shine: InfoNCE at step 50 has a large signal, and a likely reason is that $L_\text{tri}$'s encoder is not where InfoNCE wants it: all batches agree that everything should spread (its pull on the scale is printed beside that of $L_\text{tri}$). Agreement about the scale is signal, and teaches nothing about places. A ratio at a borrowed checkpoint mixes the two; exercise 6 asks for a fairer one.
 #
-# And the noise did no visible harm: the sharp arm of the table above, noisiest at first, ended far ahead. Whether *waiting* with them (PALW) helps is the question of chapter 05, and not settled by this figure.
+# And the noise did no visible harm: the sharp arm of the table above, noisiest at first, ended far ahead. Whether *waiting* with them (PALW) helps is the question of chapter 08, and not settled by this figure.
 #
 # ## When the test has more twins
 #

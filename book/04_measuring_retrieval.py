@@ -12,7 +12,7 @@
 # ---
 
 # %% [markdown]
-# # 02 Measuring retrieval
+# # 04 Measuring retrieval
 #
 # **When are two published numbers comparable?**
 #
@@ -54,7 +54,7 @@ plt.rcParams.update({"figure.dpi": 110, "font.size": 10, "figure.constrained_lay
 # %% [markdown]
 # ## Eight numbers from one encoder
 #
-# Public leaderboards give *Sample4Geo-DPHR* a drone-to-satellite R@1 of 92.32 on University-1652. Sample4Geo without DPHR is widely quoted at 92.65 **[S]**. (One list had 74.62 for the same row. That is the row of LPN with DPHR: [University-1652](07_university1652.ipynb) has all twelve figures.) Is 92.32 against 92.65 a loss, a tie, or nothing that can be compared at all?
+# Public leaderboards give *Sample4Geo-DPHR* a drone-to-satellite R@1 of 92.32 on University-1652. Sample4Geo without DPHR is widely quoted at 92.65 **[S]**. (One list had 74.62 for the same row. That is the row of LPN with DPHR: [University-1652](10_university1652.ipynb) has all twelve figures.) Is 92.32 against 92.65 a loss, a tie, or nothing that can be compared at all?
 #
 # To find out what a score depends on, hold everything else still: one encoder with ImageNet weights, not trained on places, and one rendered test set. 90 places in families of three are queried by six drone pictures each; the gallery holds one satellite picture of each, and of 60 **distractors**, which no query shows.
 
@@ -460,7 +460,7 @@ assert all(held for (_, alike, shared), held in holds.items() if not alike and s
 assert not (holds[0.1, 0.9, 0.95] or holds[0.1, 0.9, 0.99])
 
 # %% [markdown]
-# What to see: while only half of the places are equally hard, or while the two models err independently picture by picture on up to 95 % of shared places, every interval holds zero. Two models that agree on nearly all places *and* on most pictures are another matter: there 0.33 points show. How far two published networks agree, only their outcomes could say. So **the printed numbers do not show a difference**; a file of outcomes might. Whatever it said, it would compare two trained networks, not two methods: another seed trains another network, and no bootstrap over places knows of it. Chapter 06 repeats training for that.
+# What to see: while only half of the places are equally hard, or while the two models err independently picture by picture on up to 95 % of shared places, every interval holds zero. Two models that agree on nearly all places *and* on most pictures are another matter: there 0.33 points show. How far two published networks agree, only their outcomes could say. So **the printed numbers do not show a difference**; a file of outcomes might. Whatever it said, it would compare two trained networks, not two methods: another seed trains another network, and no bootstrap over places knows of it. Chapter 09 repeats training for that.
 #
 # ## The noise floor of 80 queries
 #
@@ -570,7 +570,7 @@ for r_at_1, ap in ((94.55, 95.60), (95.43, 96.36), (98.95, 99.14), (99.80, 99.85
 needed = (99.845 - 99.80) / 100 * 4000  # what the eight misses of the last add to its AP, at least
 most = [at_2 / 4 + (8 - at_2) / 6 for at_2 in range(9)]  # so many at rank 2, the others at 3
 assert [at_2 for at_2 in range(9) if most[at_2] >= needed] == [6, 7, 8]
-for run in results.load("main").values():  # the stored runs of chapter 06
+for run in results.load("main").values():  # the stored runs of chapter 09
     stored = run["report"]["D2S"]
     assert np.isclose(stored["ap_textbook"], 2 * stored["ap"] - stored["r_at_1"])
 print("identity and bound hold")

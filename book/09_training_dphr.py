@@ -12,7 +12,7 @@
 # ---
 
 # %% [markdown]
-# # 06 Training DPHR
+# # 09 Training DPHR
 #
 # **Does it work, here, and how sure are we?**
 #
@@ -283,7 +283,7 @@ assert 0 < of_positives - of_twins < 0.2 and of_twins > of_others + 0.4
 # %% [markdown]
 # What to see. Strangers are pushed far away; twins are not. The twins' histogram lies close to the positives', a little to its left: the encoder does tell twins apart, as the twin choice above says, but by little. Most of what is left to win is there. These are the hard negatives that the book is about.
 #
-# Do sharp DPHR's weights point at them? Take twenty whole families as one batch, which random batches are not, and ask the loss for $\omega$ (RDA's factor alone; chapter 03's multiples were of the whole push): how much does a twin get, as a multiple of an equal share?
+# Do sharp DPHR's weights point at them? Take twenty whole families as one batch, which random batches are not, and ask the loss for $\omega$ (RDA's factor alone; chapter 06's multiples were of the whole push): how much does a twin get, as a multiple of an equal share?
 
 # %% tags=["nbval-ignore-output"]
 rows = np.arange(0, 60)  # twenty whole families
@@ -411,12 +411,12 @@ assert np.all((by_family > 0.4) & (by_family < 0.6))
 # What these numbers allow us to say of *sharp DPHR (ours)*, in this world, at this length and learning rate, and no more:
 #
 # * *Does RDA help?* Yes: `sharp_rda` is ahead of L_tri by more than ten points on every seed, and after Holm's correction over five arms its p value is 0.003, like sharp DPHR's and the broken ratio's. (With the first three seeds alone it would have been 0.056, at a larger mean gain: see the last line printed above. How sure one is depends on the number of seeds at least as much as on the gain.)
-# * *Does its ratio matter?* It shows nothing here: the broken ratio does as well. [04 RDA](04_rda.ipynb) says why this control, with weights normalised per query, could hardly have found anything else, and runs one that can.
-# * *Does PALW help?* As a schedule for RDA it is a tie: `sharp` against `sharp_rda`. Alone it adds three points to L_tri, an interval that holds zero from drone to satellite (p 0.072). AdamW cancels a constant rescaling of the loss, so nothing was expected; but this scale grows, and [05 PALW](05_palw.ipynb) shows, in a small world of vectors, that this acts in good part like a raised learning rate; in Twin Towns that was not tested. Small as it is, the gain has the same sign on all five seeds.
-# * *Against InfoNCE* the interval holds zero. InfoNCE has none of sharp DPHR's parts, so the parts are not needed for a gain of this size. Nor is "more weight on near negatives" the whole story: at its usual temperature, [03 Hard negatives](03_hard_negatives.ipynb) found InfoNCE no sharper than L_tri for near negatives. (Its temperature is learned here, and was not recorded.)
+# * *Does its ratio matter?* It shows nothing here: the broken ratio does as well. [07 RDA](07_rda.ipynb) says why this control, with weights normalised per query, could hardly have found anything else, and runs one that can.
+# * *Does PALW help?* As a schedule for RDA it is a tie: `sharp` against `sharp_rda`. Alone it adds three points to L_tri, an interval that holds zero from drone to satellite (p 0.072). AdamW cancels a constant rescaling of the loss, so nothing was expected; but this scale grows, and [08 PALW](08_palw.ipynb) shows, in a small world of vectors, that this acts in good part like a raised learning rate; in Twin Towns that was not tested. Small as it is, the gain has the same sign on all five seeds.
+# * *Against InfoNCE* the interval holds zero. InfoNCE has none of sharp DPHR's parts, so the parts are not needed for a gain of this size. Nor is "more weight on near negatives" the whole story: at its usual temperature, [06 Hard negatives](06_hard_negatives.ipynb) found InfoNCE no sharper than L_tri for near negatives. (Its temperature is learned here, and was not recorded.)
 # * *Where*: about half of the gain over L_tri is in finding the family and half in choosing its member. The fewer mistakes a loss makes, the larger is the share of twins among them, since strangers are cleared away first. The last step, telling twins apart, remains the hard one: no loss gets three members of four.
 #
-# A learning rate and a sharpness searched for each loss may move all of this: [09 The study](09_the_study.ipynb) searches them.
+# A learning rate and a sharpness searched for each loss may move all of this: [21 The study](21_the_study.ipynb) searches them.
 #
 # ## On your own data
 #

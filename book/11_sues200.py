@@ -12,7 +12,7 @@
 # ---
 
 # %% [markdown]
-# # 08 SUES-200
+# # 11 SUES-200
 #
 # **When the drone flies higher, what is it that an encoder stumbles over: the scale, or the look?**
 #
@@ -22,7 +22,7 @@
 # * **read** a matrix of models trained at one altitude and tested at another, which "one model a height" hides;
 # * **separate** scale from appearance, by cutting images to the same ground.
 #
-# You need: [02 Measuring retrieval](02_measuring_retrieval.ipynb) and [07 University-1652](07_university1652.ipynb), about 45 minutes; the cells take half a minute on two CPU cores. Nothing is downloaded (but pretrained weights, where you run the recipe in full).
+# You need: [04 Measuring retrieval](04_measuring_retrieval.ipynb) and [10 University-1652](10_university1652.ipynb), about 45 minutes; the cells take half a minute on two CPU cores. Nothing is downloaded (but pretrained weights, where you run the recipe in full).
 
 # %% tags=["remove-cell"]
 import subprocess
@@ -145,7 +145,7 @@ print(f"one pass of batches of 64: {steps} steps")
 assert steps == pairs_left // 64
 
 # %% [markdown]
-# The set is small in every way that counts for a comparison. 80 places are asked for, so a single building more or less is 1.25 points of S2D, and an interval over places is wide. 120 places are trained on, so a batch of 128 different places does not exist: 64 is our default **[O]**. And one pass over the pairs, the recipe's length **[S]**, is fewer than a hundred steps. With `query_places` for a gallery ([07 University-1652](07_university1652.ipynb)) the 120 trained places are taken out, and 80 answers are left of 200.
+# The set is small in every way that counts for a comparison. 80 places are asked for, so a single building more or less is 1.25 points of S2D, and an interval over places is wide. 120 places are trained on, so a batch of 128 different places does not exist: 64 is our default **[O]**. And one pass over the pairs, the recipe's length **[S]**, is fewer than a hundred steps. With `query_places` for a gallery ([10 University-1652](10_university1652.ipynb)) the 120 trained places are taken out, and 80 answers are left of 200.
 #
 # Reported by this convention **[S]**, for Sample4Geo-DPHR:
 

@@ -12,7 +12,7 @@
 # ---
 
 # %% [markdown]
-# # 09 The study
+# # 21 The study
 #
 # **What does each part of DPHR do, once every loss has had the same chance?**
 #
@@ -22,7 +22,7 @@
 # * **compare** losses at equal settings and at equal budgets for choosing them, both ways of retrieval;
 # * **say** where sharp DPHR wins, ties and loses, for which measured reason, and what would change your mind.
 #
-# You need: [06 Training DPHR](06_training_dphr.ipynb), the [notation](notation.md) page at hand, about an hour; the cells run in about a minute on two CPU cores. The runs that are compared are stored results, made by `dphr study run --preset cpu`; one small encoder is trained here. Nothing is downloaded.
+# You need: [09 Training DPHR](09_training_dphr.ipynb), the [notation](notation.md) page at hand, about an hour; the cells run in about a minute on two CPU cores. The runs that are compared are stored results, made by `dphr study run --preset cpu`; one small encoder is trained here. Nothing is downloaded.
 #
 # > **Which reading?** The runs and figures of this chapter are of *sharp DPHR (ours)*: exponential weights of sharpness 16, in-batch recall as the signal **[O]**. "RDA" and "PALW" name its two halves here. The closest reading of the paper has milder weights and another signal; [open choices](open_choices.md) sets the two side by side.
 
@@ -143,7 +143,7 @@ assert after_holm < 6 < false_alarms
 #
 # ## Equal settings are not equal chances
 #
-# Study `main` of chapter 06 gave every loss the learning rate that had been found good for sharp DPHR. The study `budget` gives each loss twelve trials: its own grid over learning rate and what makes it sharp ($\alpha$, $\beta$, temperature, margin, …), each of 200 steps and scored by R@1 on held-out *training* places of one extra world; then 300 steps in the five worlds that judge.
+# Study `main` of chapter 09 gave every loss the learning rate that had been found good for sharp DPHR. The study `budget` gives each loss twelve trials: its own grid over learning rate and what makes it sharp ($\alpha$, $\beta$, temperature, margin, …), each of 200 steps and scored by R@1 on held-out *training* places of one extra world; then 300 steps in the five worlds that judge.
 
 # %%
 study = read_study("budget")
@@ -481,7 +481,7 @@ What to see: sharp DPHR finds the family {by_skill[300][0]:.2f} times as often a
 """)
 
 # %% [markdown]
-# **Where the push goes.** The weight of a negative is how hard a loss pushes it away ([03 Hard negatives](03_hard_negatives.ipynb)). Which share of all the push goes to the queries' two twins each, when 60 strangers are in the batch, too? An equal share would be two of 62. One small encoder, trained here with $L_\text{tri}$, gives all losses the same distances; only their weights differ.
+# **Where the push goes.** The weight of a negative is how hard a loss pushes it away ([06 Hard negatives](06_hard_negatives.ipynb)). Which share of all the push goes to the queries' two twins each, when 60 strangers are in the batch, too? An equal share would be two of 62. One small encoder, trained here with $L_\text{tri}$, gives all losses the same distances; only their weights differ.
 
 
 # %%
@@ -553,9 +553,9 @@ What to see, left: after {steps_800[0]} steps RDA has {at_step["sharp_rda"][0]:.
 """)
 
 # %% [markdown]
-# Right: the push moves towards twins by itself as strangers are pushed away, even with $L_\text{tri}$. RDA adds a good part to that, and its weighted term alone would add little more, although at $\lambda = 1$ half of the weight stays uniform. InfoNCE, at its initial temperature, is within one query the duller of the two ([03 Hard negatives](03_hard_negatives.ipynb)), but pooled over queries it lies between $L_\text{tri}$ and RDA in the end: the order of their R@1 in short runs at the defaults. But a larger share is not by itself better: the hardest triplet, with the largest, hardly learned (it differs in its hinge and margin, too). One encoder, one seed.
+# Right: the push moves towards twins by itself as strangers are pushed away, even with $L_\text{tri}$. RDA adds a good part to that, and its weighted term alone would add little more, although at $\lambda = 1$ half of the weight stays uniform. InfoNCE, at its initial temperature, is within one query the duller of the two ([06 Hard negatives](06_hard_negatives.ipynb)), but pooled over queries it lies between $L_\text{tri}$ and RDA in the end: the order of their R@1 in short runs at the defaults. But a larger share is not by itself better: the hardest triplet, with the largest, hardly learned (it differs in its hinge and margin, too). One encoder, one seed.
 #
-# **Noise.** PALW's restraint should pay where labels are wrong. [11 Does it hold on photographs?](11_does_it_hold_on_photographs.ipynb) has the study of it, with twenty seeds; in short:
+# **Noise.** PALW's restraint should pay where labels are wrong. [23 Does it hold on photographs?](23_does_it_hold_on_photographs.ipynb) has the study of it, with twenty seeds; in short:
 
 
 # %%
@@ -572,7 +572,7 @@ assert all(test.difference.interval.mean < 0 for test in noise_tests)
 # %% [markdown]
 # What to see: the mean of either schedule lies below the constant's, with wrong pairs and without.
 #
-# Other controls are told elsewhere: which places meet in a batch, how large $\lambda$ may be and more kinds of noise in [11 Does it hold on photographs?](11_does_it_hold_on_photographs.ipynb), the ratio in [04 RDA](04_rda.ipynb), schedules at equal total weight in [05 PALW](05_palw.ipynb).
+# Other controls are told elsewhere: which places meet in a batch, how large $\lambda$ may be and more kinds of noise in [23 Does it hold on photographs?](23_does_it_hold_on_photographs.ipynb), the ratio in [07 RDA](07_rda.ipynb), schedules at equal total weight in [08 PALW](08_palw.ipynb).
 #
 # ## What each part does
 
@@ -599,7 +599,7 @@ Markdown(f"""
 Of *sharp DPHR (ours)*, in Twin Towns, from scratch, at 64 px; R@1 from drone to satellite; {len(seeds)} seeds, but three where no place has twins, and twenty in a smaller world where pairs are wrong:
 
 * *Does RDA help?* Against L_tri at equal budgets {sure(tuned["sharp_rda"])}; at equal settings, 800 steps, {sure(long_gains["D2S"]["sharp_rda"])}, 1,200 steps, {sure(leads[1200, "triplet", "D2S"]["sharp_rda"])}. Twins are not what it needs: without any, {sure(by_world["none", "D2S"]["sharp_rda"])}.
-* *Does its ratio matter?* The broken ratio less RDA, 800 steps: {sure(direct["broken_ratio"])}; {equal[1].verdict}. [11 Does it hold on photographs?](11_does_it_hold_on_photographs.ipynb) asks it in more worlds.
+* *Does its ratio matter?* The broken ratio less RDA, 800 steps: {sure(direct["broken_ratio"])}; {equal[1].verdict}. [23 Does it hold on photographs?](23_does_it_hold_on_photographs.ipynb) asks it in more worlds.
 * *Does PALW help?* Alone, at equal budgets {sure(tuned["sharp_palw"])}; at equal settings {sure(short_palw)} after 300 steps and {sure(long_gains["D2S"]["sharp_palw"])} after 800. As a schedule of RDA, 800 steps, {sure(direct["sharp"])}; with 15 % wrong pairs, less a constant λ: {of_noise_said}.
 * *Both together?* sharp DPHR less L_tri: {sure(tuned["sharp"])} at equal budgets, {sure(long_gains["D2S"]["sharp"])} at equal settings after 800 steps, {sure(leads[1200, "triplet", "D2S"]["sharp"])} after 1,200.
 * *Against InfoNCE?* After 300 steps sharp DPHR less InfoNCE is {sure(chosen["sharp"])} at equal budgets, {sure(harder["sharp"])} if InfoNCE may keep its defaults, which served it better, and {sure(leads[300, "infonce", "D2S"]["sharp"])} if both have theirs; at these, {sure(leads[800, "infonce", "D2S"]["sharp"])} after 800 steps and {sure(leads[1200, "infonce", "D2S"]["sharp"])} after 1,200. RDA less InfoNCE after 1,200: {sure(leads[1200, "infonce", "D2S"]["sharp_rda"])}; {alike[0].verdict} points. Both losses added, less InfoNCE at its defaults: {sure(harder["sharp_infonce"])}.
@@ -612,7 +612,7 @@ Of *sharp DPHR (ours)*, in Twin Towns, from scratch, at 64 px; R@1 from drone to
 # ## What would change our mind
 #
 # * **The paper's text or code.** The map, the constants and the progress signal are ours **[O]**. [open choices](open_choices.md) says where each is set; `dphr study run axes` asks again with another.
-# * **Real images and a large encoder.** None of these runs saw a photograph or a pretrained backbone. The preset `gpu` (224 px, a pretrained encoder, five losses, five seeds) is written and has not been run: no GPU was at hand. [results on University-1652 and SUES-200](real_results.md) has room for runs on University-1652 and SUES-200; [07 University-1652](07_university1652.ipynb) has the command.
+# * **Real images and a large encoder.** None of these runs saw a photograph or a pretrained backbone. The preset `gpu` (224 px, a pretrained encoder, five losses, five seeds) is written and has not been run: no GPU was at hand. [results on University-1652 and SUES-200](real_results.md) has room for runs on University-1652 and SUES-200; [10 University-1652](10_university1652.ipynb) has the command.
 # * **Large batches.** With 64 places a query rarely meets a twin. The share of near negatives grows with the batch, and with it what a weight can do.
 # * **More seeds.** How many would settle sharp DPHR against InfoNCE within two points, if the two were in truth equal?
 

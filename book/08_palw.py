@@ -12,7 +12,7 @@
 # ---
 
 # %% [markdown]
-# # 05 PALW
+# # 08 PALW
 #
 # **When may the hard ones speak up?**
 #
@@ -22,7 +22,7 @@
 # * **follow** $\lambda^t$ as a feedback loop through a jump of the learning rate and through harder data, and say what it cannot tell apart;
 # * **separate** *when* the weighted term comes in from *how much* of it there is, and both from the size of an optimiser's step.
 #
-# You need: chapter 04, whose weights $\omega$ are switched on here, the [notation](notation.md) page at hand, about an hour; the cells run in under a minute on two CPU cores. Nothing is downloaded.
+# You need: chapter 07, whose weights $\omega$ are switched on here, the [notation](notation.md) page at hand, about an hour; the cells run in under a minute on two CPU cores. Nothing is downloaded.
 #
 # > **Which reading?** The runs and figures of this chapter are of *sharp DPHR (ours)*: exponential weights of sharpness 16, in-batch recall as the signal **[O]**. "RDA" and "PALW" name its two halves here. The closest reading of the paper has milder weights and another signal; [open choices](open_choices.md) sets the two side by side.
 
@@ -275,7 +275,7 @@ def explore(log_lag, gamma):
 # %% [markdown]
 # ## What λ does to a negative
 #
-# The total weight of negative $k$ of query $i$ is $1 + \lambda\,\omega_{ik}$. To see the mixture rather than the size, divide by $1 + \lambda$ (the option `rescale=True`, used for the run above): the mean weight is then 1 at any $\lambda$, and $\lambda$ only turns uniform weights into those of chapter 04. Play the run:
+# The total weight of negative $k$ of query $i$ is $1 + \lambda\,\omega_{ik}$. To see the mixture rather than the size, divide by $1 + \lambda$ (the option `rescale=True`, used for the run above): the mean weight is then 1 at any $\lambda$, and $\lambda$ only turns uniform weights into those of chapter 07. Play the run:
 
 # %% tags=["hide-input", "nbval-ignore-output"] cellView="form" jupyter={"source_hidden": true}
 figure, (clock, bars) = plt.subplots(2, 1, figsize=(3.9, 4.2), dpi=80)
@@ -513,7 +513,7 @@ for seed in SEEDS:
 #
 # ## Are the weighted gradients noisy early?
 #
-# That is the paper's reason for waiting **[A]**. It can be measured: at several moments of a run, take the gradient of 64 fresh batches, and divide the variance of a single batch's gradient by the squared length of their mean: **noise over signal**, the reciprocal of chapter 03's signal-to-noise ratio in the same estimate (there from 8 batches): here *larger is noisier*. Gradients are linear, so those of $L_\text{tri}$ and of $L_\text{tri} + L_\text{wtri}$ give the noise for any $\lambda$. (Chapter 03 does the like for static weights on an encoder of pictures.)
+# That is the paper's reason for waiting **[A]**. It can be measured: at several moments of a run, take the gradient of 64 fresh batches, and divide the variance of a single batch's gradient by the squared length of their mean: **noise over signal**, the reciprocal of chapter 06's signal-to-noise ratio in the same estimate (there from 8 batches): here *larger is noisier*. Gradients are linear, so those of $L_\text{tri}$ and of $L_\text{tri} + L_\text{wtri}$ give the noise for any $\lambda$. (Chapter 06 does the like for static weights on an encoder of pictures.)
 
 
 # %%
@@ -574,7 +574,7 @@ for moment, tri, row in zip(MOMENTS, noise[:, 0].mean(0), ratio.mean(0).T, stric
     )
 
 # %% [markdown]
-# What to see: the noise itself grows tenfold while training succeeds, since a smaller signal is left. Against that, the weighted term matters little. Between steps 10 and 30 full weights are noisier than none by a tenth, *as the paper says*, and PALW's small $\lambda$ avoids just that. At the very start and from step 100 on they are cleaner *on this path*, that of sharp DPHR under this schedule. Along other paths and with other schedules the order can be another, so no conclusion here rests on it. Do not carry the numbers over to pictures: on its encoder, chapter 03 finds static weights noisier at steps 0 and 50 (at 0 ours are cleaner), and no clear difference at step 200. Noise is in any case only a means. The end is retrieval.
+# What to see: the noise itself grows tenfold while training succeeds, since a smaller signal is left. Against that, the weighted term matters little. Between steps 10 and 30 full weights are noisier than none by a tenth, *as the paper says*, and PALW's small $\lambda$ avoids just that. At the very start and from step 100 on they are cleaner *on this path*, that of sharp DPHR under this schedule. Along other paths and with other schedules the order can be another, so no conclusion here rests on it. Do not carry the numbers over to pictures: on its encoder, chapter 06 finds static weights noisier at steps 0 and 50 (at 0 ours are cleaner), and no clear difference at step 200. Noise is in any case only a means. The end is retrieval.
 #
 # ## When, or how much?
 #
@@ -639,7 +639,7 @@ assert dose["triplet"] == 0 and dose["constant"] == 0.5
 # %% [markdown]
 # What to see: one large step, and then a plateau. The weighted term is worth some twenty points of R@1 whatever the schedule. Between the schedules at equal total weight these seeds tell nothing apart: not rising from flat, not a closed loop from an open one, not waiting from not waiting. (The quicker average came nearest: about a point ahead of the slow one on each seed, in an interval that just holds 0; with seven questions, one such is no surprise.) Nor do they tell a dose of a third from one of a half. In this world, at this length, **that the hard ones speak matters; whether it matters when they begin, three seeds cannot see within about six points**.
 #
-# So the paper's complaint, that static weights stress difficult samples too early **[A]**, we could not reproduce with sharp DPHR (ours): `constant`, where they speak from the first step, came out level with `recall`, which waits. Three reasons to keep the question open. Most intervals reach four to six points to either side and may hide effects of that size. Our RDA waits by itself, as the player showed, which leaves PALW less to do. And labels here are clean: where some are wrong, the hardest negatives mislead most (chapter 03), and no arm of this study tried a restraint there; [11 Does it hold on photographs?](11_does_it_hold_on_photographs.ipynb) has one that did, at unequal doses.
+# So the paper's complaint, that static weights stress difficult samples too early **[A]**, we could not reproduce with sharp DPHR (ours): `constant`, where they speak from the first step, came out level with `recall`, which waits. Three reasons to keep the question open. Most intervals reach four to six points to either side and may hide effects of that size. Our RDA waits by itself, as the player showed, which leaves PALW less to do. And labels here are clean: where some are wrong, the hardest negatives mislead most (chapter 06), and no arm of this study tried a restraint there; [23 Does it hold on photographs?](23_does_it_hold_on_photographs.ipynb) has one that did, at unequal doses.
 #
 # ## Summary
 

@@ -12,7 +12,7 @@
 # ---
 
 # %% [markdown]
-# # 07 University-1652
+# # 10 University-1652
 #
 # **What stands behind one number on the field's usual benchmark?**
 #
@@ -22,7 +22,7 @@
 # * **run** a published recipe from its listing, whole or scaled down, and say what was changed;
 # * **report** a result so that it can be compared: direction, gallery, test-time augmentation, and where published numbers leave these open.
 #
-# You need: [02 Measuring retrieval](02_measuring_retrieval.ipynb) and [06 Training DPHR](06_training_dphr.ipynb), about an hour; the cells take about a minute on two CPU cores. Nothing is downloaded (but pretrained weights, where you run the recipe in full).
+# You need: [04 Measuring retrieval](04_measuring_retrieval.ipynb) and [09 Training DPHR](09_training_dphr.ipynb), about an hour; the cells take about a minute on two CPU cores. Nothing is downloaded (but pretrained weights, where you run the recipe in full).
 
 # %% tags=["remove-cell"]
 import subprocess
@@ -93,7 +93,7 @@ titles = ["satellite", *(f"drone, image {1 + i}" for i in shown)]
 picture_row(axes, dict(zip(titles, pictures, strict=True)))
 
 # %% [markdown]
-# What to see: one satellite image, north up, and a flight around the place. In the real set the satellite images are photographs, but the "drone" images are **renders** of Google Earth's 3-D models along a simulated flight. No drone flew, and no season passed between two images of a place. SUES-200 ([08 SUES-200](08_sues200.ipynb)) was flown.
+# What to see: one satellite image, north up, and a flight around the place. In the real set the satellite images are photographs, but the "drone" images are **renders** of Google Earth's 3-D models along a simulated flight. No drone flew, and no season passed between two images of a place. SUES-200 ([11 SUES-200](11_sues200.ipynb)) was flown.
 #
 # The simulated flight is a descending spiral, 54 images in three rounds. The rendered world's flights follow the same description; with few views they take one round of it.
 
@@ -113,7 +113,7 @@ print(f"width seen at the centre: {width_m[0]:.0f} m to {width_m[-1]:.0f} m")
 assert altitude_m.max() / altitude_m.min() > 2
 
 # %% [markdown]
-# What to see: over a flight the altitude halves, and with it the ground that an image shows. An encoder for this data set has to bridge scales as well as angles; chapter 08 takes that apart.
+# What to see: over a flight the altitude halves, and with it the ground that an image shows. An encoder for this data set has to bridge scales as well as angles; chapter 11 takes that apart.
 #
 # ## What is in the folders
 #
@@ -139,7 +139,7 @@ print(f"queries: {queries:,} = {places} x 54 + {queries - places * 54}: not ever
 print(f"drone images a gallery place: {published['test/gallery_drone'][1] / gallery_places:.1f}")
 
 # %% [markdown]
-# * *Drone → satellite* (D2S, localisation) asks 37,855 questions with one right answer each, among 951. The questions are not independent: 54 of them show one building. An interval must be drawn over places ([02 Measuring retrieval](02_measuring_retrieval.ipynb)).
+# * *Drone → satellite* (D2S, localisation) asks 37,855 questions with one right answer each, among 951. The questions are not independent: 54 of them show one building. An interval must be drawn over places ([04 Measuring retrieval](04_measuring_retrieval.ipynb)).
 # * *Satellite → drone* (S2D, navigation) asks only 701, with about 54 right answers each among 51,355. R@1 needs one of the 54; AP wants them all. So S2D often has the higher R@1 and the lower AP.
 # * The 250 distractors belong to the gallery. Some projects take them out; we come to that.
 #
@@ -272,7 +272,7 @@ if real is None:  # where each place has as many images
     print("right by image of the flight:", np.round(by_view, 2))
 
 # %% [markdown]
-# What to see: a mistake is seldom a shrug. On Twin Towns whole families arrive together, as in [06 Training DPHR](06_training_dphr.ipynb); the real set has its families as well, the look-alike halls of one campus, but nobody has labelled them. The other gallery protocol would forgive a part of the distractors: without one, the next image may be wrong, too.
+# What to see: a mistake is seldom a shrug. On Twin Towns whole families arrive together, as in [09 Training DPHR](09_training_dphr.ipynb); the real set has its families as well, the look-alike halls of one campus, but nobody has labelled them. The other gallery protocol would forgive a part of the distractors: without one, the next image may be wrong, too.
 #
 # ## What to expect
 #

@@ -12,7 +12,7 @@
 # ---
 
 # %% [markdown]
-# # 10 Can it tell them apart?
+# # 22 Can it tell them apart?
 #
 # **How much has to change on the ground before an encoder notices?**
 #
@@ -22,7 +22,7 @@
 # * **fit** a psychometric curve to the answers and read its threshold with an interval, or say that there is none;
 # * **compare** encoders on the same trials, and say which loss taught what.
 #
-# You need: [01 The problem](01_the_problem.ipynb) and [06 Training DPHR](06_training_dphr.ipynb), the [notation](notation.md) page at hand, about an hour; the cells run in about a minute on two CPU cores. The curves of trained encoders are stored results. Nothing is downloaded.
+# You need: [01 The problem](01_the_problem.ipynb) and [09 Training DPHR](09_training_dphr.ipynb), the [notation](notation.md) page at hand, about an hour; the cells run in about a minute on two CPU cores. The curves of trained encoders are stored results. Nothing is downloaded.
 #
 # > **Which reading?** The runs and figures of this chapter are of *sharp DPHR (ours)*: exponential weights of sharpness 16, in-batch recall as the signal **[O]**. "RDA" and "PALW" name its two halves here. The closest reading of the paper has milder weights and another signal; [open choices](open_choices.md) sets the two side by side.
 
@@ -56,7 +56,7 @@ plt.rcParams.update({"figure.dpi": 110, "font.size": 10, "figure.constrained_lay
 # %% [markdown]
 # ## Two skills in one number
 #
-# R@1 mixes two skills: finding the right *family* of look-alikes, and choosing its right *member*. A guesser who has only the first gets one in three on a world of triplets. Chapter 06 split R@1 into the two factors, but the twins of Twin Towns differ by what their world happened to draw: a roof here, a field there. To measure the second skill itself, we borrow from those who have measured eyes for 160 years: show two alternatives that differ in *one* thing, by a known amount, and count right answers.
+# R@1 mixes two skills: finding the right *family* of look-alikes, and choosing its right *member*. A guesser who has only the first gets one in three on a world of triplets. Chapter 09 split R@1 into the two factors, but the twins of Twin Towns differ by what their world happened to draw: a roof here, a field there. To measure the second skill itself, we borrow from those who have measured eyes for 160 years: show two alternatives that differ in *one* thing, by a known amount, and count right answers.
 #
 # One trial: a drone view and two satellite images. One of them shows the place; in the other, one thing has changed. Before you read on, **guess which one is changed, and where**.
 
@@ -266,7 +266,7 @@ print(f"threshold {measured.value_m2:.0f} m²")
 #
 # ## What each loss taught
 #
-# Now encoders that were trained for the task: chapter 06's network and settings, four losses, two seeds (each with its own world), beside the untrained network and ImageNet's. All were asked the same trials, on 200 places that are in none of their worlds, with all five kinds of change. The runs are stored; `book/_tools/store_probe.py` made them.
+# Now encoders that were trained for the task: chapter 09's network and settings, four losses, two seeds (each with its own world), beside the untrained network and ImageNet's. All were asked the same trials, on 200 places that are in none of their worlds, with all five kinds of change. The runs are stored; `book/_tools/store_probe.py` made them.
 
 # %%
 runs = {(loss, seed): run for (_, loss, seed), run in results.load("probe").items()}
@@ -362,7 +362,7 @@ for name, seed, kind, threshold in reached_by_kind:
     print(f"{name}, seed {seed}, {kind}: {threshold}")
 
 # %% [markdown]
-# A kind on which everyone stands near 50 % is one that training did not need. A training batch can be told apart by what is easiest in it; once that suffices, a loss asks for nothing more. That is a guess at a cause, not a finding; [11 Does it hold on photographs?](11_does_it_hold_on_photographs.ipynb) puts twins into one batch and looks at what changes.
+# A kind on which everyone stands near 50 % is one that training did not need. A training batch can be told apart by what is easiest in it; once that suffices, a loss asks for nothing more. That is a guess at a cause, not a finding; [23 Does it hold on photographs?](23_does_it_hold_on_photographs.ipynb) puts twins into one batch and looks at what changes.
 #
 # Which differences are more than luck of the places? Two encoders that answered the same trials are compared place by place: the bootstrap draws places, and takes both encoders' answers there.
 
@@ -395,7 +395,7 @@ Clear of zero in every stored seed: {"; ".join(dash(p.split()) for p in clear) o
 # %% [markdown]
 # ## The same test on photographs
 #
-# Aerial photographs can be asked, too. The change is then an edit of the tile, in which a patch is moved, copied elsewhere or recoloured (160 m² at most, for the tiles are small), and the drone's view is a warp of it; what that lacks is a subject of [11 Does it hold on photographs?](11_does_it_hold_on_photographs.ipynb). The networks were trained anew, on PhotoTowns, for 300 steps, and asked about tiles that no training place shows. The photographs belong to others and are not shown.
+# Aerial photographs can be asked, too. The change is then an edit of the tile, in which a patch is moved, copied elsewhere or recoloured (160 m² at most, for the tiles are small), and the drone's view is a warp of it; what that lacks is a subject of [23 Does it hold on photographs?](23_does_it_hold_on_photographs.ipynb). The networks were trained anew, on PhotoTowns, for 300 steps, and asked about tiles that no training place shows. The photographs belong to others and are not shown.
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Share correct against edited area on a logarithmic axis for six encoders on photographs, with error bars and fitted curves, and lines at chance and at 75 per cent. The table below gives each encoder's share at 160 square metres."}} cellView="form" jupyter={"source_hidden": true}
 on_photos = {
@@ -442,7 +442,7 @@ What to see: at 160 m² ImageNet's network, never trained for the task, is right
 # %% [markdown]
 # ## Which skill does each loss improve?
 #
-# There are now three measures. R@1 of the *family* is the first skill; *twin choice*, right answers between a place and one of its twins, is the second, with whatever their world happened to change (often more than one thing); and the probe is the second skill for one change at a time. The first two are those of the stored study `main`, chapter 06's; intervals are Student's over its seeds.
+# There are now three measures. R@1 of the *family* is the first skill; *twin choice*, right answers between a place and one of its twins, is the second, with whatever their world happened to change (often more than one thing); and the probe is the second skill for one change at a time. The first two are those of the stored study `main`, chapter 09's; intervals are Student's over its seeds.
 
 # %%
 main = results.load("main")
@@ -489,7 +489,7 @@ In one sentence, with respect to L_tri: {"; ".join(f"**{loss}** improves {skills
 #
 # * *A dose is not a contrast.* A white roof on dark ground is an easier 80 m² than a grey one on asphalt. The kinds have curves of their own for that reason, and a threshold belongs to a kind, an image size and a world.
 # * *One camera, one day.* Each place has one drone view; the two satellite images of a trial share day and noise. Between two real satellite images of one place lie months. `own_noise=True` and `weather=1` are the first steps there.
-# * *Rendered towns.* Whether an order of losses holds on photographs is measured in [11 Does it hold on photographs?](11_does_it_hold_on_photographs.ipynb).
+# * *Rendered towns.* Whether an order of losses holds on photographs is measured in [23 Does it hold on photographs?](23_does_it_hold_on_photographs.ipynb).
 # * *Resampled places say nothing of seeds.* The intervals above are about places. Two seeds of training are few.
 #
 # ## Probe your own encoder

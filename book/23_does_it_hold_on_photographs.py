@@ -12,7 +12,7 @@
 # ---
 
 # %% [markdown]
-# # 11 Does it hold on photographs?
+# # 23 Does it hold on photographs?
 #
 # **Which of the conclusions from rendered towns may leave them, and what do they rest on?**
 #
@@ -22,7 +22,7 @@
 # * **place** a made-up world beside genuine images by how hard its look-alikes are;
 # * **judge** by a rule written before the runs what carries over, and by controls what caused it.
 #
-# You need: [06 Training DPHR](06_training_dphr.ipynb) and [10 Can it tell them apart?](10_can_it_tell_them_apart.ipynb), the [notation](notation.md) page at hand, about an hour; the cells run in less than a minute on two CPU cores. All trained encoders are stored results. Nothing is downloaded.
+# You need: [09 Training DPHR](09_training_dphr.ipynb) and [22 Can it tell them apart?](22_can_it_tell_them_apart.ipynb), the [notation](notation.md) page at hand, about an hour; the cells run in less than a minute on two CPU cores. All trained encoders are stored results. Nothing is downloaded.
 #
 # > **Which reading?** The runs and figures of this chapter are of *sharp DPHR (ours)*: exponential weights of sharpness 16, in-batch recall as the signal **[O]**. "RDA" and "PALW" name its two halves here. The closest reading of the paper has milder weights and another signal; [open choices](open_choices.md) sets the two side by side.
 
@@ -146,7 +146,7 @@ print(f"a roof 10 m up, seen at 50°: shifted by {behind[0, 1]:.1f} m, {shift_px
 #
 # ## How hard are the look-alikes?
 #
-# A world of twins may be harder than the real one, or easier. The hardness $h$ of chapter 04 can be taken for any images and any encoder: the distance to a place's own satellite image over the sum of that and the distance to the nearest other. With a *frozen* ImageNet encoder it says how alike the look-alikes are before any training. Galleries have 171 places each, as many as we have genuine satellite images at hand; only six of those have drone views.
+# A world of twins may be harder than the real one, or easier. The hardness $h$ of chapter 07 can be taken for any images and any encoder: the distance to a place's own satellite image over the sum of that and the distance to the nearest other. With a *frozen* ImageNet encoder it says how alike the look-alikes are before any training. Galleries have 171 places each, as many as we have genuine satellite images at hand; only six of those have drone views.
 
 # %%
 folder = files("dphr_lab.results") / "calibration"
@@ -376,7 +376,7 @@ else:
         f"{loss} {comparisons.student_interval(g)} ({len(g)} seeds)" for loss, g in gained.items()
     )
     who_meets = f"""
-No seed of this study is complete yet (`dphr study run sampling` makes it). Two of its cells are in others, chapter 04's and the one above: whole families less random places, R@1 in points: {seen}.
+No seed of this study is complete yet (`dphr study run sampling` makes it). Two of its cells are in others, chapter 07's and the one above: whole families less random places, R@1 in points: {seen}.
 """
 Markdown(who_meets)
 
@@ -392,7 +392,7 @@ else:
     print("not run yet: dphr study run lambda")
 
 # %% [markdown]
-# **The ratio.** If "hard relative to its own positive" matters, RDA should beat its broken form, in which every negative is compared with the batch's mean positive. Not finding a difference is no proof of equality, so we ask the question both ways: a paired t test of a difference, and two one-sided t tests of *equivalence* ([Schuirmann, 1987](references.md#schuirmann1987tost)), whose null hypothesis is a difference of two points or more. The last line has the weights normalised over the batch, where the positive does not cancel ([04 RDA](04_rda.ipynb)).
+# **The ratio.** If "hard relative to its own positive" matters, RDA should beat its broken form, in which every negative is compared with the batch's mean positive. Not finding a difference is no proof of equality, so we ask the question both ways: a paired t test of a difference, and two one-sided t tests of *equivalence* ([Schuirmann, 1987](references.md#schuirmann1987tost)), whose null hypothesis is a difference of two points or more. The last line has the weights normalised over the batch, where the positive does not cancel ([07 RDA](07_rda.ipynb)).
 
 # %%
 of_ratio = [
@@ -409,7 +409,7 @@ for (study, world, *_), test in zip(of_ratio, ratio_tests, strict=True):
     print(f"{study}, {world}:\n  {test}")
 
 # %% [markdown]
-# **Noise.** PALW's story is that early on hard negatives mislead. That could be true where labels are wrong, steps are large, or the encoder is a pretrained one. So: a constant $\lambda$, one that follows recall, one that follows the clock, under each. Two conditions of the study `noise` were given twenty seeds beforehand, others five; the first line is chapter 05's study, at equal total weight. In the others a constant $\lambda$ is 1 throughout and a schedule rises to that, so that the constant also has *more* of the weighted term: there *when* and *how much* are not separated. p values are corrected within each study.
+# **Noise.** PALW's story is that early on hard negatives mislead. That could be true where labels are wrong, steps are large, or the encoder is a pretrained one. So: a constant $\lambda$, one that follows recall, one that follows the clock, under each. Two conditions of the study `noise` were given twenty seeds beforehand, others five; the first line is chapter 08's study, at equal total weight. In the others a constant $\lambda$ is 1 throughout and a schedule rises to that, so that the constant also has *more* of the weighted term: there *when* and *how much* are not separated. p values are corrected within each study.
 
 # %%
 conditions = {
@@ -454,7 +454,7 @@ dose = {
     for arm in ("constant_clean", "recall_clean", "recall_wrong15", "step_clean")
 }  # fmt: skip
 Markdown(f"""
-What to see: {sum(m < 0 for m in means)} of {len(means)} means are on the side of the constant, noise or not; of the {len(of_twenty)} with twenty seeds {sum(test.difference.p < 0.05 for test in of_twenty)} are clear. Nothing here favours waiting where labels are wrong. The likely reason is *how much*: over 200 steps $\\lambda$ averaged {dose["constant_clean"]:.2f} held constant, {dose["step_clean"]:.2f} by the clock, {dose["recall_clean"]:.2f} by recall on clean labels and {dose["recall_wrong15"]:.2f} on noisy ones. At equal total weight, in chapter 05, no schedule was told from a constant.
+What to see: {sum(m < 0 for m in means)} of {len(means)} means are on the side of the constant, noise or not; of the {len(of_twenty)} with twenty seeds {sum(test.difference.p < 0.05 for test in of_twenty)} are clear. Nothing here favours waiting where labels are wrong. The likely reason is *how much*: over 200 steps $\\lambda$ averaged {dose["constant_clean"]:.2f} held constant, {dose["step_clean"]:.2f} by the clock, {dose["recall_clean"]:.2f} by recall on clean labels and {dose["recall_wrong15"]:.2f} on noisy ones. At equal total weight, in chapter 08, no schedule was told from a constant.
 """)
 
 # %% [markdown]
