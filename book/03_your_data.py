@@ -181,7 +181,8 @@ table(
 #
 # ```bash
 # dphr verify data/mine --deep
-# dphr train --data data/mine --out runs/first --backbone tf_efficientnet_lite0 --pretrained pypi --image-px 224 --learning-rate 1e-3
+# dphr train --data data/mine --out runs/first --image-px 224 \
+#   --backbone tf_efficientnet_lite0 --pretrained pypi --learning-rate 1e-3
 # dphr evaluate --run runs/first --data data/mine --gallery-mode both
 # ```
 #
@@ -223,8 +224,10 @@ table(
 # ```bash
 # pip install "dphr-lab[train,map] @ git+https://github.com/dphr-lab/dphr-lab@main"
 # dphr scenes --town data/town --km 1
-# dphr map build data/town/map_2022.tif --out maps/town --backbone tf_efficientnet_lite0 --pretrained pypi
-# dphr locate data/town/flights/test/f05 --map maps/town --backbone tf_efficientnet_lite0 --pretrained pypi --picture found.png
+# dphr map build data/town/map_2022.tif --out maps/town \
+#   --backbone tf_efficientnet_lite0 --pretrained pypi
+# dphr locate data/town/flights/test/f05 --map maps/town \
+#   --backbone tf_efficientnet_lite0 --pretrained pypi --picture found.png
 # ```
 #
 # Until a map is calibrated on flights whose positions are known, its radii say nothing, and `dphr` says so.
