@@ -51,6 +51,9 @@ IN_NO_CHAPTER = {
 INTERNAL = {
     "dphr_lab._files": "private",
     "dphr_lab._images": "private",
+    "dphr_lab._child": "private",
+    "dphr_lab._locks": "private",
+    "dphr_lab._terminal": "private",
     "dphr_lab.cli": "the commands have a page",
 }
 

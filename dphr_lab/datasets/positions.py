@@ -192,7 +192,8 @@ def read_gta_uav(root: Path | str, area: str = "cross", part: str = "test") -> P
 
 def _tile(tiles: dict, path: Path, place) -> PlacedImage:
     if path not in tiles:
-        tiles[path] = PlacedImage(path, "satellite", x_m=_finite(place[0]), y_m=_finite(place[1]))
+        x, y = place
+        tiles[path] = PlacedImage(path, "satellite", x_m=_finite(x), y_m=_finite(y))
     return tiles[path]
 
 

@@ -49,6 +49,11 @@ class Rendered:
         """Whether there are places to query."""
         return len(self._query["drone"]) > 0
 
+    @property
+    def directions(self) -> tuple[str, ...]:
+        """Both directions where there are places to query."""
+        return ("D2S", "S2D") if self.has_test else ()
+
     def test(self, direction: str) -> tuple[ImageSet, ImageSet]:
         """Query and gallery set of "D2S" or "S2D"; raises ValueError without test places."""
         views = VIEWS if check_direction(direction) == "D2S" else VIEWS[::-1]

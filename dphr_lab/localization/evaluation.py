@@ -126,14 +126,16 @@ def evaluate_dataset(
     encoder: torch.nn.Module,
     data,
     *,
-    directions: Iterable[str] = tuple(DIRECTIONS),
+    directions: Iterable[str] | None = None,
     **options,
 ) -> dict[str, RetrievalReport]:
     """Reports on the test half of a `datasets.CrossViewDataset`, by direction.
 
-    `directions`: "D2S" (drone → satellite, localisation), "S2D" (satellite → drone, navigation).
-    `options` as for `evaluate_images`.
+    `directions`: "D2S" (drone → satellite, localisation), "S2D" (satellite → drone, navigation);
+    None: those that the test half is for. `options` as for `evaluate_images`.
     """
+    if directions is None:
+        directions = getattr(data, "directions", tuple(DIRECTIONS))
     return {
         direction: evaluate_images(encoder, *data.test(direction), **options)
         for direction in directions

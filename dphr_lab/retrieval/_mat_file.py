@@ -10,7 +10,7 @@ import sys
 
 def main(path, out, *names):
     import numpy as np
-    from scipy.io import loadmat
+    from scipy.io.matlab import loadmat
 
     try:
         found = loadmat(path, variable_names=names)

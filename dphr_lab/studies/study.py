@@ -34,7 +34,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from dphr_lab._files import TOO_DEEP, check_depth, read_text
+from dphr_lab._files import TOO_DEEP, check_depth, is_plain_name, read_text
 from dphr_lab.results import load, read_run, run_name
 from dphr_lab.settings import TWIN_TOWNS_MINI, Settings
 from dphr_lab.studies import tuning
@@ -152,6 +152,11 @@ def read_study(name_or_folder: str | Path) -> Study:
         if not isinstance(table.get(part, kind()), kind):
             raise ValueError(f"{path}: {part} is {table[part]!r}; expected {_KINDS[kind]}")
     for part in ("worlds", "arms"):
+        if wrong := [name for name in table[part] if not is_plain_name(name)]:
+            raise ValueError(
+                f"{path}: {part} has the name {wrong[0]!r}; expected one that can be part of a "
+                "file's name: no path, no leading dot, at most 100 bytes"
+            )
         if wrong := [name for name, changes in table[part].items() if type(changes) is not dict]:
             raise ValueError(f"{path}: {part}.{wrong[0]} is no table of settings")
     if not table["seeds"] or any(type(seed) is not int or seed < 0 for seed in table["seeds"]):
@@ -203,7 +208,8 @@ def _read_replay(asked: Any, arm: str, arms: Mapping[str, Any], path: Path) -> R
     known = isinstance(replay, dict) and replay.keys() <= {"arm", "mean"}
     mean = replay.get("mean") if known else None
     right = mean is None or (type(mean) in (int, float) and 0 < mean < float("inf"))
-    if not known or not right or replay.get("arm") not in set(arms) - {arm}:
+    others = [name for name in arms if name != arm]
+    if not known or not right or replay.get("arm") not in others:
         raise ValueError(
             f"{path}: arm {arm!r}: replay is {asked!r}; expected the name of another arm, or "
             '{ arm = "its name", mean = 0.5 }'

@@ -58,6 +58,13 @@ def check(record: Mapping[str, Any]) -> None:
     The data must be the published one by its counts and rendered by nobody, each row a whole
     report on the published numbers of queries and gallery images.
     """
+    try:
+        _check(record)
+    except (TypeError, KeyError, AttributeError) as error:
+        raise ValueError(f"a part of it is of another kind ({error})") from None
+
+
+def _check(record: Any) -> None:
     if not isinstance(record, Mapping):
         raise ValueError("is no JSON object")
     for name, kind in _TYPES.items():
