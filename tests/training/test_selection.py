@@ -53,7 +53,9 @@ def test_validations_come_at_the_end_of_epochs_but_not_without_end():
 
 @pytest.mark.parametrize("epochs", [1e18, 1e300])
 def test_epochs_without_end_are_refused_before_they_are_planned(epochs):
-    with pytest.raises(ValueError, match=r"epochs is 1e.*; expected at most 1e"):
+    with pytest.raises(
+        ValueError, match=r"epochs is 1e.*; expected (at most 1e|a finite number of 1e30 at most)"
+    ):
         run_of(6, val_places=0, epochs=epochs)
 
 
