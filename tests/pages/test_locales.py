@@ -85,9 +85,8 @@ def test_the_books_own_parts_are_made(environment, tmp_path):
     configure = "from jupyter_book.cli.main import main; main()"
     run(environment, tmp_path, "-c", configure, "config", "sphinx", "book")
     assert (tmp_path / "book" / "conf.py").is_file()
-    reading = (
-        "import dphr_generated as g, dphr_reference as r; "
-        "print(ascii([p() for p in g.PARTS.values()]))"
+    made = (
+        "import dphr_generated as g, dphr_reference; print(ascii([p() for p in g.PARTS.values()]))"
     )
     own = environment | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'book' / '_ext'}"}
-    run(own, tmp_path, "-c", reading)
+    run(own, tmp_path, "-c", made)
