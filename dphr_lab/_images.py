@@ -1,18 +1,49 @@
-"""One image file as RGB pixels."""
+"""One image file as RGB pixels, and which files of a folder are images.
+
+Every image of a user is opened here, by `opened`: a regular file, by a decoder of `FORMATS`.
+"""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dphr_lab._files import check_regular
+from dphr_lab._terminal import printable
+
 if TYPE_CHECKING:
     import torch
+    from PIL.Image import Image as PillowImage
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"})
+# Decoders of Pillow. The others stay off, whatever a file is called: they meet few files, one
+# starts another program (EPS), and several end in errors of their own.
+FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP")
 READ_THREADS = min(8, os.cpu_count() or 1)
+UPRIGHT = {  # EXIF's Orientation -> the name of Pillow's turn that puts an image upright
+    2: "FLIP_LEFT_RIGHT",
+    3: "ROTATE_180",
+    4: "FLIP_TOP_BOTTOM",
+    5: "TRANSPOSE",
+    6: "ROTATE_270",
+    7: "TRANSVERSE",
+    8: "ROTATE_90",
+}
+_OTHERS = (  # how files of other kinds begin, to say what was found
+    (b"%!PS", "PostScript"),
+    (b"%PDF", "PDF"),
+    (b"GIF8", "GIF"),
+    (b"DDS ", "DDS"),
+    (b"8BPS", "Photoshop"),
+    (b"\x00\x00\x00\x0cjP", "JPEG 2000"),
+    (b"<svg", "SVG"),
+)
+_BRANDS = {"avif": "AVIF", "avis": "AVIF", "heic": "HEIC", "heix": "HEIC", "mif1": "HEIF"}
 
 
 def is_image_name(name: str) -> bool:
@@ -20,16 +51,56 @@ def is_image_name(name: str) -> bool:
     return not name.startswith(".") and os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES
 
 
-def to_rgb(image):
+def image_files(folder: Path | str, is_wanted: Callable[[str], bool] = is_image_name) -> list[Path]:
+    """The image files in a folder and all below it, sorted. Links are followed, circles are not.
+
+    Hidden folders are passed over. A link to nothing is listed: reading it says what is missing.
+    `is_wanted` says of a file's name whether it is listed.
+    """
+    return sorted(_files_below(Path(folder), is_wanted, ()))
+
+
+def _files_below(folder: Path, is_wanted, above: tuple[str, ...]) -> Iterator[Path]:
+    real = os.path.realpath(folder)
+    if real in above:
+        return
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if not is_folder(entry):
+                if is_wanted(entry.name):
+                    yield Path(entry.path)
+            elif not entry.name.startswith("."):
+                yield from _files_below(Path(entry.path), is_wanted, (*above, real))
+
+
+def is_folder(entry: os.DirEntry) -> bool:
+    """Whether an entry of a folder is a folder, or a link to one."""
+    try:
+        return entry.is_dir()
+    except OSError:  # links in a circle
+        return False
+
+
+def orientation(image: PillowImage) -> int:
+    """EXIF's Orientation, 1 to 8; 1 where the EXIF block does not say or cannot be read."""
+    try:
+        found = image.getexif().get(0x0112)
+        return found if found in UPRIGHT else 1
+    except Exception:  # a damaged block: viewers show the image as it is stored
+        return 1
+
+
+def to_rgb(image: PillowImage) -> PillowImage:
     """A Pillow image of any mode as 8-bit RGB, turned upright by its EXIF tag.
 
     Transparent parts become black, 16-bit grey is scaled to 8 bits. Raises ValueError for floating
     point images, whose range is unknown.
     """
-    from PIL import Image, ImageOps
+    from PIL import Image
 
-    if image.getexif().get(0x0112, 1) != 1:  # Orientation
-        image = ImageOps.exif_transpose(image)
+    # not by ImageOps.exif_transpose, which writes the EXIF block anew and stumbles over odd values
+    if (turn := UPRIGHT.get(orientation(image))) is not None:
+        image = image.transpose(Image.Transpose[turn])
     if image.mode == "F":
         raise ValueError("floating point pixels: save it with 8 or 16 bits a channel")
     if image.mode.startswith("I"):  # 16-bit grey: Pillow's own conversion would clip at 255
@@ -57,30 +128,66 @@ class UnreadableImage(ValueError):
         return f"{self.found}; {self.remedy}"
 
 
+@contextmanager
+def opened(path: Path | str) -> Iterator[PillowImage]:
+    """An image file, opened by Pillow; what is raised while it is open is told of the file.
+
+    Raises FileNotFoundError for a missing file. Raises `UnreadableImage`, a ValueError, for a file
+    that is none of `FORMATS`, is damaged, or holds too many pixels, and for what is no regular file
+    (a named pipe would be waited for).
+    """
+    from PIL import Image
+
+    name = printable(str(path), line=True)
+    remedy = "replace or remove the file (`dphr verify --deep` lists all such files)"
+    try:
+        check_regular(path)
+        with Image.open(path, formats=FORMATS) as image:
+            yield image
+    except FileNotFoundError:
+        raise FileNotFoundError(
+            f"{name}: no such file; was it moved since the folder was listed?"
+        ) from None
+    except Image.DecompressionBombError as error:
+        raise UnreadableImage(
+            f"{name}: cannot be decoded as an image at once ({str(error).partition(',')[0]})",
+            "cut it into tiles: `dphr map build` does that for a map that says where it lies",
+        ) from error
+    except Image.UnidentifiedImageError as error:
+        raise UnreadableImage(
+            f"{name}: cannot be decoded as an image (found {_kind(path)}, expected one of "
+            f"{', '.join(FORMATS)})",
+            remedy,
+        ) from error
+    except MemoryError:
+        raise
+    except Exception as error:  # decoders raise whatever a damaged file leads to
+        said = str(error) or type(error).__name__
+        raise UnreadableImage(f"{name}: cannot be decoded as an image ({said})", remedy) from error
+
+
+def _kind(path: Path | str) -> str:
+    """What a file that is none of `FORMATS` seems to be, by its first bytes."""
+    with open(path, "rb") as file:
+        head = file.read(32)
+    if head[4:8] == b"ftyp":
+        return _BRANDS.get(head[8:12].decode("latin-1"), "a film or another container")
+    known = next((kind for start, kind in _OTHERS if head.startswith(start)), None)
+    return known or ("an empty file" if not head else "none that is known, or damaged")
+
+
 def read_image(path: Path | str, image_px: int | None = None) -> np.ndarray:
     """One image file as uint8 RGB (image_px, image_px, 3), or at its own size for None.
 
     Squashed to a square as all published protocols do, with antialiasing. Raises FileNotFoundError
     for a missing file, `UnreadableImage`, a ValueError, when it cannot be decoded to its end.
     """
-    from PIL import Image
-
-    try:
-        with Image.open(path) as image:
-            if image_px is not None:
-                # JPEG only: decode at 1/2, 1/4 or 1/8 size, never below twice what is asked for.
-                image.draft(None, (2 * image_px, 2 * image_px))
-            image.load()
-            rgb = to_rgb(image)
-    except FileNotFoundError:
-        raise FileNotFoundError(
-            f"{path}: no such file; was it moved since the folder was listed?"
-        ) from None
-    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
-        raise UnreadableImage(
-            f"{path}: cannot be decoded as an image ({error})",
-            "replace or remove the file (`dphr verify --deep` lists all such files)",
-        ) from error
+    with opened(path) as image:
+        if image_px is not None:
+            # JPEG only: decode at 1/2, 1/4 or 1/8 size, never below twice what is asked for.
+            image.draft(None, (2 * image_px, 2 * image_px))
+        image.load()
+        rgb = to_rgb(image)
     if image_px is None or rgb.size == (image_px, image_px):
         return np.array(rgb)
     return squash(np.array(rgb), image_px)

@@ -12,7 +12,7 @@ from tests.helpers import ROOT
 
 PACKAGE = ROOT / "dphr_lab"
 FLOORS = [  # from the ground up
-    "__init__ _files _images settings results",
+    "__init__ _child _files _locks _images _terminal settings results",
     "losses retrieval models plotting",
     "scenes",
     "datasets",
@@ -22,14 +22,24 @@ FLOORS = [  # from the ground up
     "cli",
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms.split()}
-OF_ONE_FLOOR = {("results", "settings"), ("results", "_files"), ("models", "losses")}
+OF_ONE_FLOOR = {
+    ("results", "settings"),
+    ("results", "_files"),
+    ("_images", "_files"),
+    ("_images", "_terminal"),
+    ("_locks", "_files"),
+    ("models", "losses"),
+}
 # What a room may load of other people's packages when it is imported, where that is limited:
 # `dphr --help` must answer at once, losses and measures are for other people's loops.
 LIGHT = {
     "settings": set(),
     "results": set(),
     "cli": set(),
+    "_child": set(),
     "_files": set(),
+    "_locks": set(),
+    "_terminal": set(),
     "losses": {"torch"},
     "retrieval": {"torch", "numpy"},
 }

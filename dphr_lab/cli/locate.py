@@ -12,6 +12,7 @@ from dphr_lab.cli.flags import (
     command,
     locate_options,
     open_encoder,
+    print_errors,
     write_outputs,
 )
 
@@ -47,18 +48,6 @@ def run(args) -> int:
             if note not in said:
                 print(f"  note: {note}")
                 said.add(note)
-    _summary(found)
+    print_errors(found)
     write_outputs(args, gallery, found, line=False)
     return 0
-
-
-def _summary(found) -> None:
-    """Errors of all photographs, where several have a GPS position."""
-    from dphr_lab.retrieval.positions import position_report
-
-    known = [a for a in found if a.error_m is not None]
-    if len(known) < 2:
-        return
-    radii = {0.5: [a.radius_50_m for a in known], 0.9: [a.radius_90_m for a in known]}
-    flights = [a.path.parent.name for a in known]
-    print(position_report([a.error_m for a in known], flights, radii, resamples=2000))

@@ -12,6 +12,7 @@ from dphr_lab.cli.flags import (
     locate_options,
     open_encoder,
     positive,
+    within,
 )
 
 INDEX_KINDS = ("auto", "exact", "ivfpq")
@@ -55,13 +56,21 @@ def _add_build(steps) -> None:
     add_map_flags(parser)
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="to write")
     parser.add_argument(
-        "--side-m", type=float, default=120.0, metavar="X", help="side of a tile (default: 120)"
+        "--side-m",
+        type=within(0, 1e6),
+        default=120.0,
+        metavar="X",
+        help="side of a tile (default: 120)",
     )
     parser.add_argument(
-        "--stride-m", type=float, default=30.0, metavar="X", help="between tiles (default: 30)"
+        "--stride-m",
+        type=within(0, 1e6),
+        default=30.0,
+        metavar="X",
+        help="between tiles (default: 30)",
     )
     parser.add_argument(
-        "--min-known", type=float, default=0.5, metavar="X",
+        "--min-known", type=within(0, 1), default=0.5, metavar="X",
         help="share of a tile that must not be nodata (default: 0.5)",
     )  # fmt: skip
     parser.add_argument(
@@ -71,6 +80,10 @@ def _add_build(steps) -> None:
     parser.add_argument(
         "--engine", choices=("threads", "ray"), default="threads", help="(default: threads)"
     )
+    parser.add_argument(
+        "--flights", type=Path, nargs="+", metavar="FOLDER",
+        help="calibrate on these held-out flights at once, as dphr map calibrate does",
+    )  # fmt: skip
     add_encoder_flags(parser)
 
 
@@ -100,6 +113,10 @@ def _build(args) -> int:
     index = gallery.record["index"]
     recall = "" if index["kind"] == "exact" else f", recall@10 {100 * index['recall_at_10']:.1f} %"
     print(f"{len(gallery):,} tiles, {index['kind']} index{recall}\nwrote {args.out}")
+    if args.flights:
+        from dphr_lab.localization.locate import AS_FILES_SAY
+
+        _calibrate_on(gallery, encoder, args.flights, AS_FILES_SAY)
     return 0
 
 
@@ -120,28 +137,25 @@ def _add_calibrate(steps) -> None:
 def _calibrate(args) -> int:
     check_encoder_flags(args)
     options = locate_options(args)
-    from dataclasses import replace
-
     from dphr_lab.localization.gallery import Gallery
-    from dphr_lab.localization.locate import calibrate, photos_in, score_photos
-    from dphr_lab.localization.track import calibrate_tracks, read_odometry
 
-    gallery, encoder = Gallery(args.folder), open_encoder(args)
-    for name, found in calibrate(gallery, encoder, args.flights, options, True).items():
-        known = name == "known"
-        flights = []
-        for folder in args.flights:
-            asked = replace(options, use_heading=known)
-            scored = list(score_photos(gallery, encoder, photos_in([folder]), asked, True))
-            steps = folder / "odometry.csv"
-            flights.append((scored, read_odometry(steps) if steps.is_file() else None))
-        calibrate_tracks(gallery, flights, known)
+    _calibrate_on(Gallery(args.folder), open_encoder(args), args.flights, options)
+    return 0
+
+
+def _calibrate_on(gallery, encoder, flights, options) -> None:
+    """Fit, store and print what scores mean on a map."""
+    from dphr_lab._locks import only_writer
+    from dphr_lab.localization.track import calibrate_flights
+
+    with only_writer(gallery.folder):
+        fitted = calibrate_flights(gallery, encoder, flights, options, True)
+    for name, found in fitted.items():
         print(
             f"heading {name}: {found.photographs} photographs of {found.flights} flights; "
             f"temperature {found.temperature:.4f}, scores say nothing in {100 * found.share:.0f} %"
         )
-    print(f"wrote {args.folder / 'calibration.json'}")
-    return 0
+    print(f"wrote {gallery.folder / 'calibration.json'}")
 
 
 def _add_pairs(steps) -> None:
@@ -149,17 +163,25 @@ def _add_pairs(steps) -> None:
     add_map_flags(parser)
     parser.add_argument("photos", type=Path, nargs="+", metavar="PHOTOS", help="files or folders")
     parser.add_argument("--out", type=Path, required=True, metavar="ROOT", help="to write")
-    parser.add_argument("--side-m", type=float, default=120.0, metavar="X", help="(default: 120)")
+    parser.add_argument(
+        "--side-m", type=within(0, 1e6), default=120.0, metavar="X", help="(default: 120)"
+    )
     parser.add_argument(
         "--image-px", type=positive, default=128, metavar="N", help="(default: 128)"
     )
-    parser.add_argument("--ground-m", type=float, metavar="X", help="of the ground above the sea")
+    parser.add_argument(
+        "--ground-m", type=within(-1000, 10_000), metavar="X", help="of the ground above the sea"
+    )
     parser.add_argument(
         "--turned", type=positive, default=1, metavar="N",
         help="write each photograph N times, turned by even steps (default: 1, north up)",
     )  # fmt: skip
     parser.add_argument(
-        "--test-share", type=float, default=0.2, metavar="X", help="of the places (default: 0.2)"
+        "--test-share",
+        type=within(0, 1),
+        default=0.2,
+        metavar="X",
+        help="of the places (default: 0.2)",
     )
 
 
@@ -182,7 +204,9 @@ def _add_check(steps) -> None:
     parser = steps.add_parser("check", help="say what a map and photographs have and lack")
     add_map_flags(parser)
     parser.add_argument("photos", type=Path, nargs="+", metavar="PHOTOS", help="files or folders")
-    parser.add_argument("--ground-m", type=float, metavar="X", help="of the ground above the sea")
+    parser.add_argument(
+        "--ground-m", type=within(-1000, 10_000), metavar="X", help="of the ground above the sea"
+    )
     parser.add_argument("--out", type=Path, metavar="FILE", help="picture of both to write")
 
 

@@ -12,6 +12,7 @@ from dphr_lab.cli.flags import (
     flag,
     or_wrong_usage,
     positive,
+    within,
     world_settings,
 )
 from dphr_lab.settings.protocol import SUES200_HEIGHTS_M
@@ -28,6 +29,7 @@ SIZES = (
     "drone_views",
 )
 OF_TOWNS = {"km": "km", "flights": "test_flights", "photos_a_flight": "photos"}
+SIDE_M, TILE_PX = 120.0, 128  # of the tiles of --pairs, as dphr map build and pairs have them
 TOWN_FLAGS = ("seed", "image_px", "weather", "texture")  # that towns share with worlds
 NOT_OF_PHOTOS = ("twin_share", "twin_share_test", "texture")
 
@@ -49,13 +51,22 @@ def add(commands) -> None:
         "--photos", type=Path, metavar="FOLDER", help="instead: a world of these aerial tiles"
     )
     parser.add_argument(
-        "--gsd-m", type=float, metavar="X", help="with --photos: metres a pixel of the tiles"
+        "--gsd-m",
+        type=within(0.001, 1000),
+        metavar="X",
+        help="with --photos: metres a pixel of the tiles",
     )
     parser.add_argument("--workers", type=positive, metavar="N", help="processes; none: all cores")
     parser.add_argument(
         "--town", type=Path, metavar="ROOT", help="instead: one continuous town, a map and flights"
     )
-    parser.add_argument("--km", type=float, metavar="X", help="with --town: side of its map")
+    parser.add_argument(
+        "--pairs", type=Path, metavar="ROOT",
+        help="with --town: training pairs, too, cut from a second town of another seed",
+    )  # fmt: skip
+    parser.add_argument(
+        "--km", type=within(0, 1e6), metavar="X", help="with --town: side of its map"
+    )
     parser.add_argument(
         "--flights", type=positive, metavar="N", help="with --town: flights to locate (default: 6)"
     )
@@ -71,7 +82,7 @@ def add(commands) -> None:
 def run(args) -> int:
     if args.town is not None:
         return _town(args)
-    for name in OF_TOWNS:
+    for name in (*OF_TOWNS, "pairs"):
         if getattr(args, name) is not None:
             raise WrongUsage(f"{flag(name)} goes with --town")
     if args.out is None and not args.estimate:
@@ -117,13 +128,33 @@ def _town(args) -> int:
     }
     settings = or_wrong_usage(TownSettings, given)
     check_out("--town", args.town, folder=True)
+    check_out("--pairs", args.pairs, folder=True)
     from dphr_lab.scenes.continuous import write_town
 
     write_town(settings, args.town, workers=args.workers)
     print(
         f"wrote {args.town}: map_{settings.map_year}.tif, map_{settings.flight_year}.tif, flights"
     )
+    if args.pairs:
+        print(f"{_write_pairs(settings.for_training(), args)}\nwrote {args.pairs}")
     return 0
+
+
+def _write_pairs(settings, args):
+    """Training pairs of a town that is not kept; returns the report."""
+    import tempfile
+
+    from dphr_lab.localization.geomap import open_map
+    from dphr_lab.localization.locate import photos_in
+    from dphr_lab.localization.pairs import cut_pairs
+    from dphr_lab.scenes.continuous import write_town
+
+    with tempfile.TemporaryDirectory(prefix="dphr-town-") as folder:
+        town = Path(folder) / "town"
+        write_town(settings, town, workers=args.workers)
+        photos = photos_in(sorted((town / "flights" / "test").iterdir()))
+        geomap = open_map(town / f"map_{settings.map_year}.tif")
+        return cut_pairs(geomap, photos, args.pairs, SIDE_M, TILE_PX)
 
 
 def _photo_world(args, preset: str):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -28,13 +29,23 @@ class Batch(NamedTuple):
     satellite_places: torch.Tensor  # (b,) int64, equal to `places` unless unpaired
 
 
-def plan_batches(pair_places: np.ndarray, batch: int, order: np.ndarray) -> np.ndarray:
+def plan_batches(
+    pair_places: np.ndarray,
+    batch: int,
+    order: np.ndarray,
+    overlaps: Iterable[tuple[int, int]] = (),
+) -> np.ndarray:
     """Batches (steps, batch) of pair indices with distinct places, filled greedily along `order`.
 
-    A pair whose place is already in the batch waits and is tried first for the next one. Every pair
-    is used at most once. Pairs that cannot fill a last batch are left out.
+    A pair whose place is already in the batch, or overlaps one that is (`overlaps`: pairs of
+    places), waits and is tried first for the next one. Every pair is used at most once. Pairs that
+    cannot fill a last batch are left out.
     """
     places = pair_places.tolist()
+    barred = {place: {place} for place in places}  # by each place of a batch
+    for a, b in overlaps:
+        barred.get(a, set()).add(b)
+        barred.get(b, set()).add(a)
     coming = deque(order.tolist())
     batches: list[list[int]] = []
     while True:
@@ -46,7 +57,7 @@ def plan_batches(pair_places: np.ndarray, batch: int, order: np.ndarray) -> np.n
             if places[pair] in taken:
                 passed.append(pair)
             else:
-                taken.add(places[pair])
+                taken |= barred[places[pair]]
                 filled.append(pair)
         if len(filled) < batch:
             return np.array(batches, dtype=np.int64).reshape(-1, batch)
@@ -182,7 +193,12 @@ class PairBatches:
             self.plan = plan_unpaired(pairs.pair_places, batch, rng)
         else:
             order = _order(pairs, sampler, batch, z_places, rng)
-            self.plan = plan_batches(pairs.pair_places, batch, order)
+            self.plan = plan_batches(pairs.pair_places, batch, order, pairs.overlaps)
+            if not len(self.plan) and pairs.overlaps:
+                raise ValueError(
+                    f"batch is {batch}: so many of the {len(pairs)} training places overlap that "
+                    "none can be filled with places that do not; choose a smaller batch"
+                )
         self.used = len(self.plan) * batch
         self.left_out = len(pairs.pairs) - self.used
         # Where rank r's slice begins: rounding down keeps the sizes within one of each other.

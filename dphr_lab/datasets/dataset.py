@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from dphr_lab._images import is_image_name
+from dphr_lab._files import parse_json
+from dphr_lab._images import is_folder, is_image_name
+from dphr_lab._terminal import printable
 from dphr_lab.datasets.images import FileImages, ImageSet
 from dphr_lab.datasets.pairs import PairSet
 from dphr_lab.settings.protocol import VIEWS, check_direction
@@ -43,6 +45,15 @@ class Part:
     def files(self) -> dict[str, list[Path]]:
         """The image files of every place folder, sorted; empty for a folder without images."""
         return {name: _image_files(self.folder / name / self.below) for name in self.place_folders}
+
+    @cached_property
+    def passed_over(self) -> list[Path]:
+        """What lies beside its images and is not read: files of other kinds, folders in places.
+
+        Hidden files are left out, as everywhere.
+        """
+        places = [self.folder / name / self.below for name in self.place_folders]
+        return _others(self.folder, files_only=True) + [p for f in places for p in _others(f)]
 
 
 class CrossViewDataset:
@@ -75,19 +86,27 @@ class CrossViewDataset:
         raise NotImplementedError
 
     def place_id(self, folder_name: str) -> int:
-        """The int label of a place's folder; raises ValueError when the name is no number."""
-        try:
-            return int(folder_name)
-        except ValueError:
+        """The int label of a place's folder; raises ValueError when the name is no number.
+
+        Digits alone are a number: Python takes "1_0" for 10, too.
+        """
+        if not is_number(folder_name):
             raise ValueError(
                 f"{self.root}: the place folder {folder_name!r} is not a number, as {self.name} "
                 "names its places; rename it, or use the train/{drone,satellite}/<any name> layout"
-            ) from None
+            )
+        return int(folder_name)
 
     @cached_property
     def train(self) -> PairSet:
         """The training places with both views; raises FileNotFoundError without a train half."""
-        pairs = PairSet(*(self._images("train", view) for view in VIEWS))
+        known = set(self.place_names.values())
+        overlaps = [
+            tuple(map(self.place_id, pair))
+            for pair in read_overlaps(self.root)
+            if known.issuperset(pair)
+        ]
+        pairs = PairSet(*(self._images("train", view) for view in VIEWS), overlaps)
         if not len(pairs):
             raise ValueError(
                 f"{self.root}: no training place has both a drone and a satellite image; "
@@ -99,6 +118,15 @@ class CrossViewDataset:
         """Query and gallery set of "D2S" or "S2D"; raises FileNotFoundError without a test half."""
         views = VIEWS if check_direction(direction) == "D2S" else VIEWS[::-1]
         return self._images("query", views[0]), self._images("gallery", views[1])
+
+    @property
+    def directions(self) -> tuple[str, ...]:
+        """Those of "D2S" and "S2D" that the test half has queries and a gallery for."""
+        return tuple(
+            direction
+            for direction, (query, gallery) in (("D2S", VIEWS), ("S2D", VIEWS[::-1]))
+            if self._has("query", query) and self._has("gallery", gallery)
+        )
 
     def check_whole(self) -> None:
         """Raise, as `train` and `test` do, unless both halves are there: before hours of training.
@@ -116,8 +144,8 @@ class CrossViewDataset:
 
     @property
     def has_test(self) -> bool:
-        """Whether there is a test half for both directions."""
-        return all(self._has(role, view) for role in ("query", "gallery") for view in VIEWS)
+        """Whether there is a test half, for one direction or both (`directions`)."""
+        return bool(self.directions)
 
     def _has(self, role: str, view: str) -> bool:
         parts = (p for p in self.parts.values() if (p.role, p.view) == (role, view))
@@ -152,7 +180,7 @@ class CrossViewDataset:
             lines.append(f"  train      {_sizes(self.train.drone)}, {_sizes(self.train.satellite)}")
         else:
             lines.append("  train      none")
-        for direction in ("D2S", "S2D") if self.has_test else ():
+        for direction in self.directions:
             query, gallery = self.test(direction)
             lines.append(f"  test {direction}   {_sizes(query)} -> {_sizes(gallery)}")
         if not self.has_test:
@@ -178,6 +206,11 @@ class CrossViewDataset:
 
     def _read_part(self, part: Part) -> FileImages:
         paths, places = [], []
+        if same := same_labels(part.place_folders, self.place_id):
+            raise ValueError(
+                f"{part.folder}: the folders {' and '.join(same[0])} are one place, since its "
+                "label is their number; rename one, or put their images together"
+            )
         for name, files in part.files.items():
             paths += files
             places += [self.place_id(name)] * len(files)
@@ -203,17 +236,45 @@ def read_families(root: Path) -> dict[str, int] | None:
 
     Raises ValueError for a file that is not such JSON.
     """
+    with _described(root, "places with families", "to go on without families") as said:
+        places = said.get("places")
+        families = places and {name: int(place["family"]) for name, place in places.items()}
+        np.array(list((families or {}).values()), dtype=np.int64)  # which may not hold them
+        return families
+
+
+def read_overlaps(root: Path) -> list[tuple[str, str]]:
+    """Pairs of place folders that show some of the same ground, from `root`/metadata.json.
+
+    Raises ValueError for a file that is not such JSON.
+    """
+    with _described(root, "places that overlap", "to go on as if none did") as said:
+        return [(str(a), str(b)) for a, b in said.get("overlaps", ())]
+
+
+@contextmanager
+def _described(root: Path, what: str, removed: str) -> Iterator[dict]:
     path = root / "metadata.json"
-    if not path.is_file():
-        return None
     try:
-        places = json.loads(path.read_bytes()).get("places")
-        return places and {name: int(place["family"]) for name, place in places.items()}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        yield parse_json(path.read_bytes()) if path.is_file() else {}
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise ValueError(
-            f"{path}: not a description of places with families ({type(error).__name__}: {error}); "
-            "repair it, or remove it to go on without families"
+            f"{path}: not a description of {what} ({type(error).__name__}: {error}); "
+            f"repair it, or remove it {removed}"
         ) from error
+
+
+def is_number(name: str) -> bool:
+    """Whether a folder's name is a number: the digits 0 to 9 alone, of 64 bits."""
+    return name.isascii() and name.isdecimal() and len(name) < 19
+
+
+def same_labels(names: Iterable[str], label: Callable[[str], int]) -> list[tuple[str, ...]]:
+    """The names that share a label, together."""
+    by_label: dict[int, list[str]] = {}
+    for name in names:
+        by_label.setdefault(label(name), []).append(name)
+    return [tuple(names) for names in by_label.values() if len(names) > 1]
 
 
 def describe_folder(folder: Path, most: int = 6) -> str:
@@ -228,7 +289,7 @@ def describe_folder(folder: Path, most: int = 6) -> str:
 
 def shorten(names: Iterable[str], most: int = 6) -> str:
     """The first few of `names`, and how many more there are."""
-    names = [str(name) for name in names]
+    names = [printable(str(name), line=True) for name in names]
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more
 
@@ -237,7 +298,7 @@ def _subfolders(folder: Path) -> list[str]:
     if not folder.is_dir():
         return []
     with os.scandir(folder) as entries:
-        return sorted(e.name for e in entries if not e.name.startswith(".") and _is_folder(e))
+        return sorted(e.name for e in entries if not e.name.startswith(".") and is_folder(e))
 
 
 def _image_files(folder: Path) -> list[Path]:
@@ -245,14 +306,20 @@ def _image_files(folder: Path) -> list[Path]:
         return []
     with os.scandir(folder) as entries:
         # a link to nothing counts: passed over, its image would be missed by nobody
-        return sorted(Path(e.path) for e in entries if is_image_name(e.name) and not _is_folder(e))
+        return sorted(Path(e.path) for e in entries if is_image_name(e.name) and not is_folder(e))
 
 
-def _is_folder(entry: os.DirEntry) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # links in a circle
-        return False
+def _others(folder: Path, files_only: bool = False) -> list[Path]:
+    """What lies in a folder beside images read from it; of a folder of folders, all files."""
+    if not folder.is_dir():
+        return []
+    with os.scandir(folder) as entries:
+        return sorted(
+            Path(e.path)
+            for e in entries
+            if not e.name.startswith(".")
+            and (not is_folder(e) if files_only else is_folder(e) or not is_image_name(e.name))
+        )
 
 
 def _sizes(images: ImageSet) -> str:

@@ -25,7 +25,7 @@ def with_wrong_pairs(pairs: PairSet, share: float, seed: int) -> PairSet:
             f"wrong_pairs is {share}: its {len(chosen)} pairs have too few places to exchange "
             "satellite images; take a larger share, or 0"
         )
-    mislabelled = PairSet(pairs.drone, pairs.satellite)
+    mislabelled = PairSet(pairs.drone, pairs.satellite, pairs.overlaps)
     rows = pairs.pairs.copy()
     rows[chosen, 1] = np.roll(rows[chosen, 1], most)
     mislabelled.pairs = rows
@@ -52,7 +52,10 @@ def with_split_places(pairs: PairSet, share: float, seed: int) -> PairSet:
     again = np.flatnonzero(np.isin(pairs.satellite.places, chosen))
     satellite = pairs.satellite.subset(np.r_[np.arange(len(pairs.satellite)), again])
     satellite.places[len(pairs.satellite) :] = [new[p] for p in pairs.satellite.places[again]]
-    return PairSet(drone, satellite)
+    halves = [(new.get(a, a), new.get(b, b)) for a, b in pairs.overlaps]
+    halves += [(a, new.get(b, b)) for a, b in pairs.overlaps]
+    halves += [(new.get(a, a), b) for a, b in pairs.overlaps]
+    return PairSet(drone, satellite, (*pairs.overlaps, *halves))
 
 
 def _sample(name: str, seed: int, count: int, share: float) -> np.ndarray:

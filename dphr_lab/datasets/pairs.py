@@ -1,5 +1,6 @@
 """Training places: both views of each, held-out places, and the pairs they give."""
 
+from collections.abc import Iterable
 from functools import cached_property
 
 import numpy as np
@@ -15,9 +16,13 @@ class PairSet:
     drone, satellite   the two `ImageSet`s, without places that lack the other view
     place_ids          (places,) int64, sorted
     incomplete         (places,) int64: the places left out because a view is missing
+    overlaps           pairs of places that show some of the same ground, and so never meet in a
+                       batch: neither is the other's negative
     """
 
-    def __init__(self, drone: ImageSet, satellite: ImageSet):
+    def __init__(
+        self, drone: ImageSet, satellite: ImageSet, overlaps: Iterable[tuple[int, int]] = ()
+    ):
         for images, view in ((drone, "drone"), (satellite, "satellite")):
             if images.view != view:
                 raise ValueError(f"{view} is {images!r}; expected a set of {view} images")
@@ -28,6 +33,7 @@ class PairSet:
             satellite = satellite.subset(np.isin(satellite.places, self.place_ids))
         self.drone = drone
         self.satellite = satellite
+        self.overlaps = tuple(overlaps)
 
     def __len__(self) -> int:
         return len(self.place_ids)
@@ -106,7 +112,8 @@ class PairSet:
             *(
                 images.subset(np.isin(images.places, places, invert=invert))
                 for images in (self.drone, self.satellite)
-            )
+            ),
+            self.overlaps,
         )
 
     @staticmethod

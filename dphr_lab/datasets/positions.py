@@ -6,11 +6,11 @@ has beside it (a map's corners, a place's number, tiles that overlap) stands whe
 
 from __future__ import annotations
 
-import csv
-import json
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from dphr_lab._files import parse_json, read_csv, read_text
 
 DENSE_LISTS = {"all": "Dense_GPS_ALL.txt", "train": "Dense_GPS_train.txt",
                "test": "Dense_GPS_test.txt"}  # fmt: skip
@@ -91,13 +91,13 @@ def read_dense_uav(root: Path | str, part: str = "all") -> PositionSet:
         raise ValueError(f"part is {part!r}: expected one of {', '.join(DENSE_LISTS)}")
     path = _there(root / DENSE_LISTS[part], "DenseUAV's list of positions")
     images: dict[str, list[PlacedImage]] = {"drone": [], "satellite": []}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(read_text(path).splitlines(), 1):
         if not line.strip():
             continue
         try:
             name, lon, lat, height = line.split()
             position = _signed(lat, "N", "S"), _signed(lon, "E", "W")
-            height_m = float(height)
+            height_m = _finite(height)
         except ValueError:
             raise ValueError(
                 f"{path}, line {number}: found {line!r}; expected <path> E<longitude> N<latitude> "
@@ -120,8 +120,8 @@ def read_uav_visloc(root: Path | str) -> PositionSet:
     root = Path(root)
     corners = _there(root / VISLOC_CORNERS, "UAV-VisLoc's table of map corners")
     maps = []
-    for number, row in _rows(corners):
-        name = row["mapname"].strip()
+    for number, row in _rows(corners, "mapname"):
+        name = row["mapname"]
         digits = "".join(c for c in name.removeprefix("satellite")[:2] if c.isdigit())
         folder = root / digits
         path = folder / name if (folder / name).suffix else folder / f"{name}.tif"
@@ -130,15 +130,12 @@ def read_uav_visloc(root: Path | str) -> PositionSet:
         maps.append(MapCorners(path, *values))
     drone = []
     for table in sorted(root.glob("[0-9][0-9]/[0-9][0-9].csv")):
-        for number, row in _rows(table):
+        for number, row in _rows(table, "filename"):
             lat, lon, height = _numbers(table, number, row, "lat", "lon", "height")
-            angles = {
-                name: float(row[name])
-                for name in ("Omega", "Kappa", "Phi1", "Phi2")
-                if (row.get(name) or "").strip()
-            }
+            named = [n for n in ("Omega", "Kappa", "Phi1", "Phi2") if row.get(n)]
+            angles = dict(zip(named, _numbers(table, number, row, *named), strict=True))
             drone.append(PlacedImage(
-                table.parent / "drone" / row["filename"].strip(), "drone", lat, lon,
+                table.parent / "drone" / row["filename"], "drone", lat, lon,
                 height_m=height, flight=table.parent.name, taken=row.get("date"),
                 angles_deg=angles,
             ))  # fmt: skip
@@ -158,9 +155,11 @@ def read_gta_uav(root: Path | str, area: str = "cross", part: str = "test") -> P
         raise ValueError(f"area is {area!r}, part {part!r}: expected cross or same, train or test")
     path = _there(root / GTA_LISTS.format(area=area, part=part), "GTA-UAV's list of pairs")
     try:
-        entries = json.loads(path.read_text(encoding="utf-8"))
+        entries = parse_json(read_text(path))
+        if not isinstance(entries, list):
+            raise ValueError(f"found {type(entries).__name__}, expected a list of entries")
     except ValueError as error:
-        raise ValueError(f"{path}: no JSON ({error})") from None
+        raise ValueError(f"{path}: no JSON of GTA-UAV's pairs ({error})") from None
     drone, overlaps, tiles = [], [], {}
     for number, entry in enumerate(entries):
         try:
@@ -168,7 +167,7 @@ def read_gta_uav(root: Path | str, area: str = "cross", part: str = "test") -> P
             metadata = entry.get("drone_metadata") or {}
             image = PlacedImage(
                 root / entry["drone_img_dir"] / entry["drone_img_name"], "drone",
-                x_m=float(x), y_m=float(y), height_m=_maybe(metadata.get("height")),
+                x_m=_finite(x), y_m=_finite(y), height_m=_maybe(metadata.get("height")),
                 angles_deg={k: float(v) for k, v in metadata.items()
                             if k != "height" and isinstance(v, int | float)},
             )  # fmt: skip
@@ -182,7 +181,7 @@ def read_gta_uav(root: Path | str, area: str = "cross", part: str = "test") -> P
                     (_tile(tiles, root / entry["sate_img_dir"] / name, place), float(weight))
                     for name, weight, place in zip(names, weights, places, strict=True)
                 )
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise ValueError(
                 f"{path}, entry {number}: not as expected ({type(error).__name__}: {error})"
             ) from None
@@ -193,7 +192,8 @@ def read_gta_uav(root: Path | str, area: str = "cross", part: str = "test") -> P
 
 def _tile(tiles: dict, path: Path, place) -> PlacedImage:
     if path not in tiles:
-        tiles[path] = PlacedImage(path, "satellite", x_m=float(place[0]), y_m=float(place[1]))
+        x, y = place
+        tiles[path] = PlacedImage(path, "satellite", x_m=_finite(x), y_m=_finite(y))
     return tiles[path]
 
 
@@ -209,17 +209,17 @@ def _there(path: Path, what: str) -> Path:
     return path
 
 
-def _rows(path: Path):
-    """(line, row) of a CSV, names without spaces around them."""
-    with open(path, newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file, skipinitialspace=True)
-        reader.fieldnames = [name.strip() for name in reader.fieldnames or []]
-        yield from enumerate(reader, 2)
+def _rows(path: Path, needed: str):
+    """(line, row) of a CSV; raises ValueError for a line without a value for `needed`."""
+    for number, row in read_csv(path)[1]:
+        if not row.get(needed):
+            raise ValueError(f"{path}, line {number}: no {needed}; found {row}")
+        yield number, row
 
 
 def _numbers(path: Path, number: int, row: dict, *names: str) -> list[float]:
     try:
-        values = [float(row[name]) for name in names]
+        values = [_finite(row[name]) for name in names]
     except (KeyError, TypeError, ValueError):
         raise ValueError(
             f"{path}, line {number}: expected numbers in {', '.join(names)}; found {row}"
@@ -230,7 +230,13 @@ def _numbers(path: Path, number: int, row: dict, *names: str) -> list[float]:
 def _signed(text: str, positive: str, negative: str) -> float:
     if text[:1] not in (positive, negative):
         raise ValueError(text)
-    return float(text[1:]) * (1 if text[0] == positive else -1)
+    return _finite(text[1:]) * (1 if text[0] == positive else -1)
+
+
+def _finite(value) -> float:
+    if not math.isfinite(number := float(value)):
+        raise ValueError(f"found {value}, expected a finite number")
+    return number
 
 
 def _maybe(value) -> float | None:

@@ -14,6 +14,7 @@ import numpy as np
 
 from dphr_lab._files import replace_when_done
 from dphr_lab._images import read_image
+from dphr_lab._terminal import printable
 from dphr_lab.localization.gallery import Gallery
 from dphr_lab.localization.geomap import Bounds
 from dphr_lab.localization.ground import metres_from, moved
@@ -38,8 +39,8 @@ def _row(answer: Answer) -> tuple:
     truth = answer.truth or ("", "")
     error = "" if answer.error_m is None else round(answer.error_m, 2)
     return (
-        answer.path.name, f"{answer.lat:.8f}", f"{answer.lon:.8f}", round(answer.radius_50_m, 2),
-        round(answer.radius_90_m, 2), state_of(answer), *truth, error,
+        printable(answer.path.name), f"{answer.lat:.8f}", f"{answer.lon:.8f}",
+        round(answer.radius_50_m, 2), round(answer.radius_90_m, 2), state_of(answer), *truth, error,
     )  # fmt: skip
 
 
@@ -68,7 +69,9 @@ def write_geojson(answers: Sequence[Answer], path: Path | str, line: bool = Fals
         ring = np.round(np.stack([lon, lat], 1), 8).tolist()
         ring[-1] = ring[0]
         circle = {"type": "Polygon", "coordinates": [ring]}
-        features.append(_feature(circle, {"photo": answer.path.name, "what": "90 % radius"}))
+        features.append(
+            _feature(circle, {"photo": printable(answer.path.name), "what": "90 % radius"})
+        )
     with replace_when_done(path) as aside:
         aside.write_text(
             json.dumps({"type": "FeatureCollection", "features": features}), encoding="utf-8"
@@ -146,8 +149,11 @@ def _panel(axis, gallery: Gallery, answers: Sequence[Answer]) -> None:
         if truths[0]:
             axis.plot(*at(*truths[0]), "x", color="white", markersize=11, markeredgewidth=3,
                       label="its GPS")  # fmt: skip
-        axis.set_title(f"{answer.path.name}\n{state_of(answer)}, ± {metres(answer.radius_50_m)} "
-                       f"(50 %), ± {metres(answer.radius_90_m)} (90 %)", fontsize=9)  # fmt: skip
+        axis.set_title(
+            f"{printable(answer.path.name, line=True)}\n{state_of(answer)}, "
+            f"± {metres(answer.radius_50_m)} (50 %), ± {metres(answer.radius_90_m)} (90 %)",
+            fontsize=9, parse_math=False,  # a name may hold a dollar sign
+        )  # fmt: skip
     turn = np.linspace(0, 2 * np.pi, 60)
     for answer, spot in zip(answers, line, strict=True):
         for radius, style in ((answer.radius_50_m, "-"), (answer.radius_90_m, "--")):
@@ -180,7 +186,7 @@ def write_html(gallery: Gallery, answers: Sequence[Answer], path: Path | str) ->
     for number, answer in enumerate(answers):
         x, y = pixel(answer.lat, answer.lon)
         r = answer.radius_90_m / size_m[0] * width
-        name = html.escape(answer.path.name)
+        name = html.escape(printable(answer.path.name, line=True))
         marks.append(f'<circle class="radius" cx="{x}" cy="{y}" r="{r:.1f}"/>')
         if answer.truth:
             tx, ty = pixel(*answer.truth)

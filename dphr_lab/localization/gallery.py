@@ -15,10 +15,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
+import re
 import struct
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -28,10 +29,12 @@ import torch
 
 from dphr_lab._files import read_json, replace_when_done, write_json
 from dphr_lab._images import READ_THREADS
+from dphr_lab._locks import only_writer
 from dphr_lab.localization.geomap import Bounds, GeoMap, needs, open_map
 from dphr_lab.localization.tiles import TileGrid, Tiles, read_tiles
 from dphr_lab.models import embed, fingerprint
 from dphr_lab.retrieval.faiss_index import FaissIndex, IndexRecord, build_index, parts
+from dphr_lab.settings.checks import check_types, check_value
 
 FORMAT = 1
 BLOCK_BYTES = 64 * 2**20  # of pixels in a block, one being read while one is embedded
@@ -39,6 +42,9 @@ MAP_FILE, TILES_FILE, EMBEDDINGS_FILE, INDEX_FILE = (
     "map.json", "tiles.parquet", "embeddings.npy", "index.faiss",
 )  # fmt: skip
 BUILDING_FILE, BLOCKS = "building.json", "blocks"
+BLOCK_NAME = re.compile(
+    r"([0-9]{6,}|\.[0-9]{6,}\.[0-9]+\.part)\.npz"
+)  # whole, or of a build that was killed
 CALIBRATION_FILE = "calibration.json"
 PARQUET_ROWS = 65_536
 ENGINES = ("threads", "ray")
@@ -147,27 +153,34 @@ def build_gallery(
     `engine` "ray" embeds by Ray Data, on a cluster where there is one: the same bytes. `index`
     "milvus://URI" writes the embeddings to Milvus, too, and searches there.
     `image_px` None: the encoder's own. Tiles of which less than `min_known` is known are left out.
-    Raises FileExistsError when a finished map stands there, ValueError when a build of other
+    Raises FileExistsError when a finished map or files of the same names stand there,
+    BlockingIOError when another process builds there, ValueError when a build of other
     settings was begun there, or when the map holds no tile.
     """
     folder = Path(folder)
     px = image_px or encoder.image_px
-    in_milvus = index.startswith(MILVUS)
     if engine not in ENGINES:
         raise ValueError(f"engine is {engine!r}: expected one of {ENGINES}")
-    if (folder / MAP_FILE).exists():
-        raise FileExistsError(f"{folder}: holds a finished map; give another --out, or remove it")
+    _check_free(folder)  # said before the work; again when the lock is held
     tiles = TileGrid(geomap.bounds, side_m, stride_m).tiles()
     if source and Path(source).exists():
         source = os.path.relpath(Path(source).resolve(), folder.resolve())
     settings = GallerySettings(source, crs, tms, side_m, stride_m, px, min_known)
     asked = {"format": FORMAT, "settings": asdict(settings), "encoder": fingerprint(encoder),
              "candidates": len(tiles), "block": block_size(px)}  # fmt: skip
-    _begin(folder, asked)
-    if engine == "ray":
-        _embed_by_ray(encoder, tiles, folder, settings, geomap, progress)
-    else:
-        _embed_blocks(geomap, encoder, tiles, folder, px, min_known, threads, progress)
+    with only_writer(folder):
+        _begin(folder, asked)
+        if engine == "ray":
+            _embed_by_ray(encoder, tiles, folder, settings, geomap, progress)
+        else:
+            _embed_blocks(geomap, encoder, tiles, folder, px, min_known, threads, progress)
+        _finish(geomap, tiles, folder, asked, index, progress)
+    return Gallery(folder)
+
+
+def _finish(geomap, tiles, folder: Path, asked: dict, index: str, progress: bool) -> None:
+    """Put all blocks together, index them, and write the map's record last."""
+    in_milvus = index.startswith(MILVUS)
     kept = _merge(folder, tiles, asked["block"])
     embeddings = np.load(folder / EMBEDDINGS_FILE, mmap_mode="r")
     write_table(tiles[kept], folder / TILES_FILE)
@@ -184,18 +197,23 @@ def build_gallery(
         "bounds": [bounds.west, bounds.south, bounds.east, bounds.north],
         "map": geomap.name, "gsd_m": geomap.gsd_m,
     })  # fmt: skip
-    shutil.rmtree(folder / BLOCKS)
+    for block in (folder / BLOCKS).glob("*.npz"):
+        if BLOCK_NAME.fullmatch(block.name):
+            block.unlink()
+    with suppress(OSError):  # not empty: what others put there stays
+        (folder / BLOCKS).rmdir()
     (folder / BUILDING_FILE).unlink()
-    return Gallery(folder)
 
 
 def _begin(folder: Path, asked: dict) -> None:
     """Make the folder, or see that what was begun there is the same."""
-    (folder / BLOCKS).mkdir(parents=True, exist_ok=True)
+    _check_free(folder)
     begun = folder / BUILDING_FILE
     if not begun.exists():
         write_json(begun, asked)
+        (folder / BLOCKS).mkdir(exist_ok=True)
         return
+    (folder / BLOCKS).mkdir(exist_ok=True)
     before = read_json(begun, "the settings of a map that is being built")
     if before == json.loads(json.dumps(asked)):
         return
@@ -210,6 +228,20 @@ def _begin(folder: Path, asked: dict) -> None:
         f"{folder}: a map was begun here with other settings ({', '.join(differ) or 'the map'}); "
         "give another --out, or remove the folder"
     )
+
+
+def _check_free(folder: Path) -> None:
+    """Raise FileExistsError for files of others that have the names of a map's."""
+    if (folder / MAP_FILE).exists():
+        raise FileExistsError(f"{folder}: holds a finished map; give another --out, or remove it")
+    if (folder / BUILDING_FILE).exists():
+        return
+    own = (TILES_FILE, EMBEDDINGS_FILE, INDEX_FILE, CALIBRATION_FILE, BLOCKS)
+    if there := [name for name in own if (folder / name).exists()]:
+        raise FileExistsError(
+            f"{folder}: holds {', '.join(there)}, which no map being built has left there; give a "
+            "new or empty --out"
+        )
 
 
 def _embed_blocks(geomap, encoder, tiles, folder, px, min_known, threads, progress) -> None:
@@ -343,13 +375,20 @@ class Gallery:
             raise FileNotFoundError(
                 f"{self.folder}: holds no {MAP_FILE}; expected a folder that dphr map build wrote"
             )
-        self.record = read_json(self.folder / MAP_FILE, "a map's record")
+        self.record = read_json(self.folder / MAP_FILE, "a map's record", "build the map anew")
         if self.record.get("format") != FORMAT:
             raise ValueError(
                 f"{self.folder}: of format {self.record.get('format')}, expected {FORMAT}; build "
                 "the map anew"
             )
-        self.settings = GallerySettings(**self.record["settings"])
+        try:
+            self.settings = _checked(GallerySettings, self.record["settings"])
+            _check_record(self.record, self.settings)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise ValueError(
+                f"{self.folder / MAP_FILE}: not a map's record ({type(error).__name__}: {error}); "
+                "build the map anew"
+            ) from None
         for name in (TILES_FILE, EMBEDDINGS_FILE):
             if not (self.folder / name).is_file():
                 raise FileNotFoundError(f"{self.folder / name}: missing; build the map anew")
@@ -366,21 +405,35 @@ class Gallery:
     def tiles(self) -> Tiles:
         """Where the rows of `embeddings` lie."""
         parquet = needs("pyarrow.parquet")
-        table = parquet.read_table(
-            self.folder / TILES_FILE, columns=["row", "column", "lat", "lon"], memory_map=True
-        )
+        names, path = ["row", "column", "lat", "lon"], self.folder / TILES_FILE
+        try:
+            table = parquet.read_table(path, columns=names, memory_map=True)
+            columns = [table[name].to_numpy() for name in names]
+            if not all(np.issubdtype(c.dtype, np.number) for c in columns):
+                raise ValueError(f"found {[str(c.dtype) for c in columns]}, expected numbers")
+            if not all(np.isfinite(c).all() for c in columns):
+                raise ValueError("found a number that is not finite")
+        except Exception as error:  # pyarrow's own kinds, and more
+            raise ValueError(
+                f"{path}: not a table of tiles ({str(error).splitlines()[0]}); build the map anew"
+            ) from None
         if len(table) != len(self):
             raise ValueError(
                 f"{self.folder / TILES_FILE}: {len(table)} tiles, the record says {len(self)}; "
                 "build the map anew"
             )
-        columns = [table[name].to_numpy() for name in ("row", "column", "lat", "lon")]
         return Tiles(*columns, self.settings.side_m, self.settings.stride_m)
 
     @cached_property
     def embeddings(self) -> np.ndarray:
         """(N, D) float16."""
-        found = np.load(self.folder / EMBEDDINGS_FILE, mmap_mode="r")
+        path = self.folder / EMBEDDINGS_FILE
+        try:
+            found = np.load(path, mmap_mode="r", allow_pickle=False)
+            if found.dtype != np.float16:
+                raise ValueError(f"found {found.dtype}, expected float16")
+        except (ValueError, OSError, AttributeError, EOFError) as error:
+            raise ValueError(f"{path}: not embeddings ({error}); build the map anew") from None
         if found.shape != (self.record["tiles"], self.record["dim"]):
             raise ValueError(
                 f"{self.folder / EMBEDDINGS_FILE}: of shape {found.shape}, the record says "
@@ -420,7 +473,8 @@ class Gallery:
     def calibration(self) -> dict | None:
         """What `dphr map calibrate` stored, or None."""
         path = self.folder / CALIBRATION_FILE
-        return read_json(path, "a map's calibration") if path.is_file() else None
+        to_do = "calibrate the map anew"
+        return read_json(path, "a map's calibration", to_do) if path.is_file() else None
 
     def check_encoder(self, encoder: torch.nn.Module) -> None:
         """Raise ValueError, naming both, when the map was built with another encoder."""
@@ -438,14 +492,14 @@ class Gallery:
             )
 
     def search(self, z: np.ndarray, k: int, rows: np.ndarray | None = None):
-        """(scores, rows), both (Q, k), best first; `rows` restricts the search to those tiles."""
+        """Rows and scores, both (Q, k), best first; `rows` restricts the search to those tiles."""
         if rows is None and self.milvus is not None:
             return self.milvus.search(z, k)
         if rows is None:
             return self.index.search(z, k, self.embeddings)
         scores = self.scores(z, rows)
         order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
-        return np.take_along_axis(scores, order, 1), rows[order]
+        return rows[order], np.take_along_axis(scores, order, 1)
 
     def scores(self, z: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
         """Cosine similarity (Q, n) of queries (Q, D) to all tiles, or to some."""
@@ -453,6 +507,29 @@ class Gallery:
         if rows is not None:
             return z @ self.embeddings[rows].astype(np.float32).T
         return np.concatenate([z @ part.T for part in parts(self.embeddings)], axis=1)
+
+
+def _checked(kind: type, values: dict):
+    """A dataclass of what a file says; TypeError or ValueError where that cannot be one."""
+    made = kind(**values)
+    check_types(made)
+    return made
+
+
+def _check_record(record: dict, settings: GallerySettings) -> None:
+    """Raise ValueError or TypeError for a part of map.json that is none."""
+    west, south, east, north = record["bounds"]
+    _checked(Bounds, dict(west=west, south=south, east=east, north=north))
+    index = {k: v for k, v in record["index"].items() if k not in ("milvus", "collection")}
+    _checked(IndexRecord, index)
+    for name in ("tiles", "dim"):
+        check_value(name, record[name], type(record[name]) is int and record[name] > 0, "a count")
+    for name in ("side_m", "stride_m", "image_px"):
+        value = getattr(settings, name)
+        check_value(name, value, value > 0, "a number above 0")
+    for name in ("name", "sha256"):
+        value = record["encoder"][name]
+        check_value(f"encoder: {name}", value, isinstance(value, str), "text")
 
 
 def _named(encoder: dict) -> str:

@@ -6,7 +6,6 @@ images whose corners a CSV names. Read here: folders of z/x/y tiles, which raste
 
 from __future__ import annotations
 
-import csv
 import math
 import threading
 import warnings
@@ -17,15 +16,26 @@ from pathlib import Path
 
 import numpy as np
 
-from dphr_lab._images import IMAGE_SUFFIXES, is_image_name, read_image
+from dphr_lab._files import check_regular, read_csv
+from dphr_lab._images import IMAGE_SUFFIXES, image_files, is_image_name, opened, read_image
 from dphr_lab.localization.ground import MAX_LATITUDE, metres_from, metres_per_degree, moved
 
 MAP_EXTRA = "install it with pip install 'dphr-lab[map]'"
 WGS84 = "EPSG:4326"
 WEB_MERCATOR = "EPSG:3857"
 TILE_PX = 256  # of z/x/y folders
+FINEST_ZOOM = 30  # a pixel of less than a millimetre
 MERCATOR_HALF_M = 20_037_508.342789244
 RASTER_SUFFIXES = (".tif", ".tiff", ".vrt")
+DRIVERS = {  # of GDAL; its other ones stay off, whatever a file holds: some read from the network
+    ".vrt": "VRT",
+    ".png": "PNG",
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".webp": "WEBP",
+    ".bmp": "BMP",
+    ".jp2": "JP2OpenJPEG",
+}
 CACHE_MB = 64  # of GDAL, for all maps of a process
 # how CSVs of corners call their columns: wildnav's and UAV-VisLoc's, spaces as underscores
 CORNER_COLUMNS = {
@@ -237,6 +247,10 @@ class TileFolderSheet(Sheet):
         if not self.zooms:
             raise FileNotFoundError(f"{folder}: no zoom folders (z/x/y) in it")
         self.zoom = self.zooms[-1]
+        if self.zoom > FINEST_ZOOM:
+            raise ValueError(
+                f"{folder}: a folder {self.zoom}, which is no zoom; expected 0 to {FINEST_ZOOM}"
+            )
         across = TILE_PX * 2**self.zoom
         scale = across / (2 * MERCATOR_HALF_M)
         super().__init__(
@@ -248,14 +262,20 @@ class TileFolderSheet(Sheet):
         )
         columns = sorted(int(p.name) for p in (self.folder / str(self.zoom)).iterdir()
                          if _is_number(p))  # fmt: skip
+        tiles = range(2**self.zoom)
         rows = [
             self._row(int(file.stem), self.zoom)
             for column in columns
             for file in (self.folder / str(self.zoom) / str(column)).iterdir()
-            if file.stem.isdigit() and is_image_name(file.name)
+            if file.stem.isdecimal() and is_image_name(file.name)
         ]
         if not rows:
             raise FileNotFoundError(f"{folder}: no tiles at its zoom {self.zoom}")
+        if wrong := [n for n in (columns[-1], min(rows), max(rows)) if n not in tiles]:
+            raise ValueError(
+                f"{folder}: a tile of column or row {wrong[0]} at zoom {self.zoom}, expected "
+                f"{tiles[0]} to {tiles[-1]}"
+            )
         self.extent = tuple(
             TILE_PX * n for n in (columns[0], min(rows), columns[-1] + 1, max(rows) + 1)
         )
@@ -265,8 +285,6 @@ class TileFolderSheet(Sheet):
         return 2**zoom - 1 - y if self.tms else y
 
     def _read_tile(self, zoom: int, x: int, y: int) -> tuple[np.ndarray, np.ndarray] | None:
-        from PIL import Image
-
         folder = self.folder / str(zoom) / str(x)
         for suffix in IMAGE_SUFFIXES:
             path = folder / f"{self._row(y, zoom)}{suffix}"
@@ -278,7 +296,7 @@ class TileFolderSheet(Sheet):
                         f"expected {TILE_PX} × {TILE_PX}"
                     )
                 known = np.ones((TILE_PX, TILE_PX), bool)
-                with Image.open(path) as image:
+                with opened(path) as image:
                     if image.mode in ("RGBA", "LA") or "transparency" in image.info:
                         known = np.asarray(image.convert("RGBA"))[..., 3] > 0
                 return pixels, known
@@ -425,7 +443,7 @@ def open_map(
     if path.is_dir():
         if any(_is_number(p) for p in path.iterdir()):
             return GeoMap(path.name, (TileFolderSheet(path, tms),))
-        files = sorted(p for p in path.rglob("*") if p.suffix.lower() in RASTER_SUFFIXES)
+        files = image_files(path, lambda name: name.lower().endswith(RASTER_SUFFIXES))
         if not files:
             raise FileNotFoundError(
                 f"{path}: no map in this folder; expected GeoTIFFs, or z/x/y tiles"
@@ -457,10 +475,8 @@ def read_corners(path: Path | str) -> dict[str, Bounds]:
 
     Raises ValueError naming the file, the line and what was expected.
     """
-    with open(path, newline="", encoding="utf-8-sig") as file:
-        rows = list(csv.DictReader(file, skipinitialspace=True))
-        header = list(rows[0]) if rows else []
-    names = {str(h).strip().lower().replace(" ", "_"): h for h in header}
+    header, rows = read_csv(path)
+    names = {h.lower().replace(" ", "_"): h for h in header}
     column = {
         what: next((names[n] for n in known if n in names), None)
         for what, known in CORNER_COLUMNS.items()
@@ -471,17 +487,22 @@ def read_corners(path: Path | str) -> dict[str, Bounds]:
             "Filename, Top_left_lat, Top_left_lon, Bottom_right_lat, Bottom_right_long"
         )
     boxes = {}
-    for number, row in enumerate(rows, 2):
+    for number, row in rows:
         try:
-            box = Bounds(*(float(row[column[k]]) for k in ("west", "south", "east", "north")))
-        except (TypeError, ValueError):
-            raise ValueError(f"{path}, line {number}: a corner that is no number: {row}") from None
+            corners = [float(row[column[k]]) for k in ("west", "south", "east", "north")]
+        except (KeyError, ValueError):
+            corners = [math.nan]
+        if not (all(map(math.isfinite, corners)) and row.get(column["name"])):
+            raise ValueError(
+                f"{path}, line {number}: a corner that is no number, or no image: {row}"
+            )
+        box = Bounds(*corners)
         if not (box.south < box.north and box.west < box.east):
             raise ValueError(
                 f"{path}, line {number}: the first corner must lie north-west of the second; "
                 f"found {box.north}, {box.west} and {box.south}, {box.east}"
             )
-        boxes[row[column["name"]].strip()] = box
+        boxes[row[column["name"]]] = box
     if not boxes:
         raise ValueError(f"{path}: no line below its header")
     return boxes
@@ -545,7 +566,7 @@ def _meets_around(sheet: Bounds, box: Bounds) -> bool:
 
 
 def _is_number(path: Path) -> bool:
-    return path.is_dir() and path.name.isdigit()
+    return path.is_dir() and path.name.isdecimal()
 
 
 def _crs_name(crs) -> str:
@@ -562,12 +583,14 @@ class _quiet(warnings.catch_warnings):
 
 
 def _opened(rasterio, path: Path):
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: no such file")
+    driver = DRIVERS.get(path.suffix.lower(), "GTiff")
     try:
+        check_regular(path)
         with rasterio.Env(GDAL_CACHEMAX=CACHE_MB):
-            return rasterio.open(path)
-    except rasterio.errors.RasterioIOError as error:
-        if not path.is_file():
-            raise FileNotFoundError(f"{path}: no such file") from None
+            return rasterio.open(path, driver=driver)
+    except (rasterio.errors.RasterioError, ValueError) as error:
         raise ValueError(f"{path}: cannot be opened as a map ({error})") from None
 
 

@@ -1,7 +1,11 @@
-"""Where was this photograph taken? A gallery, an encoder and a file give a position and radii."""
+"""Where was this photograph taken? A gallery, an encoder and a file give a position and radii.
+
+Taught in: book/12.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,8 +35,9 @@ from dphr_lab.models import embed
 FULL_SCORES = 16_000_000  # headings × tiles that are scored all; beyond, the index's best
 BEST_OF_INDEX = 5000
 CANDIDATES = 10
-REFINED = 60  # photographs that are refined to fit the radii of refined positions
+REFINED = 40  # photographs that are refined to fit the radii of refined positions
 FEW = 10  # of them must be there
+HEADINGS = ("known", "unknown")  # calibrations are fitted for each
 AT_ONCE = 32  # pictures embedded together
 
 
@@ -110,7 +115,6 @@ class Located:
         if self.on_map is False:
             where = f"not on this map (best guess {where})"
         radii = f"± {metres(self.radius_50_m)} (50 %)  ± {metres(self.radius_90_m)} (90 %)"
-        radii = f"± {metres(self.radius_50_m)} (50 %)  ± {metres(self.radius_90_m)} (90 %)"
         parts = [f"{self.path.name}  {where}", radii]
         if not self.calibrated:
             parts[-1] += " not calibrated"
@@ -163,7 +167,7 @@ def photos_in(paths: Sequence[Path | str]) -> list[Path]:
     found = []
     for path in map(Path, paths):
         if path.is_dir():
-            inside = sorted(p for p in path.iterdir() if is_image_name(p.name))
+            inside = sorted(p for p in path.iterdir() if is_image_name(p.name) and not p.is_dir())
             if not inside:
                 raise FileNotFoundError(f"{path}: no photographs in this folder")
             found += inside
@@ -242,7 +246,7 @@ def _scored(gallery, encoder, waiting, rows) -> Iterator[Scored]:
         start += len(views)
         chosen = rows
         if rows is None and len(views) * len(gallery) > FULL_SCORES:
-            _, found = gallery.search(part, BEST_OF_INDEX)
+            found, _ = gallery.search(part, BEST_OF_INDEX)
             chosen = np.unique(found)
         scores = gallery.scores(part, chosen)
         chosen = np.arange(len(gallery)) if chosen is None else chosen
@@ -266,7 +270,7 @@ def locate(
     for scored in score_photos(gallery, encoder, photos_in(paths), options, progress):
         known = scored.pose.yaw_deg is not None
         calibration = calibration_of(gallery, known)
-        found.append(_located(gallery, frame, scored, calibration, options))
+        found.append(located(gallery, frame, scored, calibration, options))
     return found
 
 
@@ -275,10 +279,29 @@ def calibration_of(gallery: Gallery, heading_known: bool) -> Calibration:
     stored = (gallery.calibration or {}).get("known" if heading_known else "unknown")
     if stored is None:
         return Calibration(spread_m=gallery.settings.stride_m)
-    return Calibration(**stored)
+    try:
+        calibration = Calibration(**stored)
+        numbers = [calibration.temperature, calibration.share, calibration.spread_m]
+        for scales in (calibration.scales, calibration.refined_m, calibration.unrefined_scales):
+            numbers += [1.0] if scales is None else [scales["0.5"], scales["0.9"]]
+        if not all(math.isfinite(number) for number in numbers):
+            raise ValueError("found a number that is not finite")
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"{gallery.folder / CALIBRATION_FILE}: not a map's calibration "
+            f"({type(error).__name__}: {error}); calibrate the map anew, or remove the file"
+        ) from None
+    return calibration
 
 
-def _located(gallery, frame, scored: Scored, calibration: Calibration, options) -> Located:
+def located(
+    gallery: Gallery,
+    frame: LocalFrame,
+    scored: Scored,
+    calibration: Calibration,
+    options: LocateOptions = AS_FILES_SAY,
+) -> Located:
+    """The position of one photograph that is scored already."""
     east, north = frame.east[scored.rows], frame.north[scored.rows]
     far = far_spots(east, north)
     at, within = answer(
@@ -391,28 +414,40 @@ def calibrate(
     and an unknown heading are stored side by side, the latter with `options.headings` hypotheses;
     with `options.refine` the radii of refined positions, too.
     """
-    frame = LocalFrame(gallery)
     paths = [p for folder in flights for p in photos_in([folder])]
-    stored = dict(gallery.calibration or {})
     results = {}
-    for name, use in (("known", True), ("unknown", False)):
-        asked = replace(options, use_heading=use, near=None, within_m=None)
-        scored = [
-            s
-            for s in score_photos(gallery, encoder, paths, asked, progress)
-            if s.pose.lat is not None and gallery.bounds.holds(s.pose.lat, s.pose.lon)
-            and (not use or s.pose.yaw_deg is not None)
-        ]  # fmt: skip
-        if use and not scored:
-            continue  # no photograph says its heading
-        seen = [seen_of(s, frame) for s in scored]
-        found = fit_calibration(seen, frame.east, frame.north, frame.stride_m, frame.area_m2)
-        if options.refine:
-            found = _with_refined(gallery, frame, scored, found, asked)
-        results[name] = found
-        stored[name] = found.to_dict()
-    write_json(gallery.folder / CALIBRATION_FILE, stored)
+    for name in HEADINGS:
+        asked = replace(options, use_heading=name == "known", near=None, within_m=None)
+        scored = list(score_photos(gallery, encoder, paths, asked, progress))
+        found = calibrate_scored(gallery, scored, name, asked)
+        if found is not None:
+            results[name] = found
     return results
+
+
+def calibrate_scored(
+    gallery: Gallery, scored: Sequence[Scored], name: str, options: LocateOptions
+) -> Calibration | None:
+    """As `calibrate`, of photographs that are scored already; `name`: one of `HEADINGS`.
+
+    None where headings are to be known and no photograph says its own.
+    """
+    frame = LocalFrame(gallery)
+    scored = [
+        s
+        for s in scored
+        if s.pose.lat is not None and gallery.bounds.holds(s.pose.lat, s.pose.lon)
+        and (name == "unknown" or s.pose.yaw_deg is not None)
+    ]  # fmt: skip
+    if name == "known" and not scored:
+        return None
+    seen = [seen_of(s, frame) for s in scored]
+    found = fit_calibration(seen, frame.east, frame.north, frame.stride_m, frame.area_m2)
+    if options.refine:
+        found = _with_refined(gallery, frame, scored, found, options)
+    stored = dict(gallery.calibration or {}) | {name: found.to_dict()}
+    write_json(gallery.folder / CALIBRATION_FILE, stored)
+    return found
 
 
 def _with_refined(gallery, frame, scored, calibration, options) -> Calibration:
@@ -421,7 +456,7 @@ def _with_refined(gallery, frame, scored, calibration, options) -> Calibration:
     Each is None below ten such photographs.
     """
     scored = scored[:: max(1, len(scored) // REFINED)]
-    answers = [_located(gallery, frame, s, calibration, options) for s in scored]
+    answers = [located(gallery, frame, s, calibration, options) for s in scored]
     errors = np.array([a.error_m for a in answers if a.refined])
     rest = [a for a in answers if not a.refined]
     refined_m = unrefined = None

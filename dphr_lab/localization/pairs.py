@@ -1,8 +1,9 @@
 """Training pairs cut from a map and flights over it, and a check of one's own map and photographs.
 
-**Negatives are masked by `places`**, not soft-labelled. Tiles of one place overlap by three
-quarters of a side or more; two places lie so far apart that none of their tiles overlap, so every
-other place in a batch is a true negative. Photographs between two places are left out, and counted.
+Places overlap: a photograph founds one wherever the nearest lies more than a tenth of a side
+away. **Negatives are masked by `places`**, not soft-labelled: `metadata.json` lists which places
+overlap, and places that do never meet in a batch, so that every other row is a true negative. Test
+places are a strip in the east, whose tiles overlap none of the training places.
 """
 
 from __future__ import annotations
@@ -14,15 +15,17 @@ from pathlib import Path
 
 import numpy as np
 
-from dphr_lab._files import replace_folder_when_done, write_json
+from dphr_lab._files import is_empty, replace_folder_when_done, write_json
 from dphr_lab._images import read_image
+from dphr_lab._locks import only_writer
+from dphr_lab._terminal import printable
 from dphr_lab.localization.geomap import GeoMap
 from dphr_lab.localization.ground import metres_from, moved
 from dphr_lab.localization.photo_metadata import PhotoPose, read_photo_pose
 from dphr_lab.localization.tiles import filled
 from dphr_lab.localization.to_ground import looked_at, to_ground
 
-JOINS = 0.25  # of a side: photographs this near to a place's centre belong to it
+JOINS = 0.1  # of a side: photographs this near to a place's centre belong to it
 
 
 @dataclass(frozen=True)
@@ -30,18 +33,30 @@ class PairsReport:
     """What `cut_pairs` wrote, and what it left out."""
 
     places: int
+    test_places: int
     photographs: int
-    between: int  # they overlap a place without belonging to it
+    overlapping: int  # pairs of training places whose tiles overlap
+    between: int  # training photographs that overlap a test place
     without_pose: int
     off_map: int
 
     def __str__(self) -> str:
         return (
-            f"{self.places} places, {self.photographs} photographs; left out: {self.between} "
-            f"between places, {self.without_pose} without position, height or heading, "
-            f"{self.off_map} off the map. Negatives are masked by places: no tile of one place "
-            "overlaps one of another."
+            f"{self.places} places ({self.test_places} of them for the test), {self.photographs} "
+            f"photographs; left out: {self.between} between training and test, "
+            f"{self.without_pose} without position, height or heading, {self.off_map} off the map. "
+            f"Negatives are masked by places: {self.overlapping} pairs of training places overlap, "
+            "and never meet in a batch."
         )
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """A photograph that fits: its place is an index of centres."""
+
+    path: Path
+    pose: PhotoPose
+    place: int
 
 
 def cut_pairs(
@@ -53,20 +68,55 @@ def cut_pairs(
     test_share: float = 0.2,
     ground_m: float | None = None,
     turned: int = 1,
-    seed: int = 0,
 ) -> PairsReport:
     """Write pairs in University-1652's folders: satellite tiles and photographs brought to them.
 
-    `photos` need position, height and heading. A photograph founds a place, joins one whose centre
-    lies within a quarter of a side, or is left out when its tile would overlap another place's.
-    `turned` > 1 writes each photograph as often, its heading wrong by even steps of a turn, for an
-    encoder that must work without headings. Places are split at random into train and test.
-    Raises ValueError when no photograph fits.
+    `photos` need position, height and heading. A photograph joins a place whose centre lies within
+    a tenth of a side, or founds one; `test_share` of the places, the easternmost, are the test
+    half, and training photographs that overlap it are left out. `metadata.json` says which training
+    places overlap, for `PairSet.overlaps`. `turned` > 1 writes each photograph as often, its
+    heading wrong by even steps of a turn, for an encoder that must work without headings.
+    Raises FileExistsError for a `root` that holds something, ValueError when no photograph fits.
     """
-    from PIL import Image
+    if not is_empty(Path(root)):
+        raise FileExistsError(f"{root}: holds something; give a new or empty folder")
+    centres, seen, counts = _founded(geomap, photos, side_m, ground_m)
+    if not centres:
+        raise ValueError(f"none of {len(photos)} photographs can be paired with this map: {counts}")
+    east, north = metres_from(*centres[0], *np.array(centres).T)
+    apart = np.maximum(np.abs(east[:, None] - east), np.abs(north[:, None] - north))
+    overlaps = apart < (1 + JOINS) * side_m  # a photograph lies up to JOINS beside its tile
+    tested = np.zeros(len(centres), bool)
+    tested[np.argsort(-east, kind="stable")[: round(test_share * len(centres))]] = True
+    used = tested | ~overlaps[:, tested].any(1)
+    kept = [s for s in seen if used[s.place]]
+    pairs = np.argwhere(np.triu(overlaps & ~tested & ~tested[:, None] & used & used[:, None], 1))
+    report = PairsReport(
+        int(used.sum()), int(tested.sum()), len(kept), len(pairs), len(seen) - len(kept), **counts
+    )
+    with only_writer(root), replace_folder_when_done(root) as folder:
+        for place in np.flatnonzero(used).tolist():
+            own = [s for s in kept if s.place == place]
+            _write_place(folder, place, tested[place], geomap, centres[place], own, side_m, px,
+                         turned)  # fmt: skip
+        write_json(
+            folder / "metadata.json",
+            {
+                "overlaps": [[f"{a + 1:04d}", f"{b + 1:04d}"] for a, b in pairs.tolist()],
+            },
+        )
+        write_json(folder / "pairs.json", report.__dict__ | {
+            "side_m": side_m, "image_px": px, "negatives": "masked by places",
+            "centres": {str(i + 1): centres[i] for i in np.flatnonzero(used).tolist()},
+            "test": (np.flatnonzero(tested) + 1).tolist(),
+        })  # fmt: skip
+    return report
 
-    spots, kept, counts = [], [], {"between": 0, "without_pose": 0, "off_map": 0}
+
+def _founded(geomap: GeoMap, photos, side_m: float, ground_m: float | None):
+    """(centres of places, photographs that fit, counts of those that do not)."""
     centres: list[tuple[float, float]] = []
+    seen, counts = [], {"without_pose": 0, "off_map": 0}
     for path in photos:
         pose = read_photo_pose(path, ground_m)
         if None in (pose.lat, pose.height_m, pose.yaw_deg):
@@ -77,61 +127,40 @@ def cut_pairs(
         if known.mean() < 0.9:
             counts["off_map"] += 1
             continue
-        place = _place(centres, lat, lon, side_m)
-        if place is None:
-            counts["between"] += 1
-            continue
+        place = _joined(centres, lat, lon, JOINS * side_m)
         if place == len(centres):
             centres.append((lat, lon))
-        kept.append((path, pose, place))
-        spots.append((lat, lon))
-    if not centres:
-        raise ValueError(f"none of {len(photos)} photographs can be paired with this map: {counts}")
-    order = np.random.default_rng(seed).permutation(len(centres))
-    tested = set(order[: round(test_share * len(centres))].tolist())
-    report = PairsReport(len(centres), len(kept), **counts)
-    with replace_folder_when_done(root) as folder:
-        numbers: dict[int, int] = {}
-        for path, pose, place in kept:
-            name = f"{place + 1:04d}"
-            views = _folders(folder, place in tested)
-            if place not in numbers:
-                pixels, known = geomap.read(centres[place], side_m, px)
-                for view in views["satellite"]:
-                    (view / name).mkdir(parents=True)
-                    Image.fromarray(filled(pixels, known)).save(view / name / f"{name}.png")
-            photo = read_image(path)
-            for k in range(turned):
-                numbers[place] = numbers.get(place, 0) + 1
-                wrong = (pose.yaw_deg + 360 * k / turned) % 360
-                view = _turned_view(photo, pose, wrong, side_m, px)
-                for drone in views["drone"]:
-                    (drone / name).mkdir(parents=True, exist_ok=True)
-                    Image.fromarray(view).save(drone / name / f"image-{numbers[place]:02d}.png")
-        write_json(folder / "pairs.json", report.__dict__ | {
-            "side_m": side_m, "image_px": px, "negatives": "masked by places",
-            "centres": [list(c) for c in centres], "test": sorted(p + 1 for p in tested),
-        })  # fmt: skip
-    return report
+        seen.append(_Seen(path, pose, place))
+    return centres, seen, counts
 
 
-def _turned_view(photo, pose: PhotoPose, yaw_deg: float, side_m: float, px: int) -> np.ndarray:
-    return to_ground(photo, pose, yaw_deg, side_m, px).pixels
-
-
-def _place(centres: list, lat: float, lon: float, side_m: float) -> int | None:
-    """The place of a tile: an old one, the next new one, or None where it overlaps another."""
+def _joined(centres: list, lat: float, lon: float, within_m: float) -> int:
+    """The place whose centre lies nearest, if it lies near enough; else the next new one."""
     if not centres:
         return 0
-    east, north = metres_from(lat, lon, *np.array(centres).T)
-    nearest = int(np.argmin(np.hypot(east, north)))
-    if np.hypot(east[nearest], north[nearest]) <= JOINS * side_m:
-        place = nearest
-    elif (np.maximum(np.abs(east), np.abs(north)) >= (1 + 2 * JOINS) * side_m).all():
-        return len(centres)
-    else:
-        return None
-    return place
+    gap = np.hypot(*metres_from(lat, lon, *np.array(centres).T))
+    nearest = int(np.argmin(gap))
+    return nearest if gap[nearest] <= within_m else len(centres)
+
+
+def _write_place(folder, place, is_test, geomap, centre, seen, side_m, px, turned) -> None:
+    """The tile of a place and the photographs of it, below train or in both roles of test."""
+    from PIL import Image
+
+    name, views = f"{place + 1:04d}", _folders(folder, is_test)
+    pixels, known = geomap.read(centre, side_m, px)
+    for view in views["satellite"]:
+        (view / name).mkdir(parents=True)
+        Image.fromarray(filled(pixels, known)).save(view / name / f"{name}.png")
+    for view in views["drone"]:
+        (view / name).mkdir(parents=True)
+    for number, s in enumerate(seen):
+        photo = read_image(s.path)
+        for k in range(turned):
+            wrong = (s.pose.yaw_deg + 360 * k / turned) % 360
+            picture = Image.fromarray(to_ground(photo, s.pose, wrong, side_m, px).pixels)
+            for view in views["drone"]:
+                picture.save(view / name / f"image-{number * turned + k + 1:02d}.png")
 
 
 def _folders(root: Path, is_test: bool) -> dict[str, list[Path]]:
@@ -183,7 +212,7 @@ def check_map(geomap: GeoMap, photos: Sequence[Path], ground_m: float | None = N
             if pose.fov_deg:
                 sides.append(2 * pose.height_m * np.tan(np.radians(pose.fov_deg) / 2))
         if pose.lat is not None:
-            positions.append((path.name, pose.lat, pose.lon))
+            positions.append((printable(path.name), pose.lat, pose.lon))
             if not geomap.bounds.holds(pose.lat, pose.lon):
                 missing.setdefault("off the map", []).append(path.name)
     lines = [

@@ -13,6 +13,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
+from dphr_lab._images import UnreadableImage, opened, orientation
+
 FILM_DIAGONAL_MM = 43.27  # of 24 × 36 mm
 ASSUMED_FOV_DEG = 73.7  # of a 24 mm lens, across
 LOWEST_PITCH_DEG = 20.0  # nearer to the horizon, no square of ground is seen well
@@ -64,21 +66,19 @@ def read_photo_pose(path: Path | str, ground_m: float | None = None) -> PhotoPos
     `ground_m`: height of the ground above sea level, which makes a height of a GPS altitude.
     Raises FileNotFoundError for a missing file, ValueError for one that is no image.
     """
-    from PIL import Image, UnidentifiedImageError
-
     try:
-        with Image.open(path) as image:
-            exif = image.getexif()
+        with opened(path) as image:
+            exif = _exif(image)
             packet = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp") or b""
             width, height = image.size
+            if orientation(image) in (5, 6, 7, 8):  # turned when it is read
+                width, height = height, width
     except FileNotFoundError:
         raise FileNotFoundError(f"{path}: no such photograph") from None
-    except (UnidentifiedImageError, OSError, SyntaxError) as error:
+    except UnreadableImage as error:
         raise ValueError(f"{path}: cannot be read as a photograph ({error})") from None
-    if exif.get(0x0112, 1) in (5, 6, 7, 8):  # turned when it is read
-        width, height = height, width
     packet = packet.encode() if isinstance(packet, str) else packet
-    xmp = {name.decode(): float(value) for name, value in XMP_NUMBER.findall(packet)}
+    xmp = _xmp_numbers(packet if isinstance(packet, bytes) else b"")
     camera, gps = _ifd(exif, 0x8769), _ifd(exif, 0x8825)
     notes: list[str] = []
     if not exif and not xmp:
@@ -98,17 +98,34 @@ def read_photo_pose(path: Path | str, ground_m: float | None = None) -> PhotoPos
     return pose
 
 
+def _exif(image):
+    """The EXIF block; an empty one where it is damaged."""
+    try:
+        exif = image.getexif()
+        dict(exif)  # which reads it
+        return exif
+    except Exception:  # whatever a damaged block leads to
+        from PIL.Image import Exif
+
+        return Exif()
+
+
 def _ifd(exif, tag: int) -> dict:
     try:
-        return exif.get_ifd(tag)
-    except (KeyError, ValueError, TypeError, OSError):  # damaged
+        return dict(exif.get_ifd(tag))
+    except Exception:  # as above
         return {}
+
+
+def _xmp_numbers(packet: bytes) -> dict[str, float]:
+    found = {name.decode(): float(value) for name, value in XMP_NUMBER.findall(packet)}
+    return {name: value for name, value in found.items() if math.isfinite(value)}
 
 
 def _number(value) -> float | None:
     try:
         number = float(value)
-    except (TypeError, ValueError, ZeroDivisionError):
+    except (TypeError, ValueError, ArithmeticError):
         return None
     return number if math.isfinite(number) else None
 
@@ -226,5 +243,6 @@ def _taken(camera: dict, exif) -> datetime | None:
         except ValueError:
             continue
         parts = str(camera.get(0x9291, "")).strip("\0 ")
-        return moment.replace(microsecond=int(float(f"0.{parts}") * 1e6) if parts.isdigit() else 0)
+        microsecond = int(parts[:6].ljust(6, "0")) if parts.isdecimal() else 0
+        return moment.replace(microsecond=microsecond)
     return None

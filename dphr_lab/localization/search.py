@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from dphr_lab._images import is_image_name, read_image
+from dphr_lab._images import image_files, read_image
+from dphr_lab._terminal import printable
 from dphr_lab.datasets import UnlabelledImages
 from dphr_lab.localization.evaluation import embed_turned
 from dphr_lab.models import embed
@@ -42,10 +43,13 @@ class SearchResult:
             known = "place not known" if right is None else "right place marked *"
             if right is not None and not any(right):
                 known = "right place not among these"
-            lines.append(f"{query}  (gallery of {self.gallery_size}; {known})")
+            lines.append(
+                f"{printable(str(query), line=True)}  (gallery of {self.gallery_size}; {known})"
+            )
             for k, (match, score) in enumerate(zip(matches, scores, strict=True)):
                 mark = "*" if right is not None and right[k] else " "
-                lines.append(f"  {mark} {k + 1:2d}  {score:6.3f}  {match}")
+                name = printable(str(match), line=True)
+                lines.append(f"  {mark} {k + 1:2d}  {score:6.3f}  {name}")
         return "\n".join(lines)
 
     def draw(self, path: Path | str, image_px: int = 160) -> None:
@@ -93,8 +97,8 @@ def search_images(
     pixels to which images are resized, None for the encoder's own. `rotations`: how often a query
     is turned, the best turn kept (`evaluation.embed_turned`). A place is named by the folder
     of its images (or the one above, where that is a height of SUES-200); a query's place is known
-    when the gallery has one of that name. Raises `ValueError` for another view,
-    `FileNotFoundError` for a query that is no file and for a gallery without images.
+    when the gallery has one of that name. Links to folders are followed. Raises `ValueError` for
+    another view, `FileNotFoundError` for a query that is no file and for a gallery without images.
     """
     if query_view not in VIEWS:
         raise ValueError(f"query_view is {query_view!r}; expected one of {', '.join(VIEWS)}")
@@ -103,7 +107,7 @@ def search_images(
         if not query.is_file():
             raise FileNotFoundError(f"query: found no file {query}; expected an image file")
     gallery_folder = Path(gallery_folder)
-    files = sorted(file for file in gallery_folder.rglob("*") if is_image_name(file.name))
+    files = image_files(gallery_folder) if gallery_folder.is_dir() else []
     if not files:
         raise FileNotFoundError(f"gallery: found no image in {gallery_folder} or its folders")
     names = [_place_name(file.relative_to(gallery_folder)) for file in files]

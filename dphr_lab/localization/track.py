@@ -7,11 +7,12 @@ the air could; smoothing uses the whole flight, too. A small share of the belief
 each step, so that a filter that is lost finds its way back.
 
 Thrun, Burgard, Fox, "Probabilistic Robotics", 2005, chapter 8 (grid localization).
+
+Taught in: book/12.
 """
 
 from __future__ import annotations
 
-import csv
 import itertools
 import math
 from collections.abc import Sequence
@@ -22,15 +23,17 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from dphr_lab._files import write_json
+from dphr_lab._files import read_csv, write_json
 from dphr_lab.localization.belief import COVERED, Calibration, conformal
 from dphr_lab.localization.gallery import CALIBRATION_FILE, Gallery
 from dphr_lab.localization.ground import metres_from
 from dphr_lab.localization.locate import (
     AS_FILES_SAY,
+    HEADINGS,
     LocalFrame,
     LocateOptions,
     Scored,
+    calibrate_scored,
     calibration_of,
     metres,
     photos_in,
@@ -119,17 +122,15 @@ def read_odometry(path: Path | str) -> dict[str, tuple[float, float]]:
 
     Columns `photo`, `east_m`, `north_m`. Raises ValueError naming the file and the line.
     """
-    with open(path, newline="", encoding="utf-8-sig") as file:
-        rows = list(csv.DictReader(file))
+    header, rows = read_csv(path)
     wanted = {"photo", "east_m", "north_m"}
-    header = set(rows[0]) if rows else set()
-    if not wanted <= header:
+    if not wanted <= set(header):
         raise ValueError(f"{path}: expected columns {sorted(wanted)}, found {sorted(header)}")
     steps = {}
-    for number, row in enumerate(rows, 2):
+    for number, row in rows:
         try:
             steps[row["photo"]] = (float(row["east_m"]), float(row["north_m"]))
-        except (TypeError, ValueError):
+        except (KeyError, ValueError):
             raise ValueError(f"{path}, line {number}: a step that is no number: {row}") from None
         if not all(map(math.isfinite, steps[row["photo"]])):
             raise ValueError(f"{path}, line {number}: a step that is not finite")
@@ -416,6 +417,32 @@ def _run(gallery, scored, seconds, options, calibration: Calibration, temper: fl
         found["smoothed"] = [
             summary(belief, grid, rest, near_m) for belief, rest in zip(after, rests, strict=True)
         ]
+    return found
+
+
+def calibrate_flights(
+    gallery: Gallery,
+    encoder: torch.nn.Module,
+    flights: Sequence[Path | str],
+    options: LocateOptions = AS_FILES_SAY,
+    progress: bool = False,
+) -> dict[str, Calibration]:
+    """Fit what single photographs and tracks mean on held-out flights; store it with the map.
+
+    `flights`: folders; the `odometry.csv` of each is used where there is one. What `calibrate` and
+    `calibrate_tracks` do, each photograph being scored once a heading.
+    """
+    found = {}
+    for name in HEADINGS:
+        asked = replace(options, use_heading=name == "known", near=None, within_m=None)
+        scored = []
+        for folder in map(Path, flights):
+            rows = list(score_photos(gallery, encoder, photos_in([folder]), asked, progress))
+            steps = folder / "odometry.csv"
+            scored.append((rows, read_odometry(steps) if steps.is_file() else None))
+        every = [photo for rows, _ in scored for photo in rows]
+        if calibrate_scored(gallery, every, name, asked) is not None:
+            found[name] = calibrate_tracks(gallery, scored, name == "known")
     return found
 
 

@@ -98,7 +98,7 @@ def parts(embeddings: np.ndarray, rows: int = 8192) -> Iterable[np.ndarray]:
 
 
 class FaissIndex:
-    """An index file, memory-mapped. `search` answers (scores, rows), best first."""
+    """An index file, memory-mapped. `search` answers (rows, scores), as `VectorIndex` does."""
 
     def __init__(self, path: Path | str, record: IndexRecord):
         faiss = _faiss()
@@ -121,7 +121,7 @@ class FaissIndex:
             self._index.nprobe = record.probes
 
     def search(self, queries: np.ndarray, k: int, embeddings: np.ndarray | None = None):
-        """(scores (Q, k) float32, rows (Q, k) int64); k is cut to the rows there are.
+        """Rows (Q, k) int64 and scores (Q, k) float32, best first; k is cut to the rows there are.
 
         With `embeddings`, what IVF-PQ finds is scored exactly, and the best k of that are given.
         Equal scores stand in the order of their rows.
@@ -139,7 +139,7 @@ class FaissIndex:
                 there = found >= 0
                 scores[i, there] = _floats(embeddings[found[there]]) @ queries[i]
         order = np.lexsort((rows, -scores), axis=1)[:, :k]
-        return np.take_along_axis(scores, order, 1), np.take_along_axis(rows, order, 1)
+        return np.take_along_axis(rows, order, 1), np.take_along_axis(scores, order, 1)
 
 
 def _train_ivfpq(faiss, embeddings: np.ndarray, seed: int):

@@ -12,9 +12,10 @@ Two kinds of file are read.
 A place named by digits alone is that number, so "0839" and 839 are one place. Nothing pickled is
 ever loaded.
 
-Taught in: book/02.
+Taught in: book/04.
 """
 
+import tempfile
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -22,6 +23,7 @@ from pathlib import Path
 
 import numpy as np
 
+from dphr_lab._child import run_reader
 from dphr_lab.retrieval.intervals import Interval
 from dphr_lab.retrieval.outcomes import QueryOutcomes, compare, query_outcomes
 from dphr_lab.retrieval.report import MEASURES, RetrievalReport
@@ -29,6 +31,7 @@ from dphr_lab.settings.protocol import GALLERY_MODES
 
 NPZ_KEYS = ("features", "places")  # and, if wanted, "families"
 MAT_KEYS = ("query_f", "query_label", "gallery_f", "gallery_label")
+MAT_READER = Path(__file__).with_name("_mat_file.py")
 ROLES = ("query", "gallery")
 _LENGTH_TOLERANCE = 5e-3  # what half precision leaves of a length of 1
 
@@ -176,6 +179,11 @@ def _read_npz(path: Path) -> Features:
         raise ValueError(
             f"{path}: not a whole .npz file ({type(error).__name__}: {_line(error)})"
         ) from None
+    strange = [name for name, value in found.items() if not isinstance(value, np.ndarray)]
+    if strange:
+        raise ValueError(
+            f"{path}: {strange[0]} is no array of numpy's; store features and places with np.savez"
+        )
     missing = [name for name in NPZ_KEYS if name not in found]
     unknown = sorted(found.keys() - {*NPZ_KEYS, "families"})
     if missing or unknown:
@@ -193,34 +201,33 @@ def _read_npz(path: Path) -> Features:
 
 
 def _read_mat(path: Path) -> list[Features]:
-    from scipy.io import loadmat
-
-    try:
-        found = loadmat(path, variable_names=MAT_KEYS)
-    except NotImplementedError:
-        raise ValueError(
-            f"{path}: a MATLAB 7.3 file (HDF5), which is not read; save it with -v7 or as .npz"
-        ) from None
-    except Exception as error:  # as above, and more: the format has no checksum
-        raise ValueError(
-            f"{path}: not a whole .mat file ({type(error).__name__}: {_line(error)})"
-        ) from None
+    with tempfile.TemporaryDirectory() as folder:
+        arrays = Path(folder) / "arrays.npz"
+        run_reader(MAT_READER, path, arrays, *MAT_KEYS)
+        with np.load(arrays, allow_pickle=False) as file:
+            found = {name: file[name] for name in file.files}
     missing = [name for name in MAT_KEYS if name not in found]
     if missing:
         raise ValueError(f"{path}: lacks {missing}; expected the keys {list(MAT_KEYS)}")
     both = []
     for role in ROLES:
         label = f"{role}_label"
-        places = _labels(_row(found[label]), f"{path}: {label}")
+        places = _labels(_row(found[label], f"{path}: {label}"), f"{path}: {label}")
         z = _matrix(found[f"{role}_f"], f"{path}: {role}_f")
         both.append(Features(z, places, None, f"{path}: {role}"))
     return both
 
 
-def _row(labels: np.ndarray) -> np.ndarray:
+def _row(labels: np.ndarray, name: str) -> np.ndarray:
     """A MATLAB row or column as (N,): whole doubles as integers, names without their padding."""
     labels = labels.reshape(-1) if labels.ndim == 2 and 1 in labels.shape else labels
-    if labels.dtype.kind == "f" and (labels == np.round(labels)).all():
+    if labels.dtype.kind == "f" and labels.ndim == 1:
+        # beyond 2^53 a double tells whole numbers no longer apart
+        if (wrong := ~((labels == np.round(labels)) & (np.abs(labels) <= 2**53))).any():
+            raise ValueError(
+                f"{name}: {_first_row(wrong)} is {labels[wrong][0]}; expected whole numbers of "
+                "places, or names"
+            )
         return labels.astype(np.int64)
     return np.char.rstrip(labels) if labels.dtype.kind == "U" else labels
 
@@ -245,7 +252,10 @@ def _first_row(wrong: np.ndarray) -> str:
 def _labels(labels: np.ndarray, name: str) -> np.ndarray:
     """Integers; or strings, those of digits alone without leading zeros."""
     if labels.dtype.kind == "S":
-        labels = np.char.decode(labels, "utf-8")
+        try:
+            labels = np.char.decode(labels, "utf-8")
+        except UnicodeDecodeError as error:
+            raise ValueError(f"{name}: found names that are not UTF-8 ({error})") from None
     if labels.dtype.kind not in "iuU" or labels.ndim != 1:
         raise ValueError(
             f"{name}: found {labels.dtype} of shape {labels.shape}; expected (images,) integers or "

@@ -71,7 +71,7 @@ def write_milvus(
 
 
 class MilvusIndex:
-    """A collection that `write_milvus` wrote. `search` answers (scores, rows), best first."""
+    """A collection that `write_milvus` wrote; `search` answers as `VectorIndex` does."""
 
     def __init__(self, uri: str, collection: str, rows: int):
         self.uri, self.collection, self.rows = uri, collection, rows
@@ -81,7 +81,7 @@ class MilvusIndex:
         self._client.load_collection(collection)
 
     def search(self, queries: np.ndarray, k: int, near: tuple[float, float, float] | None = None):
-        """(scores (Q, k), rows (Q, k)).
+        """Rows (Q, k) int64 and scores (Q, k) float32, best first.
 
         `near` (latitude, longitude, metres) restricts the search by Milvus's scalar filter to the
         box around that circle before anything is scored.
@@ -98,7 +98,7 @@ class MilvusIndex:
             for j, hit in enumerate(hits):
                 scores[i, j], rows[i, j] = hit["distance"], hit["id"]
         order = np.lexsort((rows, -scores), axis=1)
-        return np.take_along_axis(scores, order, 1), np.take_along_axis(rows, order, 1)
+        return np.take_along_axis(rows, order, 1), np.take_along_axis(scores, order, 1)
 
 
 def _box_rule(lat: float, lon: float, within_m: float) -> str:

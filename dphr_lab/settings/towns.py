@@ -1,8 +1,10 @@
 """What a continuous town is made of: `TownSettings`. Standard library only."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from dphr_lab.settings.checks import check_types
+
+TRAINING_SEED = 1000  # from a town's seed to that of the town that its training pairs are cut from
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,14 @@ class TownSettings:
         """The UTM zone that the map is written in."""
         zone = int((self.lon + 180) // 6) % 60 + 1
         return (32600 if self.lat >= 0 else 32700) + zone
+
+    def for_training(self) -> "TownSettings":
+        """The second town that training pairs for this one are cut from: of another seed.
+
+        2 km wide, with 24 flights; drawn and photographed as this one.
+        """
+        other = (self.seed + TRAINING_SEED) % 2**31
+        return replace(self, seed=other, km=2.0, photos=40, calibration_flights=0, test_flights=24)
 
     def to_dict(self) -> dict:
         """The settings as stored beside the images."""

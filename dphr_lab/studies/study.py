@@ -34,6 +34,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from dphr_lab._files import TOO_DEEP, check_depth, is_plain_name, read_text
 from dphr_lab.results import load, read_run, run_name
 from dphr_lab.settings import TWIN_TOWNS_MINI, Settings
 from dphr_lab.studies import tuning
@@ -140,8 +141,8 @@ def read_study(name_or_folder: str | Path) -> Study:
             f"folder that holds one, or one of {', '.join(stored_studies())}"
         )
     try:
-        table = tomllib.loads(path.read_text("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        table = _parse_toml(read_text(path))
+    except ValueError as error:
         raise ValueError(f"{path}: is not TOML ({error})") from None
     if missing := sorted(set(_PARTS) - {"settings", "search"} - set(table)):
         raise ValueError(f"{path}: lacks {', '.join(missing)}; see the help of dphr study")
@@ -151,6 +152,11 @@ def read_study(name_or_folder: str | Path) -> Study:
         if not isinstance(table.get(part, kind()), kind):
             raise ValueError(f"{path}: {part} is {table[part]!r}; expected {_KINDS[kind]}")
     for part in ("worlds", "arms"):
+        if wrong := [name for name in table[part] if not is_plain_name(name)]:
+            raise ValueError(
+                f"{path}: {part} has the name {wrong[0]!r}; expected one that can be part of a "
+                "file's name: no path, no leading dot, at most 100 bytes"
+            )
         if wrong := [name for name, changes in table[part].items() if type(changes) is not dict]:
             raise ValueError(f"{path}: {part}.{wrong[0]} is no table of settings")
     if not table["seeds"] or any(type(seed) is not int or seed < 0 for seed in table["seeds"]):
@@ -190,12 +196,20 @@ def read_study(name_or_folder: str | Path) -> Study:
     return study
 
 
+def _parse_toml(text: str) -> dict[str, Any]:
+    try:
+        return check_depth(tomllib.loads(text))
+    except RecursionError:
+        raise ValueError(TOO_DEEP) from None
+
+
 def _read_replay(asked: Any, arm: str, arms: Mapping[str, Any], path: Path) -> Replay:
     replay = {"arm": asked} if isinstance(asked, str) else asked
     known = isinstance(replay, dict) and replay.keys() <= {"arm", "mean"}
     mean = replay.get("mean") if known else None
     right = mean is None or (type(mean) in (int, float) and 0 < mean < float("inf"))
-    if not known or not right or replay.get("arm") not in set(arms) - {arm}:
+    others = [name for name in arms if name != arm]
+    if not known or not right or replay.get("arm") not in others:
         raise ValueError(
             f"{path}: arm {arm!r}: replay is {asked!r}; expected the name of another arm, or "
             '{ arm = "its name", mean = 0.5 }'

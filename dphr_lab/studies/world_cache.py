@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import tempfile
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib.resources import files
@@ -13,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from dphr_lab._files import replace_when_done
+from dphr_lab._images import image_files
 from dphr_lab.studies.study import Study, settings_of_world
 
 
@@ -25,22 +28,28 @@ def open_world(study: Study, world: str, seed: int):
     settings = settings_of_world(study, world, seed)
     if "photos" in study.worlds[world]:
         kind, make = PhotoTowns, photos.make_photo_world
-        tiles = sorted((p.name, p.stat().st_size) for p in Path(settings.folder).rglob("*.*"))
+        tiles = sorted((p.name, p.stat().st_size) for p in image_files(settings.folder))
     else:
         kind, make, tiles = TwinTowns, scenes.make_world, ()
     path = _cache() / f"{fingerprint(settings, tiles)}.npz"
-    if path.exists():
-        with np.load(path, allow_pickle=False) as arrays:
-            rendered = _nested(arrays)
-    else:
-        rendered = scenes.render_world(make(settings), progress=False)
-        with replace_when_done(path) as aside:
-            np.savez(aside, **_flat(rendered))
+    if path.is_file():
+        try:
+            return kind(settings, rendered=_stored(path))
+        except Exception:  # cut or damaged, which raises a dozen kinds: it is only a cache
+            warnings.warn(f"{path}: a damaged copy of a world; rendered anew", stacklevel=2)
+    rendered = scenes.render_world(make(settings), progress=False)
+    with replace_when_done(path) as aside:
+        np.savez(aside, **_flat(rendered))
     return kind(settings, rendered=rendered)
 
 
 def _cache() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    """Where rendered worlds lie; a user without a home, as containers have, takes the system's."""
+    base = os.environ.get("XDG_CACHE_HOME")
+    try:
+        base = base or Path.home() / ".cache"
+    except RuntimeError:
+        base = tempfile.gettempdir()
     return Path(base, "dphr-lab", "worlds")
 
 
@@ -64,9 +73,10 @@ def _flat(rendered: Mapping) -> dict[str, np.ndarray]:
     }
 
 
-def _nested(arrays) -> dict:
+def _stored(path: Path) -> dict:
     nested: dict = {}
-    for name in sorted(arrays):
-        split, view, _ = name.split("/")
-        nested.setdefault(split, {}).setdefault(view, []).append(arrays[name])
+    with np.load(path, allow_pickle=False) as arrays:
+        for name in sorted(arrays):
+            split, view, _ = name.split("/")
+            nested.setdefault(split, {}).setdefault(view, []).append(arrays[name])
     return nested

@@ -97,6 +97,7 @@ def test_track(built, flight, run_folder, tmp_path, capsys):
     assert main([*base, *steps, "--html", str(tmp_path / "t.html")]) == 0
     out = capsys.readouterr().out
     assert out.count("from its GPS") == 3 and "radii are not calibrated" in out
+    assert "3 photographs of 1 flight" in out and "median error" in out
     assert main([*base, "--speed-m-s", "20", "--live"]) == 0
 
 
@@ -108,6 +109,32 @@ def test_check_and_pairs(town, flight, tmp_path, capsys):
                  "--side-m", "30", "--image-px", "16"])  # fmt: skip
     assert code == 0 and "negatives" in capsys.readouterr().out.lower()
     assert len(list((tmp_path / "pairs").rglob("satellite/*/*.png"))) >= 1
+
+
+@pytest.mark.slow
+def test_a_town_its_pairs_and_a_map_that_is_calibrated(tmp_path, run_folder, capsys, monkeypatch):
+    """The commands of the README but for training, on a town that takes seconds."""
+    from dphr_lab.datasets import open_dataset
+    from dphr_lab.settings.towns import TownSettings
+
+    small = TownSettings(km=0.6, seed=1000, photo_px=64, photos=20, calibration_flights=0,
+                         test_flights=1)  # fmt: skip
+    assert TownSettings(seed=7).for_training().seed == small.seed + 7
+    monkeypatch.setattr(TownSettings, "for_training", lambda self: small)
+    town, pairs = tmp_path / "town", tmp_path / "pairs"
+    base = ["scenes", "--town", str(town), "--km", "0.4", "--photos-a-flight", "6",
+            "--image-px", "64", "--workers", "1"]  # fmt: skip
+    assert main([*base, "--pairs", str(pairs)]) == 0
+    assert "masked by places" in capsys.readouterr().out
+    assert len(open_dataset(pairs).train) >= 5
+    flights = [str(p) for p in sorted((town / "flights/calibration").iterdir())]
+    out = ["--out", str(tmp_path / "map"), "--run", str(run_folder), "--stride-m", "60"]
+    code = main(["map", "build", str(town / "map_2022.tif"), *out, "--flights", *flights])
+    printed = capsys.readouterr().out
+    assert code == 0 and "heading known" in printed and "heading unknown" in printed
+    flight = next((town / "flights/test").iterdir())
+    assert main(["track", str(flight), "--map", out[1], "--run", str(run_folder)]) == 0
+    assert "not calibrated" not in capsys.readouterr().out
 
 
 WRONG = {
@@ -132,6 +159,7 @@ WRONG = {
     "town and preset": (["scenes", "--town", "t", "--preset", "tiny"], 2,
                         "--preset does not go with --town"),
     "km without town": (["scenes", "--km", "1", "--out", "o"], 2, "--km goes with --town"),
+    "pairs without town": (["scenes", "--pairs", "p", "--out", "o"], 2, "--pairs goes with --town"),
     "town of no size": (["scenes", "--town", "t", "--km", "0.1"], 2, "km is 0.1; expected 0.4"),
 }  # fmt: skip
 

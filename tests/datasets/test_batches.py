@@ -49,6 +49,21 @@ def nothing_drawn(n: int, **changes) -> SampledView:
     return replace(sample_augmentation(NO_AUGMENTATION, 0, 0, range(n)).drone, **changes)
 
 
+def test_places_that_overlap_never_meet():
+    """A chain 0-1-2-…: by hand, a batch of three is every other place at most."""
+    pairs = make_pairs([(2, 1)] * 7)
+    chain = PairSet(pairs.drone, pairs.satellite, [(i, i + 1) for i in range(6)])
+    plan = PairBatches(chain, 3, seed=0, epoch=0).plan
+    gaps = np.diff(np.sort(chain.pair_places[plan], axis=1), axis=1)
+    assert len(plan) >= 2 and gaps.min() >= 2
+    free = PairBatches(pairs, 3, seed=0, epoch=0).plan
+    assert np.diff(np.sort(pairs.pair_places[free], axis=1), axis=1).min() == 1
+    rest, held = chain.hold_out(2, seed=0)
+    assert rest.overlaps == held.overlaps == chain.overlaps
+    with pytest.raises(ValueError, match="batch is 5: so many of the 7 training places overlap"):
+        PairBatches(chain, 5, seed=0, epoch=0)
+
+
 # -- batches ---------------------------------------------------------------------------------------
 
 

@@ -33,12 +33,12 @@ def test_milvus_and_faiss_have_the_same_first_ten(town, tmp_path):
     again = Gallery(tmp_path / "m")
     queries = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
     queries /= np.linalg.norm(queries, axis=1, keepdims=True)
-    scores, rows = again.search(queries, 10)
-    exact, expected = again.index.search(queries, 10)
+    rows, scores = again.search(queries, 10)
+    expected, exact = again.index.search(queries, 10)
     assert scores == pytest.approx(exact, abs=1e-5)
     # tiles of one colour have one score: what counts is that none better was missed
     assert np.mean([len(set(a) & set(b)) / 10 for a, b in zip(rows, expected, strict=True)]) > 0.9
-    _, near = again.milvus.search(queries, 10, near=(*maps.CENTRE, 100.0))
+    near, _ = again.milvus.search(queries, 10, near=(*maps.CENTRE, 100.0))
     east_north = again.tiles.distances_m(*maps.CENTRE)
     assert east_north[near].max() < 100 * 2**0.5 + 1
     assert len(found) == len(again)

@@ -20,6 +20,7 @@ from dphr_lab.localization import gallery as module
 from dphr_lab.localization.gallery import Gallery, build_gallery, fingerprint
 from dphr_lab.localization.geomap import open_map
 from dphr_lab.localization.ground import moved
+from tests.helpers import case
 from tests.localization import maps
 
 
@@ -62,10 +63,10 @@ def test_what_is_written(town, tmp_path):
     pixels, _ = again.geomap.read(centre, 120, 16)
     z = encoder(torch.from_numpy(pixels.transpose(2, 0, 1).copy())[None]).detach().numpy()
     assert again.embeddings[i] == pytest.approx(z[0], abs=1e-3)
-    _, rows = again.search(z, 5)
+    rows, _ = again.search(z, 5)
     assert i in rows[0]
     assert again.scores(z)[0].argmax() in rows[0]
-    _, near = again.search(z, 5, again.tiles.near(*moved(*centre, 200.0, 0.0), 60))
+    near, _ = again.search(z, 5, again.tiles.near(*moved(*centre, 200.0, 0.0), 60))
     assert i not in near[0]
 
 
@@ -181,6 +182,57 @@ def test_what_is_damaged_is_said(town, tmp_path):
     (folder / "embeddings.npy").unlink()
     with pytest.raises(FileNotFoundError, match=r"embeddings\.npy: missing; build the map anew"):
         Gallery(folder)
+
+
+RECORD_FAULTS = {  # part of map.json -> values that it cannot have
+    "settings": (None, [], {}, {"magic": 1}),
+    "encoder": (None, "x", {}, {"name": 1, "sha256": "a"}),
+    "bounds": (None, [1, 2, 3], ["a"] * 4, [float("nan")] * 4),
+    "index": (None, [], {"kind": 3}, {"magic": 1}),
+    "tiles": (None, "3", -1, True, 3.5),
+    "dim": (None, "3", 0),
+}
+
+
+def test_a_damaged_record_is_told(town, tmp_path):
+    folder = tmp_path / "m"
+    build(town, folder)
+    whole = json.loads((folder / "map.json").read_text("utf-8"))
+    cases = [(part, value) for part, values in RECORD_FAULTS.items() for value in values]
+    cases += [("settings", whole["settings"] | {name: value})
+              for name, value in (("side_m", "x"), ("stride_m", 0), ("image_px", 3.5))]  # fmt: skip
+    for part, value in cases:
+        (folder / "map.json").write_text(json.dumps(whole | {part: value}), "utf-8")
+        with case(part, value), pytest.raises(ValueError, match=r"map\.json: .*build the map anew"):
+            Gallery(folder)
+
+
+@pytest.mark.parametrize("name", ["tiles.parquet", "embeddings.npy"])
+def test_damaged_tables_are_told(name, town, tmp_path):
+    folder = tmp_path / "m"
+    build(town, folder)
+    whole = (folder / name).read_bytes()
+    table = parquet.read_table(folder / "tiles.parquet")
+    column = table.column_names.index("lat")
+    words = table.set_column(column, "lat", [["a"] * len(table)])
+
+    def lose_a_column():
+        parquet.write_table(table.drop_columns(["lat"]), folder / "tiles.parquet")
+
+    for damage in (
+        lambda: (folder / name).write_bytes(b""),
+        lambda: (folder / name).write_bytes(whole[: len(whole) // 2]),
+        lambda: (folder / name).write_text("text", "utf-8"),
+        lambda: np.save(folder / "embeddings.npy", np.array([None])),
+        lambda: np.save(folder / "embeddings.npy", np.zeros((3, 3))),
+        lambda: parquet.write_table(words, folder / "tiles.parquet"),
+        lose_a_column,
+    ):
+        (folder / "tiles.parquet").write_bytes(b"")
+        (folder / "embeddings.npy").write_bytes(b"")
+        damage()
+        with pytest.raises(ValueError, match=rf"{name}: .*build the map anew"):
+            _ = Gallery(folder).tiles if name == "tiles.parquet" else Gallery(folder).embeddings
 
 
 def test_memory_does_not_grow_with_the_map(monkeypatch):

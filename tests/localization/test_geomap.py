@@ -1,6 +1,7 @@
 """Maps of every kind answer the same question alike; what they lack is said in a line."""
 
 import csv
+import os
 
 import numpy as np
 import pytest
@@ -234,3 +235,42 @@ def test_a_csv_of_corners_that_is_wrong(tmp_path):
     path.write_text("Filename,north,west,south,east\na.png,49,11,48,12\n", "utf-8")
     with pytest.raises(FileNotFoundError, match=r"a\.png: named in a list of corners"):
         open_map(path)
+
+
+def test_a_map_is_what_its_ending_says(tmp_path):
+    """GDAL reads from the network, runs other readers and more: only some of its drivers are on."""
+    wms = "<GDAL_WMS><Service name='TMS'><ServerUrl>http://localhost:1/</ServerUrl></Service>"
+    vrt = "<VRTDataset rasterXSize='4' rasterYSize='4'><VRTRasterBand dataType='Byte' band='1'/>"
+    wms, vrt = f"{wms}</GDAL_WMS>", f"{vrt}</VRTDataset>"
+    for text in (wms, vrt, "%PDF-1.4", "text", ""):
+        for name in ("map.tif", "map.png", "map.jpg"):
+            (tmp_path / name).write_text(text, "utf-8")
+            with pytest.raises(ValueError, match=rf"{name}: cannot be opened as a map"):
+                open_map(tmp_path / name, crs="EPSG:4326")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes are of POSIX systems")
+def test_a_folder_of_maps_follows_links_and_opens_no_pipe(tmp_path):
+    maps.write_tif(tmp_path / "map.tif")
+    (tmp_path / "maps").mkdir()
+    (tmp_path / "store").mkdir()
+    (tmp_path / "map.tif").rename(tmp_path / "store" / "map.tif")
+    (tmp_path / "maps" / "linked").symlink_to(tmp_path / "store")
+    assert len(open_map(tmp_path / "maps").sheets) == 1
+    os.mkfifo(tmp_path / "maps" / "pipe.tif")
+    with pytest.raises(
+        ValueError, match=r"pipe\.tif: cannot be opened as a map \(found a named pipe"
+    ):
+        open_map(tmp_path / "maps")
+
+
+@pytest.mark.parametrize(("tile", "said"), [
+    ("99/0/0.png", "a folder 99, which is no zoom"), ("9" * 200 + "/0/0.png", "which is no zoom"),
+    ("1/7/0.png", "column or row 7 at zoom 1"), ("1/0/99.png", "column or row 99 at zoom 1"),
+    ("²/0/0.png", "no map in this folder"),
+])  # fmt: skip
+def test_tiles_off_the_world_are_refused(tile, said, tmp_path):
+    (tmp_path / tile).parent.mkdir(parents=True)
+    Image.new("RGB", (256, 256)).save(tmp_path / tile)
+    with pytest.raises((ValueError, FileNotFoundError), match=said):
+        open_map(tmp_path)

@@ -225,26 +225,37 @@ def test_files_of_answers(calibrated, encoder, town, tmp_path):
     assert "http" not in page.replace("http-equiv", "")  # nothing is fetched
 
 
-def test_pairs_never_overlap_across_places(town, tmp_path):
-    from dphr_lab.datasets import open_dataset
+def test_places_that_overlap_never_meet_in_a_batch(town, tmp_path):
+    from dphr_lab.datasets import PairBatches, open_dataset
 
-    geomap = open_map(town / "map_2022.tif")
+    geomap, side = open_map(town / "map_2022.tif"), 60
     photos = photos_in(sorted((town / "flights/calibration").iterdir()))
-    report = cut_pairs(geomap, photos, tmp_path / "pairs", side_m=60, px=32, turned=2)
+    report = cut_pairs(geomap, photos, tmp_path / "pairs", side_m=side, px=32, turned=2)
     assert report.photographs + report.between + report.off_map == len(photos)
-    assert report.places >= 4 and "masked by places" in str(report)
+    assert report.places >= 20 and "masked by places" in str(report)
     record = json.loads((tmp_path / "pairs/pairs.json").read_text("utf-8"))
-    lat, lon = np.array(record["centres"]).T
+    names = np.array([int(name) for name in record["centres"]])
+    lat, lon = np.array(list(record["centres"].values())).T
     east = (lon - lon[0]) * 111_320 * np.cos(np.radians(lat[0]))
     north = (lat - lat[0]) * 111_200
     gap = np.maximum(np.abs(east[:, None] - east), np.abs(north[:, None] - north))
-    assert gap[~np.eye(len(lat), dtype=bool)].min() > 1.49 * 60
+    tested = np.isin(names, record["test"])
+    assert 0 < tested.sum() == report.test_places < len(tested) / 2
+    assert gap[tested][:, ~tested].min() > 1.24 * side  # the test half is other ground
+    assert east[tested].min() > east[~tested].max() - 1
     data = open_dataset(tmp_path / "pairs")
-    assert len(data.train.drone) == 2 * sum(
-        1 for p in (tmp_path / "pairs/train/drone").rglob("*.png")
-    ) / 2  # fmt: skip
-    places = len(data.train.satellite.places) + len(record["test"])
-    assert places == report.places
+    places = len(np.unique(data.train.satellite.places))
+    assert places == report.places - report.test_places
+    assert len(data.train.drone) == 2 * report.photographs - sum(
+        1 for p in (tmp_path / "pairs/test/query_drone").rglob("*.png")
+    )
+    of = {name: i for i, name in enumerate(names.tolist())}
+    assert len(data.train.overlaps) == report.overlapping > places / 2
+    for batch in PairBatches(data.train, 4, seed=0, epoch=0).plan:
+        rows = [of[place] for place in data.train.pair_places[batch].tolist()]
+        assert gap[np.ix_(rows, rows)][~np.eye(4, dtype=bool)].min() > 1.24 * side
+    with pytest.raises(ValueError, match="choose a smaller batch"):
+        PairBatches(data.train, places, seed=0, epoch=0)
     with pytest.raises(ValueError, match="none of 1 photographs can be paired"):
         Image.new("RGB", (9, 9)).save(tmp_path / "x.png")
         cut_pairs(geomap, [tmp_path / "x.png"], tmp_path / "none", 60, 32)

@@ -79,6 +79,16 @@ def test_more_than_the_gallery_gives_the_gallery(gallery, tmp_path):
     assert len(found.matches[0]) == found.gallery_size == 4
 
 
+def test_linked_places_are_searched(gallery, tmp_path):
+    store = (tmp_path / "satellite").rename(tmp_path / "store")
+    gallery.mkdir()
+    for place in store.iterdir():
+        (gallery / place.name).symlink_to(place)
+    query = paint(tmp_path / "drone" / "0003" / "a.png", GREEN)
+    found = search_images(MeanColour(), [query], gallery, top=1)
+    assert found.gallery_size == 4 and found.right == ((True,),)
+
+
 def test_a_flat_folder_knows_no_places(tmp_path):
     for name, colour in (("a.png", RED), ("b.png", BLUE)):
         paint(tmp_path / "tiles" / name, colour)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 pytest.importorskip("faiss")
+from dphr_lab.retrieval import ExactIndex
 from dphr_lab.retrieval.faiss_index import FaissIndex, IndexRecord, build_index
 
 
@@ -17,16 +18,27 @@ def test_exact_search_is_the_product(tmp_path):
     record = build_index(x, tmp_path / "i.faiss")
     assert (record.kind, record.rows, record.recall_at_10) == ("exact", 500, 1.0)
     queries = unit(7, 32, 1).astype(np.float32)
-    scores, rows = FaissIndex(tmp_path / "i.faiss", record).search(queries, 10)
+    rows, scores = FaissIndex(tmp_path / "i.faiss", record).search(queries, 10)
     product = queries @ x.astype(np.float32).T
     assert (rows == np.argsort(-product, axis=1, kind="stable")[:, :10]).all()
     assert scores == pytest.approx(np.take_along_axis(product, rows, 1), abs=1e-5)
 
 
+def test_it_answers_as_the_exact_index_does(tmp_path):
+    x = unit(300, 16).astype(np.float32)
+    ours, queries = ExactIndex(), unit(5, 16, 1).astype(np.float32)
+    ours.add(x)
+    expected = [answer.numpy() for answer in ours.search(queries, 7)]
+    found = FaissIndex(tmp_path / "i", build_index(x, tmp_path / "i")).search(queries, 7)
+    assert [(a.shape, a.dtype) for a in found] == [(a.shape, a.dtype) for a in expected]
+    assert (found[0] == expected[0]).all()
+    assert found[1] == pytest.approx(expected[1], abs=2e-3)  # it keeps float16
+
+
 def test_k_is_cut_and_ties_stand_in_order(tmp_path):
     x = np.repeat(unit(1, 16), 5, axis=0)
     index = FaissIndex(tmp_path / "i", build_index(x, tmp_path / "i"))
-    _, rows = index.search(x[:1], 10)
+    rows, _ = index.search(x[:1], 10)
     assert rows.tolist() == [[0, 1, 2, 3, 4]]
 
 
@@ -41,7 +53,7 @@ def test_ivfpq_measures_its_recall(tmp_path):
     assert record.bytes_a_row == 32 and record.recall_at_10 > 0.8
     index = FaissIndex(tmp_path / "i", record)
     queries = x[:100].astype(np.float32)
-    _, rows = index.search(queries, 10, x)
+    rows, _ = index.search(queries, 10, x)
     product = queries @ x.astype(np.float32).T
     best = np.argsort(-product, axis=1, kind="stable")[:, :10]
     found = np.mean([len(set(a) & set(b)) / 10 for a, b in zip(rows, best, strict=True)])

@@ -1,7 +1,10 @@
 """Features of others: what is read, what is refused and in which words, and what comes out."""
 
+import base64
 import json
 import warnings
+import zipfile
+import zlib
 from dataclasses import replace
 
 import numpy as np
@@ -310,3 +313,75 @@ def test_features_need_no_data_set(tmp_path, capsys):
     assert "36 gallery images" in text and "query_places" not in text
     assert "95 % intervals over 30 places: R@1" in text
     assert list(json.loads((tmp_path / "a.json").read_text("utf-8"))["first"]) == ["full"]
+
+
+# -- .mat files are read in a process of their own ----------------------------------------------
+
+CRASHES = (  # SciPy 1.17 dies of it: a few wrong bytes in 1.6 kB, compressed
+    "eNq1kw1QVFUUx3f5kF1BIgTF+PBRBGqKuwvZwu49T3Q1UFcQNk3UZHEBzScoISkYoIbBIoqAmjUqpCkU8iEGq+47NxVG"
+    "F8VBlBKb0lhTURxHCU2btEW3Ypppmpzpzpz53XvPuXfOzP9/1GGaGWGTmNcDJYw6TDMucQmXwERx2rTElNRloczylPeW"
+    "rBrLTE5N0KYl6JiU5FAmRpvGzExJZ2RyRiIPDZKHBgcxMolsguA5ljBC7WyBQSgQDLJQZAkHa8reenayUmjNrViZkLp6"
+    "YeLTfY7l8gTRk5rCRdhdmo+Zm/sg0rifd2ltQMkiT/ZgxssgSj1PZKatcM+3jJx+ko/OE7fwydvOoKl7JDosnUHI8k1Q"
+    "0fod7O/sAq5gPXwi28cXxMlRl74Bz6W+xG4U10JUfgR6e0XBIbcW7PPtIruTToBi233iY7qMrSseQ+dNB3bwPAbLQ9p5"
+    "1YFEIjz7lnJuky1bnfsI7ccr4KvL8cAkt6GNVwZyYy6ATtCMbg3X8XbfC2wIlOCkXgVtfLCWDzi3Cj+XViFs3UH21jYd"
+    "Kbnvh6RgOlTopmBMpQM9M80Hm0xTITirkI9uGMsadXfILn0evy+ygddnxEOW2/fYIZZS2doCGHk5FwpzNmCoPIjtTjah"
+    "e0AFlgeL6cRVZ6Gz5jzwyh8wab4fG9aUq2ySvau8ez4dxIYGEjnGhl1/ksPrDVJoXmLmR1Wo2Dy1M6uNEkHxCgVGGOZB"
+    "6UJ31itNzGKZEfr1KxP8pZ/z3/QTWjXsp+Of+nHa+ATuaV1/Lm6gJay0sdLWSrsB/wqeo76/rxybf/aZ64B+xZZI0nLc"
+    "M6c9W2ZLTLS81xpegxFDiqA25ICyZdcoOszdAU96SqlqViFU5n8DebKDZHrIMWwcvRNur/OHmFNb+MzeiyB17OK/UFVB"
+    "gNqJdmQPxjjfM/AwZTFM4Ubi5Ic3MbxuAjs7sBk9PC/Amt3DjFcXROFQVT18LNhJhjuOhxEmvTIwWgQ7Sn8FTWwVVlyt"
+    "wOxTrVgi9YOZNfXKYu8OlNwax3vMTQLhbH/edMQD3DNdaY+qndzffpdUTnuV/nJ4D9TGKKj6yqe4WlWm3KdzpN/GLcbe"
+    "zcGK2C5f2mN3EXyCnDDHpZ2PC1oGMo2IiulxPBY+FN/JqwSX7A6IVd3D+oOUmPsC4evmQVR0TagMe98RpEV1YJjTi3Pv"
+    "XIHmrBdppcMmReEODTl65Q1UmeP5tleq4We308pEWzkdnu+H4f718IgO4fMkX6LeyYutetCOc2xc2HVTP8Lez3owt3UB"
+    "yHkBRiuH4fFJb5NDuqHUPm0+aatLxu7fnpBLjJlsLZLQGy350Jh+jK+r6wJNhg9vKtdDy7R43JMVAqVHvdmOpFwck41Y"
+    "EithHzTasobyFOIas1e5kT0HZu4aRh4QsXOOzuLtTq3F0apmIE4f8mOZlbhnpwfltIW4pfoW/yNrMF6KK4I3d/WAWCZm"
+    "b0Tr0eWxJ3nkXYzzPJ5g5U9Cmtluh0EfaHB8fedhLiKa+ptrIGqpmlRvb4LuAHvo6nOia4xHjP0+bPuXeXG1csgAH/4x"
+    "Mf3zUiS49L/Py3+t/x1uavtu"
+)
+
+
+def test_what_crashes_the_reader_is_a_line(tmp_path):
+    (tmp_path / "a.mat").write_bytes(zlib.decompress(base64.b64decode(CRASHES)))
+    with pytest.raises(
+        ValueError, match=r"a\.mat: (is damaged: the process that read it|not a whole)"
+    ):
+        read_features([tmp_path / "a.mat"])
+
+
+@pytest.mark.slow
+def test_what_matlab_keeps_that_is_no_full_array(tmp_path):
+    from scipy.sparse import csc_matrix
+
+    good = {"query_f": z_of(3), "query_label": np.arange(3), "gallery_f": z_of(3)}
+    good["gallery_label"] = np.arange(3)
+    cell = np.array([1, "a", 2], dtype=object)
+    faults = {
+        "query_f: found csc_matrix, expected a full array": {"query_f": csc_matrix(np.eye(3))},
+        "gallery_label: found ndarray, expected a full array": {"gallery_label": cell},
+        "query_f: found ndarray, expected": {"query_f": {"a": 1}},
+        "gallery_label: row 0 is inf": {"gallery_label": np.array([[np.inf, 1, 2]])},
+        r"gallery_label: row 1 is 1e\+300": {"gallery_label": np.array([[0, 1e300, 2]])},
+        "gallery_label: row 2 is nan": {"gallery_label": np.array([[0], [1], [np.nan]])},
+        "query_label: row 1 is 0.5": {"query_label": np.array([[0, 0.5, 2]])},
+        "found complex64": {"query_f": z_of(3) * 1j},
+    }
+    for said, change in faults.items():
+        savemat(tmp_path / "a.mat", good | change)
+        with (
+            helpers.case(said),
+            pytest.raises(ValueError, match=rf"a\.mat: .*{said}|a\.mat: {said}"),
+        ):
+            read_features([tmp_path / "a.mat"])
+
+
+def test_members_that_are_no_arrays(tmp_path):
+    np.savez(tmp_path / "good.npz", features=np.eye(3), places=np.arange(3))
+    for name, data in (("features", b"hello"), ("places", b"x"), ("features.npy", b"\x80\x04N.")):
+        np.savez(tmp_path / "a.npz", **{
+            key: value for key, value in (("features", np.eye(3)), ("places", np.arange(3)))
+            if not name.startswith(key)})  # fmt: skip
+        with zipfile.ZipFile(tmp_path / "a.npz", "a") as file:
+            file.writestr(name, data)
+        with pytest.raises(
+            ValueError, match=r"a\.npz: (\w+ is no array|holds pickled|not a whole)"
+        ):
+            read_features([tmp_path / "a.npz", tmp_path / "good.npz"])

@@ -1,8 +1,10 @@
 """`dphr reproduce` at small size, its record, and what may stand among the real results."""
 
 import copy
+import hashlib
 import json
 import re
+import sys
 
 import pytest
 
@@ -124,6 +126,14 @@ def test_the_hash_is_of_names_sizes_and_contents(towns, tmp_path):
     path.rename(path.with_name("other" + path.suffix))
     assert hashed(copied) != before
     assert len(hash_files(copied, [])) == 64
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems allow no such names")
+def test_a_name_that_is_no_utf8_is_hashed_by_its_bytes(tmp_path):
+    path = tmp_path / "\udcff ü.jpg"
+    path.write_bytes(b"pixels")
+    line = b"\xff \xc3\xbc.jpg\t6\n"
+    assert hash_files(tmp_path, [path]) == hashlib.sha256(line + b"pixels").hexdigest()
 
 
 # -- contributed results --------------------------------------------------------------------------

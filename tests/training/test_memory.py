@@ -191,7 +191,7 @@ def test_a_stored_estimate_is_counted_again():
     assert cost.flops / 1e12 == pytest.approx(row["tflop"], rel=0.05)
 
 
-@pytest.mark.parametrize("chapter", ["07_university1652", "08_sues200"])
+@pytest.mark.parametrize("chapter", ["10_university1652", "11_sues200"])
 def test_a_chapters_larger_setting_fits_the_card_that_it_names(chapter):
     """By the stored count of the recipe at the micro-batch that the chapter's switch sets."""
     text = (ROOT / "book" / f"{chapter}.py").read_text("utf-8")

@@ -4,12 +4,12 @@ A record is what `dphr reproduce` writes; README.md beside this says how to cont
 image is in it. Standard library only, so that a page can be made from it anywhere.
 """
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from dphr_lab._files import parse_json, read_text
 from dphr_lab.results.tables import markdown_table
 from dphr_lab.settings import Settings
 from dphr_lab.settings.recipes import RECIPES
@@ -44,7 +44,7 @@ def entries(folder: Path | None = None) -> dict[str, dict[str, Any]]:
     found = {}
     for path in sorted((folder or HERE).glob("*.json")):
         try:
-            record = json.loads(path.read_text("utf-8"))
+            record = parse_json(read_text(path))
             check(record)
         except ValueError as error:
             raise ValueError(f"{path.name}: {error}") from None
@@ -58,6 +58,13 @@ def check(record: Mapping[str, Any]) -> None:
     The data must be the published one by its counts and rendered by nobody, each row a whole
     report on the published numbers of queries and gallery images.
     """
+    try:
+        _check(record)
+    except (TypeError, KeyError, AttributeError) as error:
+        raise ValueError(f"a part of it is of another kind ({error})") from None
+
+
+def _check(record: Any) -> None:
     if not isinstance(record, Mapping):
         raise ValueError("is no JSON object")
     for name, kind in _TYPES.items():

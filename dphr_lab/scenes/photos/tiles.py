@@ -4,7 +4,6 @@ A tile shows its central square. Places must not share ground, so one is kept of
 or overlap. Tiles that look alike must stay in one split, so clusters of them are found.
 """
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,7 +16,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from tqdm import tqdm
 
-from dphr_lab._images import is_image_name, read_image
+from dphr_lab._images import image_files, read_image
 
 SMALLEST_PX = 64  # of a tile's shorter side
 ENCODED_PX = 96  # side of the images that an encoder is given
@@ -72,14 +71,10 @@ def screen(folder: Path | str, progress: bool = True) -> Screening:
     if not folder.is_dir():
         raise FileNotFoundError(f"folder {folder} is not there; expected a folder of aerial tiles")
     files = []
-    for above, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(filter(is_image_name, names)):
-            path = Path(above) / name
-            state = path.lstat()  # of a link itself: it may lead nowhere, which reading will say
-            if path.exists():
-                state = path.stat()
-            files.append((path.relative_to(folder).as_posix(), state.st_size, state.st_mtime_ns))
+    for path in image_files(folder):
+        # of a link itself where it leads nowhere, which reading will say
+        state = path.stat() if path.exists() else path.lstat()
+        files.append((path.relative_to(folder).as_posix(), state.st_size, state.st_mtime_ns))
     if not files:
         raise ValueError(f"folder {folder} holds no image file; expected aerial tiles")
     return _screen(folder, tuple(sorted(files)), progress)
