@@ -209,6 +209,9 @@ def _message(error: Exception) -> str:
         to_do = TO_DO.get(error.errno)
         name = printable(str(error.filename), line=True)
         return f"{name}: {error.strerror}{f'; {to_do}' if to_do else ''}"
+    if isinstance(error, UnicodeEncodeError):  # a library that takes names in UTF-8 only
+        name = printable(str(error.object)[:300], line=True)
+        return f"{name}: a name that is not UTF-8 cannot be used for this; rename it"
     text = str(error).strip() or type(error).__name__
     if "Original Traceback" in text:
         return text.splitlines()[-1].partition(": ")[2]

@@ -207,7 +207,8 @@ class Encoder(nn.Module):
             ) from error
         path = folder / WEIGHTS_FILE
         state = read_state(path)
-        load_exactly(encoder, state, str(path), settings["backbone"])
+        told = f"{path}, of which {SETTINGS_FILE} tells,"
+        load_exactly(encoder, state, told, settings["backbone"])
         state = encoder.state_dict()  # as the encoder holds them, whatever a file stores them in
         if wrong := [name for name, value in state.items() if not value.isfinite().all()]:
             raise ValueError(
