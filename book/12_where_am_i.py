@@ -217,7 +217,7 @@ assert 0.004 < fit.temperature < 0.1
 #
 # A probability over the map gives radii: the circle around the position that holds 50 % of it, and the one that holds 90 %. A promise of 90 % is kept when nine truths in ten lie inside. Two checks are needed. The fit itself may be wrong, so radii are scaled by what held on the calibration flights (split conformal prediction). And the calibration flights may not be like the others, so the promise is checked on flights that took no part.
 
-# %%
+# %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 far = far_spots(frame.east, frame.north)
 levels, hot = np.linspace(0.1, 0.9, 9), fit.temperature
 
@@ -232,6 +232,7 @@ def ratios(s):
     return off / np.array(circle)
 
 
+# %%
 learnt = score_photos(gallery, encoder, photos_in(known))
 learnt = np.array([ratios(s) for s in learnt])
 tested = np.array([ratios(s) for s in photos])
@@ -249,7 +250,7 @@ axis.legend(frameon=False)
 print(f"promised 50 %: {after[4]:.0f} %; promised 90 %: {after[8]:.0f} %")
 
 # %% [markdown]
-# Forty photographs of two flights say little about 90 %. Photographs of one flight succeed and fail together, so what counts is the number of flights. The stored study below has thirty.
+# Forty photographs of two flights say little about 90 %. Photographs of one flight succeed and fail together, so what counts is the number of flights. The stored study below has more.
 #
 # ## A filter turns guesses into a track
 #
@@ -317,7 +318,7 @@ for axis in axes:
 # %% [markdown]
 # *Live*, the belief uses what was seen so far, as in the air. *Smoothed*, it uses the whole flight, as afterwards. Here are both beside single photographs and dead reckoning, over both flights.
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["hide-input", "nbval-ignore-output"] cellView="form" jupyter={"source_hidden": true}
 rows = {"single": [], "live": [], "smoothed": [], "dead reckoning": []}
 for folder in flights:
     scored, steps = seen[folder.name], read_odometry(folder / "odometry.csv")
@@ -339,16 +340,15 @@ assert medians["smoothed"] < 0.8 * medians["single"]
 # Three things that no loss can mend: an unknown heading, a wrong height, an old map. With the heading unknown, the photograph is turned in eight steps of 45°, and all eight compete. A height that is 25 % too large makes the cut-out show too little ground. And the map of 2025 shows the town as it was flown over.
 
 
-# %%
+# %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 def median_m(gallery, known=True, taller=1.0):
     there, fit = LocalFrame(gallery), fits["known" if known else "unknown"]
     errors = []
-    for folder in flights:
-        height = taller * seen[folder.name][0].pose.height_m
+    for before in photos:
+        height = taller * before.pose.height_m
         asked = LocateOptions(use_heading=known, height_m=height)
-        paths = photos_in([folder])
-        for s in score_photos(gallery, encoder, paths, asked):
-            errors.append(located(gallery, there, s, fit).error_m)
+        (s,) = score_photos(gallery, encoder, [before.path], asked)
+        errors.append(located(gallery, there, s, fit).error_m)
     return np.median(errors)
 
 
@@ -370,7 +370,7 @@ Markdown(
 # %% [markdown]
 # ## Five towns, a trained encoder
 #
-# Two flights are an illustration. The stored study has five towns of 1.6 km, each of another seed, with ten flights for calibration and six to locate. Its encoder is trained for some minutes on pairs of *another* town (`dphr scenes --pairs`, recipe `continuous-town`), so it has seen none of the five. All its radii come from calibration flights over the same map.
+# Two flights are an illustration. The stored study has five towns, each of another seed, with eight flights for calibration and four to locate, of 16 photographs 40 m apart. One encoder is trained for a minute on pairs of *another* town (`dphr scenes --pairs`, recipe `continuous-town`), so it has seen none of the five. Radii come from the calibration flights over the same map.
 
 # %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 folder = files("dphr_lab.results") / "towns"
@@ -407,15 +407,16 @@ if answer is not None:
     assert abs(answer - np.hypot(*spots.T).mean()) < 0.5
 
 # %% tags=["hide-cell"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
-# The mean distance to the middle of a unit square is 0.3826: 11.5 m, and half of that at 15 m.
+# The mean distance to the middle of a unit square is 0.3826: 11.5 m, and
+# half of that at 15 m.
 assert abs(np.hypot(*spots.T).mean() / stride_m - 0.3826) < 0.002
 
 # %% [markdown]
 # **2. Break.** Tell the filter that the odometry has no error (`error_m=0` in every move). What becomes of the belief, and why is a wrong scale then never forgiven?
 
 # %% tags=["hide-cell"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
-# The belief no longer widens: a cell beside the truth stays beside it until what is spread anew,
-# a hundredth of all over the whole map, has grown larger than it.
+# The belief no longer widens: a cell beside the truth stays beside it until
+# what is spread anew, a hundredth of all, has grown larger than it.
 one = np.zeros((9, 9))
 one[4, 4] = 1
 flat = [np.ones((9, 9))] * 2
@@ -427,7 +428,8 @@ assert np.isclose(last[4, 4], 0.99 + 0.01 / 81)
 # **3. Modify.** A prior of 300 m (`LocateOptions(near=…, within_m=300)`) hides look-alikes that lie farther away. Which two of the three reasons of the second section does it leave?
 
 # %% tags=["hide-cell"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
-# The stride and the pitch: a prior says nothing about the metres around the right tile.
+# The stride and the pitch: a prior says nothing about the metres around the
+# right tile.
 north = frame.position(*truth)
 near = LocateOptions(near=(float(north[0]), float(north[1])), within_m=300)
 (kept,) = score_photos(gallery, encoder, [photo.path], near)
