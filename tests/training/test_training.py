@@ -597,7 +597,7 @@ def test_every_part_of_a_checkpoint_is_needed(finished, tmp_path, part, how):
 def test_a_position_of_other_kinds_is_named(finished, tmp_path, name, value):
     data, run = finished[0], shutil.copytree(finished[1], tmp_path / "run")
     path = newest_checkpoint(run) / "position.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {name: value}))
+    path.write_text(json.dumps(json.loads(path.read_text("utf-8")) | {name: value}), "utf-8")
     with pytest.raises(ValueError, match=f"position.json: found .* for {name}"):
         training.fit(settings(steps=2), data, run, resume=True, progress=False)
 
