@@ -206,6 +206,8 @@ assert is_twin[0, [0, 2]].all() and is_right[0, 1]
 #   --gallery towns/test/gallery_satellite --top 6 --out found.png
 # ```
 #
+# `dphr demo` does a search in one line, with the small encoder that comes with the package. In Python that encoder is `Encoder.load("starter")`.
+#
 # ## Exercises
 #
 # **1. Search by hand.** `rank` is one matrix product and a sort. Write the product, and run the check.
