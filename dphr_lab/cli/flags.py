@@ -123,7 +123,7 @@ def open_data(args, stored: dict[str, Any] | None):
         return open_dataset(record["root"], height=args.height or record["height_m"])
     except FileNotFoundError as error:
         raise FileNotFoundError(
-            f"{error}\nThe run's data are no longer there; give --data ROOT where they lie now"
+            f"{error} Were the data moved? Give --data ROOT where they lie now"
         ) from None
 
 
