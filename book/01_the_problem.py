@@ -385,7 +385,7 @@ assert 15 < member < 52 and 38 < full.twin_choice < 62
 # %% [markdown]
 # All that zero-shot retrieval achieves here lies in the first factor; the second is a guess. A model that found the family every time and guessed the member would print R@1 33.3: far above this encoder, and blind to the very differences the losses of this book are about. Report both.
 #
-# That is not all that the number hides. Which pictures stand in the gallery, how ties are ordered and which of two average precisions is meant each move a published result by points; [02 Measuring retrieval](02_measuring_retrieval.ipynb) takes them one by one. And a percentage of 240 queries is uncertain by itself. The report's last line says by how much, and it counts families, not pictures: four pictures of one place are not four independent tries.
+# That is not all that the number hides. Which pictures stand in the gallery, how ties are ordered and which of two average precisions is meant each move a published result by points; [04 Measuring retrieval](04_measuring_retrieval.ipynb) takes them one by one. And a percentage of 240 queries is uncertain by itself. The report's last line says by how much, and it counts families, not pictures: four pictures of one place are not four independent tries.
 
 # %% [markdown]
 # ## Summary
@@ -400,7 +400,7 @@ Markdown(f"""
 # %% [markdown]
 # These are numbers of one small rendered world and one encoder.
 #
-# One thing to take along: seen from the side, the *positive* is far away as well. How hard a negative is cannot be read off its own distance; it has to be set against that of the positive. That is the *relative* difficulty of the paper's sample level **[A]**, as a ratio of the two distances **[S]**, and the subject of [04 RDA](04_rda.ipynb).
+# One thing to take along: seen from the side, the *positive* is far away as well. How hard a negative is cannot be read off its own distance; it has to be set against that of the positive. That is the *relative* difficulty of the paper's sample level **[A]**, as a ratio of the two distances **[S]**, and the subject of [07 RDA](07_rda.ipynb).
 
 # %% [markdown]
 # ## Exercises

@@ -8,6 +8,7 @@ only, and whatever is wrong with it is a ValueError that names it.
 """
 
 import csv
+import hashlib
 import io
 import json
 import os
@@ -18,9 +19,28 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-PART = ".part"
+PART, LOCK = ".part", ".lock"
 DEEPEST = 64  # levels of lists and objects in a file
 TOO_DEEP = f"nested deeper than {DEEPEST} levels"
+LONGEST_NAME = 255  # bytes, on the file systems in use
+KEPT_OF_NAME = 120  # of a name that is too long with what is added, beside its hash
+
+
+def hidden(path: Path, tail: str) -> Path:
+    """The hidden name beside `path` that ends in `tail`; a long one is cut and has a hash."""
+    name = f".{path.name}{tail}"
+    if len(os.fsencode(name)) > LONGEST_NAME:
+        start = os.fsencode(path.name)[:KEPT_OF_NAME].decode("utf-8", "ignore")
+        digest = hashlib.blake2b(os.fsencode(path.name), digest_size=8).hexdigest()
+        name = f".{start}.{digest}{tail}"
+    return path.with_name(name)
+
+
+def is_plain_name(name: object, longest: int = 100) -> bool:
+    """Whether text can name a file of a folder, here and elsewhere: no path, nothing hidden."""
+    if not isinstance(name, str) or not name.isprintable() or len(name.encode()) > longest:
+        return False
+    return bool(name.strip()) and name[0] not in ". " and not set(name) & set('/\\:*?"<>|')
 
 
 @contextmanager
@@ -33,7 +53,7 @@ def replace_when_done(path: Path | str) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.stem}.{os.getpid()}{PART}{path.suffix}")
+    aside = hidden(path.with_name(path.stem), f".{os.getpid()}{PART}{path.suffix}")
     try:
         yield aside
         os.replace(aside, path)
@@ -54,9 +74,10 @@ def replace_folder_when_done(folder: Path | str, keep: bool = False) -> Iterator
     With `keep` neither that nor what an error leaves is removed, so that the next call goes on.
     """
     folder = Path(folder).resolve()
-    name = f".{folder.name}{PART}"
+    aside = hidden(folder, PART)
     within = folder.exists() and is_empty(folder)
-    aside = folder / name if within else folder.with_name(name)
+    if within:
+        aside = folder / aside.name
     if not keep:
         shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir(parents=True, exist_ok=True)
@@ -74,21 +95,32 @@ def replace_folder_when_done(folder: Path | str, keep: bool = False) -> Iterator
 
 
 def _put_in_place(aside: Path, folder: Path) -> None:
-    old = folder.with_name(f".{folder.name}.old")
+    old = hidden(folder, ".old")
+    put_back(folder)
     shutil.rmtree(old, ignore_errors=True)
     if folder.exists():
         folder.rename(old)
     aside.rename(folder)
+    if old.exists():
+        for entry in old.iterdir():
+            if not (folder / entry.name).exists():  # not of what was replaced
+                entry.rename(folder / entry.name)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def put_back(folder: Path) -> None:
+    """Give a folder its name back where a kill fell between the two halves of a replacement."""
+    old = hidden(folder, ".old")
+    if old.exists() and not folder.exists():
+        old.rename(folder)
 
 
 def is_empty(folder: Path) -> bool:
     """Whether there is no such folder, or nothing in it but what a killed process has left."""
     if not folder.exists():
         return True
-    return folder.is_dir() and all(
-        entry.name == f".{folder.resolve().name}{PART}" for entry in folder.iterdir()
-    )
+    own = {hidden(folder.resolve(), tail).name for tail in (PART, LOCK)}
+    return folder.is_dir() and all(entry.name in own for entry in folder.iterdir())
 
 
 def write_json(path: Path | str, value: object) -> None:

@@ -3,7 +3,7 @@
 Nothing here relies on colour alone: what a colour says, a line style, a hatch or a mark says too.
 Making and showing a figure is the caller's; matplotlib's backend is never touched.
 
-Taught in: book/01, book/06.
+Taught in: book/01, book/09.
 """
 
 import re

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 from dphr_lab._files import (
     is_empty,
+    is_plain_name,
     parse_json,
+    put_back,
     read_csv,
     read_json,
     read_text,
@@ -88,8 +90,52 @@ def test_a_folder_takes_its_place_when_it_is_filled(tmp_path, before):
     with replace_folder_when_done(folder) as aside:
         (aside / "a.txt").write_text("a", "utf-8")
         assert filled(folder) == was
-    assert filled(folder) == {"a.txt": "a"}
+    assert filled(folder) == was | {"a.txt": "a"}  # what the new one lacks may be somebody's
     assert [path.name for path in folder.parent.iterdir()] == ["world"]
+
+
+def test_a_folder_whose_replacement_was_killed_halfway_is_put_back(tmp_path):
+    folder = tmp_path / "best"
+    folder.mkdir()
+    (folder / "a").write_text("old", "utf-8")
+    folder.rename(tmp_path / ".best.old")
+    put_back(folder)
+    assert filled(folder) == {"a": "old"}
+    folder.rename(tmp_path / ".best.old")
+    with replace_folder_when_done(folder) as aside:
+        (aside / "a").write_text("new", "utf-8")
+    assert filled(folder) == {"a": "new"} and list(tmp_path.iterdir()) == [folder]
+
+
+@pytest.mark.parametrize("name", ["x" * 251 + ".png", "ü" * 125 + ".png"])
+def test_a_name_as_long_as_can_be_is_written(tmp_path, name):
+    for text in ("a", "b"):
+        with replace_when_done(tmp_path / name) as aside:
+            aside.write_text(text, "utf-8")
+            assert aside.suffix == ".png"
+    assert filled(tmp_path) == {name: "b"}
+
+
+def test_a_name_that_leaves_its_folder_is_no_plain_one():
+    for name in ("mini", "two-words", "größe 1.5", "x" * 100):
+        assert is_plain_name(name)
+    wrong = (
+        "",
+        " ",
+        ".",
+        "..",
+        "../a",
+        "/a",
+        "a/b",
+        "a\\b",
+        "C:",
+        ".hidden",
+        "a\n",
+        "\0",
+        "x" * 101,
+    )
+    for name in (*wrong, None, 3):
+        assert not is_plain_name(name)
 
 
 @pytest.mark.parametrize("exists", [False, True])

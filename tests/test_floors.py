@@ -12,7 +12,7 @@ from tests.helpers import ROOT
 
 PACKAGE = ROOT / "dphr_lab"
 FLOORS = [  # from the ground up
-    "__init__ _child _files _images _terminal settings results",
+    "__init__ _child _files _locks _images _terminal settings results",
     "losses retrieval models plotting",
     "scenes",
     "datasets",
@@ -27,6 +27,7 @@ OF_ONE_FLOOR = {
     ("results", "_files"),
     ("_images", "_files"),
     ("_images", "_terminal"),
+    ("_locks", "_files"),
     ("models", "losses"),
 }
 # What a room may load of other people's packages when it is imported, where that is limited:
@@ -37,6 +38,7 @@ LIGHT = {
     "cli": set(),
     "_child": set(),
     "_files": set(),
+    "_locks": set(),
     "_terminal": set(),
     "losses": {"torch"},
     "retrieval": {"torch", "numpy"},

@@ -18,6 +18,7 @@ from cards import cards_table
 from dphr_lab.cli import COMMANDS, build_parser
 from dphr_lab.results.tables import markdown_table
 from dphr_lab.settings.recipes import RECIPES
+from dphr_lab.studies import scale
 
 BOOK = Path(__file__).resolve().parents[1]
 ROOT = BOOK.parent
@@ -57,6 +58,88 @@ def _help(*command: str) -> str:
         if before is not None:
             os.environ["COLUMNS"] = before
     return f"```text\n{printed.getvalue().rstrip()}\n```"
+
+
+# ---- from a campus to a country ----------------------------------------------------------------
+
+AREAS = (("campus", 1), ("town", 100), ("region", 10_000), ("country", 357_000))  # km²
+STRIDES_M, DIMS = (15, 30, 60), (256, 1280)
+
+
+def scale_costs() -> str:
+    """A row an area and stride: tiles, bytes by dimension, hours of a core."""
+    rate = scale.constants()["embedding"][0]["images_a_s"]
+    rows = []
+    for name, km2 in AREAS:
+        for stride_m in STRIDES_M:
+            costs = [scale.map_cost(km2, stride_m, dim, rate) for dim in DIMS]
+            rows.append((
+                f"{name}, {km2:,} km²", stride_m, f"{costs[0].tiles:,.0f}",
+                *(_bytes(cost.embedding_bytes) for cost in costs), _hours(costs[0].hours),
+            ))  # fmt: skip
+    heads = ("map", "stride, m", "tiles", *(f"D = {dim}" for dim in DIMS), "hours of a core")
+    return markdown_table(heads, rows)
+
+
+def scale_indices() -> str:
+    """A row a measured index."""
+    rows = [
+        (
+            {"exact": "exact, float16", "ivfpq": "IVF-PQ"}[i["kind"]], f"{i['rows']:,}", i["dim"],
+            f"{i['bytes_a_row']:.0f}", f"{i['search_ms']:.2f}", f"{100 * i['recall_at_10']:.0f}",
+            f"{i['build_s']:.1f}",
+        )
+        for i in scale.constants()["index"]
+    ]  # fmt: skip
+    heads = (
+        "index",
+        "tiles",
+        "D",
+        "bytes a tile",
+        "search, ms (least of 30)",
+        "recall@10, %",
+        "build, s",
+    )
+    return markdown_table(heads, rows)
+
+
+def scale_prior() -> str:
+    """What an exact search costs, of a prior and of all, at a stride of 30 m and D = 1280."""
+    per_row = max(i["search_ms"] / i["rows"] for i in scale.constants()["index"]
+                  if (i["kind"], i["dim"]) == ("exact", 1280))  # fmt: skip
+    rows = []
+    for name, km2 in (("within 2 km", math.pi * 4), *AREAS):
+        tiles = km2 * scale.tiles_per_km2(30)
+        rows.append((name, f"{tiles:,.0f}", f"{per_row * tiles:,.1f}"))
+    return markdown_table(("searched", "tiles", "exact search on one core, ms"), rows)
+
+
+def scale_measured() -> str:
+    """The command, the encoder's rates, and the machine."""
+    stored = scale.constants()
+    rates = " and ".join(
+        f"{e['images_a_s']:.0f} images a second at {e['image_px']} px ({e['backbone']})"
+        for e in stored["embedding"]
+    )
+    where, versions = stored["hardware"], stored["versions"]
+    return (
+        f"`{stored['command']}` on {where['processor']}, one core; torch {versions['torch']}. "
+        f"The encoder: {rates}. The hours above are at the first rate. The vectors of the indices "
+        "are a smooth function of the position, as embeddings of overlapping tiles are; queries "
+        "are rows with noise."
+    )
+
+
+def _bytes(count: float) -> str:
+    for unit in ("kB", "MB", "GB"):
+        count /= 1000
+        if count < 1000:
+            return f"{count:.3g} {unit}"
+    return f"{count / 1000:.3g} TB"
+
+
+def _hours(hours: float) -> str:
+    return f"{hours:.2g}" if hours < 10 else f"{hours:,.0f}"
 
 
 # ---- how this book is checked ----------------------------------------------------------------
@@ -218,4 +301,8 @@ PARTS = {
     "ci-steps": ci_steps,
     "cards": cards,
     "workers": workers,
+    "scale-costs": scale_costs,
+    "scale-indices": scale_indices,
+    "scale-prior": scale_prior,
+    "scale-measured": scale_measured,
 }

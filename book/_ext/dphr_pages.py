@@ -5,17 +5,35 @@
 * Sliders need a kernel, which a page has not: the pages show the picture they stand at.
 * Lines `<!-- generated: NAME -->` of a page are replaced by text made from files.
 * The reference pages are docstrings, with links to the chapters.
+* Old addresses of chapters lead to the new ones.
 * Scripts for running cells on a server are left out; nothing here uses them.
 """
 
 import json
 import re
+from pathlib import Path
 
 import dphr_reference
 from dphr_generated import with_generated_parts
 
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
+MOVED = {  # pages of the first edition -> where they are now
+    "02_measuring_retrieval": "04_measuring_retrieval",
+    "03_hard_negatives": "06_hard_negatives",
+    "04_rda": "07_rda",
+    "05_palw": "08_palw",
+    "06_training_dphr": "09_training_dphr",
+    "07_university1652": "10_university1652",
+    "08_sues200": "11_sues200",
+    "09_the_study": "21_the_study",
+    "10_can_it_tell_them_apart": "22_can_it_tell_them_apart",
+    "11_does_it_hold_on_photographs": "23_does_it_hold_on_photographs",
+}
+MOVED_PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Moved</title>
+<meta http-equiv="refresh" content="0; url={new}.html"><link rel="canonical" href="{new}.html">
+</head><body><p>This chapter is now <a href="{new}.html">{new}</a>.</p></body></html>
+"""
 CITED = re.compile(r"\[[^\]]+\]\(references\.md#(\w+)\)")
 TIDIED = {  # what Sphinx and the theme write -> what is meant
     # a list in name only: its entries have a role that no list may hold
@@ -83,6 +101,13 @@ def tidy_page(app, pagename: str, templatename: str, context: dict, doctree) -> 
         ).replace("<summary>", '<summary aria-label="Pages below">')
 
 
+def write_moved_pages(app, exception) -> None:
+    """Sphinx's `build-finished`: a page at each old address that leads on."""
+    if exception is None and app.builder.name == "html":
+        for old, new in MOVED.items():
+            Path(app.outdir, f"{old}.html").write_text(MOVED_PAGE.format(new=new), "utf-8")
+
+
 def _text(script) -> str:
     return f"{getattr(script, 'filename', script)} {getattr(script, 'attributes', {})}".lower()
 
@@ -90,5 +115,6 @@ def _text(script) -> str:
 def setup(app) -> dict:
     app.connect("source-read", read_source)
     app.connect("html-page-context", tidy_page, priority=900)
+    app.connect("build-finished", write_moved_pages)
     dphr_reference.setup(app)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -2,7 +2,7 @@
 
 Docstrings here are plain text with `code`, and autodoc reads reStructuredText. A field is described
 by the comment beside it, which autodoc does not see. And every name ends with the chapters that
-teach and use it: the first are in the docstrings ("Taught in: book/04"), the second in the
+teach and use it: the first are in the docstrings ("Taught in: book/07"), the second in the
 chapters' code.
 """
 
@@ -52,6 +52,7 @@ INTERNAL = {
     "dphr_lab._child": "private",
     "dphr_lab._files": "private",
     "dphr_lab._images": "private",
+    "dphr_lab._locks": "private",
     "dphr_lab._terminal": "private",
     "dphr_lab.cli": "the commands have a page",
 }

@@ -1,4 +1,4 @@
-"""Draw README's figure of chapter 10:  python book/_tools/readme_probe.py
+"""Draw README's figure of chapter 22:  python book/_tools/readme_probe.py
 
 Above, one trial of the probe: a drone view, and two satellite images of which one is changed.
 Below, the share of right answers against the changed area, of the stored encoders of seed 0.

@@ -1,7 +1,7 @@
 """Make anew what is generated and stored: python book/_tools/regenerate.py [PART ...]
 
     tables      measured tables of README and pages, and the page of contributed results (seconds)
-    pictures    the pictures of README (a minute)
+    pictures    the pictures of README and the landing page (a minute)
     chapters    all chapters, their outputs stored (about ten minutes); one chapter:
                 python book/_tools/execute.py STEM
 
@@ -25,7 +25,7 @@ PARTS = {  # name -> command lines
         [ROOT / "tests" / "benchmarks" / "measured_tables.py", *PAGES],
         [TOOLS / "real_results.py"],
     ],
-    "pictures": [[TOOLS / "readme_picture.py"], [TOOLS / "readme_probe.py"]],
+    "pictures": [[TOOLS / "landing_picture.py"], [TOOLS / "readme_probe.py"]],
     "chapters": [[TOOLS / "execute.py"]],
 }
 

@@ -1,4 +1,4 @@
-"""Store chapter 08's matrix: Twin Towns as SUES-200, trained at each height, tested at all:
+"""Store chapter 11's matrix: Twin Towns as SUES-200, trained at each height, tested at all:
 
     python book/_tools/store_altitudes.py WORK [SEED ...]
 

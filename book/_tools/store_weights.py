@@ -1,7 +1,7 @@
 """Store by how much weights differ within a batch: python book/_tools/store_weights.py [SEED ...]
 
 An encoder is trained with the closest reading on the world `mini` (800 steps, the settings of
-chapter 06). Untrained, after 100 steps and after 800 it embeds 20 fresh batches of 64 training
+chapter 09). Untrained, after 100 steps and after 800 it embeds 20 fresh batches of 64 training
 pairs, and so does an ImageNet encoder that never saw the world. For each map of hardness to weight
 the file holds, over anchors and batches: the ratio of the 95th to the 5th percentile of an anchor's
 weights, the share of its negatives that are effective, (sum w)^2 / (K sum w^2), and the cosine

@@ -1,4 +1,4 @@
-"""The `dphr` command: scenes, verify, prepare, recipes, train, matrix, reproduce, convert,
+"""The `dphr` command: demo, scenes, verify, prepare, recipes, train, matrix, reproduce, convert,
 export, evaluate, search, probe, robustness, study, map, locate, track.
 
 Only the standard library is imported here, so that `--help` answers at once; each command
@@ -20,6 +20,7 @@ from dphr_lab import __version__
 from dphr_lab._terminal import escaping, printable
 from dphr_lab.cli import (
     convert,
+    demo,
     evaluate,
     export,
     locate,
@@ -40,6 +41,7 @@ from dphr_lab.cli import (
 from dphr_lab.cli.flags import WrongUsage, add_traceback_flag
 
 COMMANDS = (
+    demo,
     scenes,
     verify,
     prepare,
@@ -67,7 +69,18 @@ TO_DO = dict.fromkeys(
     (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", None)), "make room, or give another folder"
 )
 
+# What out-of-memory errors say: torch's are RuntimeErrors, OpenCV's are its own.
+NO_MEMORY = ("can't allocate memory", "not enough memory", "Insufficient memory", "out of memory")
+MAKE_SMALLER = "take fewer or smaller images at a time"
+
 OF_EXTRA_MAP = ("map", "locate", "track")  # commands that need more than the extra `train`
+EXTRAS = {  # module -> the extra that brings it; all others are of `train`
+    **dict.fromkeys(("IPython", "ipywidgets"), "book"),
+    **dict.fromkeys(("faiss", "pyarrow", "pyproj", "rasterio"), "map"),
+    **dict.fromkeys(("milvus_lite", "pymilvus", "ray"), "cluster"),
+    "pytorch_metric_learning": "metric-learning",
+    "tensorboard": "tensorboard",
+}
 
 CAN_ASK_AGAIN = hasattr(signal, "setitimer")  # not on Windows
 
@@ -79,9 +92,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with escaping():
         try:
             with _stoppable():
-                return _carry_out(build_parser().parse_args(arguments))
+                return _carry_out(_parsed(arguments))
         except KeyboardInterrupt as stopped:
             return _print_error(str(stopped) or "stopped", 130)
+
+
+def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The arguments as the command's parser reads them.
+
+    Some versions of argparse leave a name over that stands behind flags and may be left out: it
+    goes where the command says by `may_stand_late`.
+    """
+    parser = build_parser()
+    args, left_over = parser.parse_known_args(arguments)
+    late = getattr(args, "may_stand_late", None)
+    if late and getattr(args, late) is None and left_over and not left_over[0].startswith("-"):
+        setattr(args, late, left_over.pop(0))
+    if left_over:
+        parser.error(f"unrecognized arguments: {' '.join(left_over)}")
+    return args
 
 
 def _carry_out(args: argparse.Namespace) -> int:
@@ -94,13 +123,23 @@ def _carry_out(args: argparse.Namespace) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except Exception as error:
+        no_memory = any(words in str(error) for words in NO_MEMORY)
         foreseen = isinstance(error, FORESEEN) or type(error).__name__ in FORESEEN_NAMES
-        if args.traceback or not foreseen:
+        if args.traceback or not (foreseen or no_memory):
             raise
+        if no_memory and not isinstance(error, FORESEEN):
+            return _print_error(f"{str(error).strip().splitlines()[0]}; {MAKE_SMALLER}", 1)
         missing = isinstance(error, ModuleNotFoundError) and error.name
-        extra = "map" if args.command in OF_EXTRA_MAP else "train"
-        hint = f"; install it with pip install 'dphr-lab[{extra}]'" if missing else ""
+        hint = f"; {_how_to_install(missing, args.command)}" if missing else ""
         return _print_error(f"{_message(error)}{hint}", 1)
+
+
+def _how_to_install(module: str, command: str) -> str:
+    """What brings a module that is missing: its extra, and for maps whatever else they need."""
+    extra = EXTRAS.get(module.partition(".")[0], "train")
+    if extra == "train" and command in OF_EXTRA_MAP:
+        extra = "train,map"
+    return f"install it with pip install 'dphr-lab[{extra}]'"
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -48,7 +48,8 @@ def add(commands) -> None:
     parser.add_argument(
         "--direction",
         choices=("D2S", "S2D", "both"),
-        help="drone → satellite (localisation), satellite → drone (navigation) (default: both)",
+        help="drone → satellite (localisation), satellite → drone (navigation) (default: "
+        "those that the test half is for)",
     )
     parser.add_argument(
         "--gallery-mode",
@@ -76,13 +77,12 @@ def run(args) -> int:
     check_data_flags(args, stored)
     encoder = open_encoder(args)
     from dphr_lab.localization import evaluate_modes
-    from dphr_lab.settings.protocol import DIRECTIONS
 
     data = open_data(args, stored)
     print(data.summary())
     modes = _gallery_modes(args.gallery_mode or "full")
     reports = {mode: {} for mode in modes}
-    for direction in DIRECTIONS if args.direction in (None, "both") else (args.direction,):
+    for direction in _directions(args.direction, data):
         query, gallery = data.test(direction)
         found = evaluate_modes(
             encoder,
@@ -99,6 +99,20 @@ def run(args) -> int:
             print_reports({direction: report.to_dict()})
     write_reports(args.json, reports)
     return 0
+
+
+def _directions(asked: str | None, data) -> tuple[str, ...]:
+    """The directions to measure: without a wish those that the test half is for."""
+    from dphr_lab.settings.protocol import DIRECTIONS
+
+    if asked in DIRECTIONS:
+        return (asked,)
+    there = data.directions
+    if asked == "both" or not there:  # what is missing is said where it is read
+        return tuple(DIRECTIONS)
+    for direction in sorted(DIRECTIONS.keys() - set(there)):
+        print(f"note: no {direction}: the test half has no queries or no gallery for it")
+    return there
 
 
 def _evaluate_features(args) -> int:

@@ -11,6 +11,7 @@ from types import NoneType, UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
 from dphr_lab._files import parse_json
+from dphr_lab.results.run_folder import is_starter, stored_run
 from dphr_lab.settings.protocol import DIRECTIONS, SUES200_HEIGHTS_M
 from dphr_lab.settings.worlds import PRESETS, PhotoWorldSettings, WorldSettings
 
@@ -94,46 +95,52 @@ def stored_of_run(args) -> dict[str, Any] | None:
 
     An ONNX file and the starter encoder come without data.
     """
-    from dphr_lab.results.run_folder import stored_run
-
     run = args.run_folder
     if args.data or args.world or not run or run.suffix == ".onnx" or is_starter(run):
         return None
     return stored_run(run)
 
 
-def is_starter(run: Path) -> bool:
-    """Whether `--run` names the encoder that comes with the package, and no folder here."""
-    return run == Path("starter") and not run.exists()
-
-
 def open_data(args, stored: dict[str, Any] | None):
-    """The data that the flags ask for, else that of a stored run."""
+    """The data that the flags ask for, else that of a stored run; both: those that were moved."""
     from dphr_lab.datasets import open_dataset
 
     if args.world:
         return _render(world_settings(args, prefix="world_", preset=args.world))
-    if args.data:
+    record = stored["data"] if stored else None
+    if args.data and not getattr(args, "resume", None):
         return open_dataset(args.data, height=args.height)
-    record = stored["data"]
+    if args.data and record["world"] is None:
+        return open_dataset(args.data, height=record["height_m"])
     if record["world"] is not None:
-        return _render(_world_of(record))
+        return _render(_world_of(record, args.data))
     if record["root"] is None:
         raise ValueError(
             f"the run was made on data in memory ({record['name']}), which is not stored with it; "
             "give --data or --world"
         )
-    return open_dataset(record["root"], height=args.height or record["height_m"])
+    try:
+        return open_dataset(record["root"], height=args.height or record["height_m"])
+    except FileNotFoundError as error:
+        raise FileNotFoundError(
+            f"{error}\nThe run's data are no longer there; give --data ROOT where they lie now"
+        ) from None
 
 
-def _world_of(record: dict[str, Any]):
-    """The settings of the world that a run was made on; one of photographs names its folder."""
+def _world_of(record: dict[str, Any], moved: Path | None = None):
+    """The settings of the world that a run was made on; one of photographs names its folder.
+
+    `moved` is where that folder lies now.
+    """
     from dphr_lab.datasets import PhotoTowns
     from dphr_lab.settings.worlds import WorldSettings
 
+    if moved and record["name"] != PhotoTowns.name:
+        raise WrongUsage(f"--data: the run was made on {record['name']}, a world in memory")
     try:
         if record["name"] == PhotoTowns.name:
-            return PhotoWorldSettings(**record["world"] | {"folder": record["root"]})
+            folder = str(moved or record["root"])
+            return PhotoWorldSettings(**record["world"] | {"folder": folder})
         return WorldSettings(**record["world"])
     except (TypeError, ValueError) as error:
         raise ValueError(
@@ -209,8 +216,8 @@ def open_encoder(args):
 
     device = args.device or default_device()
     try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:  # whichever this build of torch raises
+        torch.zeros(1, device=device).item()  # "meta" holds no numbers
+    except Exception as error:  # whatever this build of torch raises
         raise WrongUsage(f"--device {device}: {str(error).splitlines()[0]}") from None
     if args.run_folder:
         _check_finished(args.run_folder)
@@ -252,11 +259,19 @@ def or_wrong_usage(make: Callable, values: dict[str, Any]):
 def add_pose_flags(parser) -> None:
     """Add what a user knows of the camera, over what files say."""
     group = parser.add_argument_group("camera, over what the photographs say")
-    group.add_argument("--height-m", type=float, metavar="X", help="above the ground")
-    group.add_argument("--ground-m", type=float, metavar="X", help="of the ground above the sea")
-    group.add_argument("--pitch-deg", type=float, metavar="X", help="below the horizon; 90 is down")
-    group.add_argument("--yaw-deg", type=float, metavar="X", help="heading, clockwise from north")
-    group.add_argument("--fov-deg", type=float, metavar="X", help="from left to right edge")
+    group.add_argument("--height-m", type=within(0, 100_000), metavar="X", help="above the ground")
+    group.add_argument(
+        "--ground-m", type=within(-1000, 10_000), metavar="X", help="of the ground above the sea"
+    )
+    group.add_argument(
+        "--pitch-deg", type=within(-180, 180), metavar="X", help="below the horizon; 90 is down"
+    )
+    group.add_argument(
+        "--yaw-deg", type=within(-360, 360), metavar="X", help="heading, clockwise from north"
+    )
+    group.add_argument(
+        "--fov-deg", type=within(0.1, 179.9), metavar="X", help="from left to right edge"
+    )
     group.add_argument(
         "--headings", type=positive, default=8, metavar="N",
         help="hypotheses where the heading is unknown (default: 8)",
@@ -269,7 +284,7 @@ def add_pose_flags(parser) -> None:
 def add_near_flags(parser) -> None:
     """Add what restricts the search before anything is scored."""
     parser.add_argument("--near", metavar="LAT,LON", help="search only around this position")
-    parser.add_argument("--within", type=float, metavar="M", help="metres around --near")
+    parser.add_argument("--within", type=within(0, 1e8), metavar="M", help="metres around --near")
 
 
 def locate_options(args):
@@ -392,10 +407,38 @@ def check_out(name: str, path: Path | None, folder: bool = False) -> None:
 
 
 def positive(text: str) -> int:
-    """A whole number of 1 or more."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"found {text!r}; expected a whole number, 1 or more")
+    """A whole number of 1 or more, and of 32 bits."""
+    if not text.isdecimal() or not 1 <= int(text) < 2**31:
+        raise argparse.ArgumentTypeError(
+            f"found {text!r}; expected a whole number, 1 or more and below 2**31"
+        )
     return int(text)
+
+
+def within(low: float, high: float) -> Callable[[str], float]:
+    """What reads a flag's number, from `low` to `high`; neither is left out."""
+
+    def number(text: str) -> float:
+        value = float(text)
+        if not low <= value <= high:  # NaN is not
+            raise argparse.ArgumentTypeError(
+                f"found {text!r}; expected a number from {low:g} to {high:g}"
+            )
+        return value
+
+    number.__name__ = "float"  # argparse names it in its messages
+    return number
+
+
+def whole(text: str) -> int:
+    """A whole number of 64 bits, such as a seed."""
+    value = int(text)
+    if not -(2**63) <= value < 2**63:
+        raise argparse.ArgumentTypeError(f"found {text!r}; expected a whole number below 2**63")
+    return value
+
+
+whole.__name__ = "int"  # argparse names it in its messages
 
 
 def write_reports(path: Path | None, reports: dict[str, Any]) -> None:

@@ -12,6 +12,7 @@ from dphr_lab.cli.flags import (
     locate_options,
     open_encoder,
     positive,
+    within,
 )
 
 INDEX_KINDS = ("auto", "exact", "ivfpq")
@@ -55,13 +56,21 @@ def _add_build(steps) -> None:
     add_map_flags(parser)
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="to write")
     parser.add_argument(
-        "--side-m", type=float, default=120.0, metavar="X", help="side of a tile (default: 120)"
+        "--side-m",
+        type=within(0, 1e6),
+        default=120.0,
+        metavar="X",
+        help="side of a tile (default: 120)",
     )
     parser.add_argument(
-        "--stride-m", type=float, default=30.0, metavar="X", help="between tiles (default: 30)"
+        "--stride-m",
+        type=within(0, 1e6),
+        default=30.0,
+        metavar="X",
+        help="between tiles (default: 30)",
     )
     parser.add_argument(
-        "--min-known", type=float, default=0.5, metavar="X",
+        "--min-known", type=within(0, 1), default=0.5, metavar="X",
         help="share of a tile that must not be nodata (default: 0.5)",
     )  # fmt: skip
     parser.add_argument(
@@ -136,9 +145,12 @@ def _calibrate(args) -> int:
 
 def _calibrate_on(gallery, encoder, flights, options) -> None:
     """Fit, store and print what scores mean on a map."""
+    from dphr_lab._locks import only_writer
     from dphr_lab.localization.track import calibrate_flights
 
-    for name, found in calibrate_flights(gallery, encoder, flights, options, True).items():
+    with only_writer(gallery.folder):
+        fitted = calibrate_flights(gallery, encoder, flights, options, True)
+    for name, found in fitted.items():
         print(
             f"heading {name}: {found.photographs} photographs of {found.flights} flights; "
             f"temperature {found.temperature:.4f}, scores say nothing in {100 * found.share:.0f} %"
@@ -151,17 +163,25 @@ def _add_pairs(steps) -> None:
     add_map_flags(parser)
     parser.add_argument("photos", type=Path, nargs="+", metavar="PHOTOS", help="files or folders")
     parser.add_argument("--out", type=Path, required=True, metavar="ROOT", help="to write")
-    parser.add_argument("--side-m", type=float, default=120.0, metavar="X", help="(default: 120)")
+    parser.add_argument(
+        "--side-m", type=within(0, 1e6), default=120.0, metavar="X", help="(default: 120)"
+    )
     parser.add_argument(
         "--image-px", type=positive, default=128, metavar="N", help="(default: 128)"
     )
-    parser.add_argument("--ground-m", type=float, metavar="X", help="of the ground above the sea")
+    parser.add_argument(
+        "--ground-m", type=within(-1000, 10_000), metavar="X", help="of the ground above the sea"
+    )
     parser.add_argument(
         "--turned", type=positive, default=1, metavar="N",
         help="write each photograph N times, turned by even steps (default: 1, north up)",
     )  # fmt: skip
     parser.add_argument(
-        "--test-share", type=float, default=0.2, metavar="X", help="of the places (default: 0.2)"
+        "--test-share",
+        type=within(0, 1),
+        default=0.2,
+        metavar="X",
+        help="of the places (default: 0.2)",
     )
 
 
@@ -184,7 +204,9 @@ def _add_check(steps) -> None:
     parser = steps.add_parser("check", help="say what a map and photographs have and lack")
     add_map_flags(parser)
     parser.add_argument("photos", type=Path, nargs="+", metavar="PHOTOS", help="files or folders")
-    parser.add_argument("--ground-m", type=float, metavar="X", help="of the ground above the sea")
+    parser.add_argument(
+        "--ground-m", type=within(-1000, 10_000), metavar="X", help="of the ground above the sea"
+    )
     parser.add_argument("--out", type=Path, metavar="FILE", help="picture of both to write")
 
 

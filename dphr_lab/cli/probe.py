@@ -13,6 +13,8 @@ from dphr_lab.cli.flags import (
     open_encoder,
     or_wrong_usage,
     positive,
+    whole,
+    within,
     write_reports,
 )
 
@@ -39,7 +41,7 @@ def add(commands) -> None:
         "--places", type=positive, metavar="N", default=200, help="places (default: 200)"
     )
     group.add_argument(
-        "--doses", type=float, nargs="+", metavar="M2",
+        "--doses", type=within(-1e6, 1e6), nargs="+", metavar="M2",
         help="areas of the change, square metres, rising (default: 5 10 20 40 80 160 320)",
     )  # fmt: skip
     group.add_argument(
@@ -52,11 +54,11 @@ def add(commands) -> None:
         help="side of the images (default: the run's; 64)",
     )
     group.add_argument(
-        "--weather", type=float, default=0.0, metavar="X",
+        "--weather", type=within(-1e6, 1e6), default=0.0, metavar="X",
         help="how far the two views' days may differ, 0 (fair) to 1 (any) (default: 0)",
     )  # fmt: skip
     group.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="of the trials (default: 0)"
+        "--seed", type=whole, default=0, metavar="N", help="of the trials (default: 0)"
     )
     group.add_argument("--workers", type=positive, metavar="N", help="processes; none: all cores")
     parser.add_argument("--out", type=Path, metavar="FILE", help="JSON to write the reports to")

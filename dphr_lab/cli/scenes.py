@@ -12,6 +12,7 @@ from dphr_lab.cli.flags import (
     flag,
     or_wrong_usage,
     positive,
+    within,
     world_settings,
 )
 from dphr_lab.settings.protocol import SUES200_HEIGHTS_M
@@ -50,7 +51,10 @@ def add(commands) -> None:
         "--photos", type=Path, metavar="FOLDER", help="instead: a world of these aerial tiles"
     )
     parser.add_argument(
-        "--gsd-m", type=float, metavar="X", help="with --photos: metres a pixel of the tiles"
+        "--gsd-m",
+        type=within(0.001, 1000),
+        metavar="X",
+        help="with --photos: metres a pixel of the tiles",
     )
     parser.add_argument("--workers", type=positive, metavar="N", help="processes; none: all cores")
     parser.add_argument(
@@ -60,7 +64,9 @@ def add(commands) -> None:
         "--pairs", type=Path, metavar="ROOT",
         help="with --town: training pairs, too, cut from a second town of another seed",
     )  # fmt: skip
-    parser.add_argument("--km", type=float, metavar="X", help="with --town: side of its map")
+    parser.add_argument(
+        "--km", type=within(0, 1e6), metavar="X", help="with --town: side of its map"
+    )
     parser.add_argument(
         "--flights", type=positive, metavar="N", help="with --town: flights to locate (default: 6)"
     )

@@ -1,10 +1,18 @@
 """`dphr study`: arms x seeds x worlds."""
 
 import time
-from functools import partial
 from pathlib import Path
 
-from dphr_lab.cli.flags import FIGURE_SUFFIXES, WrongUsage, check_out, command, flag, positive
+from dphr_lab.cli.flags import (
+    FIGURE_SUFFIXES,
+    WrongUsage,
+    check_out,
+    command,
+    flag,
+    positive,
+    whole,
+    within,
+)
 
 PRESETS = {  # name -> studies, in the order to run them
     "quick": ("quick",),  # the whole chain in minutes, nothing to conclude from
@@ -35,7 +43,7 @@ def add(commands) -> None:
         "settings; make the missing runs; tables of the stored ones",
     )
     parser.add_argument("study", nargs="?", help="its name, or a folder with a study.toml")
-    parser.parse_known_args = partial(_with_late_name, parser.parse_known_args)
+    parser.set_defaults(may_stand_late="study")
     parser.add_argument(
         "--preset",
         choices=PRESETS,
@@ -49,13 +57,13 @@ def add(commands) -> None:
     group.add_argument("--jobs", type=positive, metavar="N", help="runs at a time (default: 1)")
     group.add_argument(
         "--minutes",
-        type=float,
+        type=within(0, 1e9),
         metavar="X",
         help="begin no run after so long, so that a call lasts that and the runs under way; call "
         "again to go on",
     )
     group = parser.add_argument_group("run")
-    group.add_argument("--seeds", type=int, nargs="+", metavar="N", help="only these seeds")
+    group.add_argument("--seeds", type=whole, nargs="+", metavar="N", help="only these seeds")
     group.add_argument("--worlds", nargs="+", metavar="NAME", help="only these worlds")
     group.add_argument("--work", type=Path, metavar="FOLDER", help="for runs under way")
     group = parser.add_argument_group("report")
@@ -64,7 +72,7 @@ def add(commands) -> None:
     )
     group.add_argument(
         "--margin",
-        type=float,
+        type=within(-100, 100),
         metavar="POINTS",
         help="test also whether arms are equivalent, in both directions: R@1 within so many points "
         "of the reference's",
@@ -76,14 +84,6 @@ def add(commands) -> None:
         help="draw R@1 of every arm, drone → satellite, a panel a world "
         f"({', '.join(FIGURE_SUFFIXES)})",
     )
-
-
-def _with_late_name(parse, args=None, namespace=None):
-    """Read the name of a study after flags, too, which some versions of argparse leave over."""
-    found, left_over = parse(args, namespace)
-    if found.study is None and left_over and not left_over[0].startswith("-"):
-        found.study = left_over.pop(0)
-    return found, left_over
 
 
 def run(args) -> int:

@@ -14,6 +14,7 @@ from dphr_lab.cli.flags import (
     open_encoder,
     or_wrong_usage,
     print_errors,
+    within,
     write_outputs,
 )
 
@@ -29,11 +30,14 @@ def add(commands) -> None:
         help="photo, east_m, north_m: metres since the photograph before",
     )  # fmt: skip
     parser.add_argument(
-        "--speed-m-s", type=float, default=15.0, metavar="X",
+        "--speed-m-s", type=within(0, 10_000), default=15.0, metavar="X",
         help="the drone's at most, where there is no odometry (default: 15)",
     )  # fmt: skip
     parser.add_argument(
-        "--interval-s", type=float, metavar="X", help="between photographs that say no time"
+        "--interval-s",
+        type=within(0, 1e6),
+        metavar="X",
+        help="between photographs that say no time",
     )
     parser.add_argument(
         "--live", action="store_true", help="only what was seen so far, as in the air"

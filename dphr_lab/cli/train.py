@@ -1,6 +1,7 @@
 """`dphr train`: train an encoder."""
 
 import argparse
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import fields
@@ -21,10 +22,12 @@ from dphr_lab.cli.flags import (
     plain_type,
     print_reports,
 )
-from dphr_lab.results.run_folder import described, holds_run, stored_run
+from dphr_lab.results.run_folder import check_free, described, holds_run, stored_run
 from dphr_lab.settings import LOSSES, Settings
 from dphr_lab.settings.recipes import find_recipe
 from dphr_lab.settings.run import renamed_since_first_edition
+
+ON_SEVERAL_GPUS = "torchrun --standalone --nproc-per-node N -m dphr_lab.cli train ..."
 
 
 def add(commands) -> None:
@@ -33,18 +36,27 @@ def add(commands) -> None:
         "train",
         run,
         "train an encoder and evaluate it",
-        epilog="losses: " + "; ".join(f"{name} = {loss.what}" for name, loss in LOSSES.items()),
+        epilog=f"several GPUs: {ON_SEVERAL_GPUS} (the batch is shared by all N). losses: "
+        + "; ".join(f"{name} = {loss.what}" for name, loss in LOSSES.items()),
     )
     add_data_flags(parser)
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--out", type=Path, metavar="RUN", help="run folder to make")
     where.add_argument(
-        "--resume", type=Path, metavar="RUN", help="run folder to go on with, as it was started"
+        "--resume",
+        type=Path,
+        metavar="RUN",
+        help="run folder to go on with, as it was started; with --data where its data lie now",
     )
     where.add_argument(
         "--dry-run",
         action="store_true",
         help="show counts, a memory estimate and one step's time, write nothing",
+    )
+    parser.add_argument(
+        "--changed-data",
+        action="store_true",
+        help="with --resume: go on although images came, went or changed; the result says so",
     )
     parser.add_argument(
         "--refit",
@@ -118,11 +130,16 @@ def given_settings(args) -> dict[str, Any]:
 
 
 def check_keywords(settings: Settings) -> None:
-    """Raise `WrongUsage` for keywords of host, loss or augmentation that these do not take."""
+    """Raise `WrongUsage` for keywords of host, loss or augmentation that these do not take.
+
+    And `ValueError` or `FileNotFoundError` for a backbone that cannot be had as asked.
+    """
     from dphr_lab.training import check_host_options, make_augmentation, make_loss
+    from dphr_lab.training.objectives import check_backbone
 
     for make in (check_host_options, make_loss, make_augmentation):  # before data is waited for
         or_wrong_usage(make, {"settings": settings})
+    check_backbone(settings)
 
 
 def recipe_settings(name: str, given: dict[str, Any], height: int | None) -> tuple[Settings, dict]:
@@ -155,6 +172,8 @@ def run(args) -> int:
             f"--out: found another run in {args.out}; go on with it "
             f"(dphr train --resume {args.out}) or give another folder"
         )
+    if args.out:
+        check_free(args.out)
     check_data_flags(args, stored)
     if args.recipe:
         settings, origin = recipe_settings(args.recipe, given, args.height)
@@ -164,7 +183,8 @@ def run(args) -> int:
 
     check_keywords(settings)
     data = open_data(args, stored)
-    print(data.summary())
+    if os.environ.get("RANK", "0") == "0":  # of several processes, the first
+        print(data.summary())
     if args.dry_run:
         from dphr_lab.training.dry_run import dry_run
 
@@ -175,6 +195,7 @@ def run(args) -> int:
         result = refit(args.refit, data, folder, **options)
     else:
         options |= {"resume": bool(args.resume), "origin": origin}
+        options["changed_data"] = args.changed_data
         result = fit(settings, data, folder, **options)
     if result:  # empty in all processes but the first
         print_reports(result["report"])
@@ -188,8 +209,13 @@ def _check(args, given: dict[str, Any]) -> None:
     if not (args.out or args.resume or args.dry_run):
         raise WrongUsage("--out RUN, --resume RUN or --dry-run is needed")
     own = given or args.recipe or args.select_on_test
-    if args.resume and (own or args.refit or args.data or args.world or args.height):
-        raise WrongUsage("--resume takes settings and data from the run; give nothing else")
+    if args.resume and (own or args.refit or args.world or args.height):
+        raise WrongUsage(
+            "--resume takes settings and data from the run; give nothing else, "
+            "but --data ROOT for data that were moved"
+        )
+    if args.changed_data and not args.resume:
+        raise WrongUsage("--changed-data goes with --resume")
     if args.refit and not args.out:
         raise WrongUsage("--refit RUN goes with --out")
     if args.refit and own:

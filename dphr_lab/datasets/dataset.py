@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -86,14 +86,16 @@ class CrossViewDataset:
         raise NotImplementedError
 
     def place_id(self, folder_name: str) -> int:
-        """The int label of a place's folder; raises ValueError when the name is no number."""
-        try:
-            return int(folder_name)
-        except ValueError:
+        """The int label of a place's folder; raises ValueError when the name is no number.
+
+        Digits alone are a number: Python takes "1_0" for 10, too.
+        """
+        if not is_number(folder_name):
             raise ValueError(
                 f"{self.root}: the place folder {folder_name!r} is not a number, as {self.name} "
                 "names its places; rename it, or use the train/{drone,satellite}/<any name> layout"
-            ) from None
+            )
+        return int(folder_name)
 
     @cached_property
     def train(self) -> PairSet:
@@ -117,6 +119,15 @@ class CrossViewDataset:
         views = VIEWS if check_direction(direction) == "D2S" else VIEWS[::-1]
         return self._images("query", views[0]), self._images("gallery", views[1])
 
+    @property
+    def directions(self) -> tuple[str, ...]:
+        """Those of "D2S" and "S2D" that the test half has queries and a gallery for."""
+        return tuple(
+            direction
+            for direction, (query, gallery) in (("D2S", VIEWS), ("S2D", VIEWS[::-1]))
+            if self._has("query", query) and self._has("gallery", gallery)
+        )
+
     def check_whole(self) -> None:
         """Raise, as `train` and `test` do, unless both halves are there: before hours of training.
 
@@ -133,8 +144,8 @@ class CrossViewDataset:
 
     @property
     def has_test(self) -> bool:
-        """Whether there is a test half for both directions."""
-        return all(self._has(role, view) for role in ("query", "gallery") for view in VIEWS)
+        """Whether there is a test half, for one direction or both (`directions`)."""
+        return bool(self.directions)
 
     def _has(self, role: str, view: str) -> bool:
         parts = (p for p in self.parts.values() if (p.role, p.view) == (role, view))
@@ -169,7 +180,7 @@ class CrossViewDataset:
             lines.append(f"  train      {_sizes(self.train.drone)}, {_sizes(self.train.satellite)}")
         else:
             lines.append("  train      none")
-        for direction in ("D2S", "S2D") if self.has_test else ():
+        for direction in self.directions:
             query, gallery = self.test(direction)
             lines.append(f"  test {direction}   {_sizes(query)} -> {_sizes(gallery)}")
         if not self.has_test:
@@ -195,6 +206,11 @@ class CrossViewDataset:
 
     def _read_part(self, part: Part) -> FileImages:
         paths, places = [], []
+        if same := same_labels(part.place_folders, self.place_id):
+            raise ValueError(
+                f"{part.folder}: the folders {' and '.join(same[0])} are one place, since its "
+                "label is their number; rename one, or put their images together"
+            )
         for name, files in part.files.items():
             paths += files
             places += [self.place_id(name)] * len(files)
@@ -246,6 +262,19 @@ def _described(root: Path, what: str, removed: str) -> Iterator[dict]:
             f"{path}: not a description of {what} ({type(error).__name__}: {error}); "
             f"repair it, or remove it {removed}"
         ) from error
+
+
+def is_number(name: str) -> bool:
+    """Whether a folder's name is a number: the digits 0 to 9 alone, of 64 bits."""
+    return name.isascii() and name.isdecimal() and len(name) < 19
+
+
+def same_labels(names: Iterable[str], label: Callable[[str], int]) -> list[tuple[str, ...]]:
+    """The names that share a label, together."""
+    by_label: dict[int, list[str]] = {}
+    for name in names:
+        by_label.setdefault(label(name), []).append(name)
+    return [tuple(names) for names in by_label.values() if len(names) > 1]
 
 
 def describe_folder(folder: Path, most: int = 6) -> str:

@@ -11,9 +11,16 @@ from dphr_lab.datasets.dataset import (
     Part,
     _subfolders,
     describe_folder,
+    is_number,
     read_families,
 )
-from dphr_lab.settings.protocol import SUES_200, UNIVERSITY1652, VIEWS, sues200_split
+from dphr_lab.settings.protocol import (
+    SUES200_HEIGHTS_M,
+    SUES_200,
+    UNIVERSITY1652,
+    VIEWS,
+    sues200_split,
+)
 
 _TRAIN_NAMES = ("Training", "train", "training", "Train")
 _TEST_NAMES = ("Testing", "test", "testing", "Test")
@@ -55,7 +62,8 @@ class SUES200(CrossViewDataset):
     name = SUES_200
     looked_for = (
         '<folder with "satellite" in its name>/<0001..0200>/* beside '
-        '<folder with "drone" in its name>/<0001..0200>/{150,200,250,300}/* (raw), or '
+        '<folder with "drone" in its name>/<0001..0200>/{150,200,250,300}/* (raw; the height may '
+        "stand above the place), or "
         "{Training,Testing}/<height>/... (prepared)"
     )
 
@@ -74,15 +82,12 @@ class SUES200(CrossViewDataset):
         return self._raw_parts(*raw) if raw else self._prepared_parts()
 
     def _raw_parts(self, drone: Path, satellite: Path) -> list[Part]:
-        split = sues200_split()
-        parts = []
-        for view, folder, below in (
-            ("drone", drone, str(self.height_m)),
-            ("satellite", satellite, ""),
-        ):
+        parts, height = [], str(self.height_m)
+        of_drone = (drone / height, "") if _height_above_place(drone) else (drone, height)
+        for view, (folder, below) in (("drone", of_drone), ("satellite", (satellite, ""))):
             for role, name, only in (
-                ("train", f"train/{view}", frozenset(split["train"])),
-                ("query", f"test/query_{view}", frozenset(split["test"])),
+                ("train", f"train/{view}", _of_split(folder, "train")),
+                ("query", f"test/query_{view}", _of_split(folder, "test")),
                 ("gallery", f"test/gallery_{view}", None),
             ):
                 parts.append(Part(name, role, view, folder, below, only))
@@ -222,7 +227,9 @@ def find_sues200_heights(root: Path | str) -> tuple[int, ...]:
     raw = _raw_sues200(root)
     if raw:
         drone, _ = raw
-        heights = {name for place in _subfolders(drone) for name in _subfolders(drone / place)}
+        heights = set(_subfolders(drone))
+        if not _height_above_place(drone):
+            heights = {name for place in heights for name in _subfolders(drone / place)}
     else:
         halves = [root / name for name in (*_TRAIN_NAMES, *_TEST_NAMES)]
         heights = {
@@ -231,7 +238,21 @@ def find_sues200_heights(root: Path | str) -> tuple[int, ...]:
             for name in _subfolders(half)
             if any(view in part for part in _subfolders(half / name) for view in VIEWS)
         }
-    return tuple(sorted(int(name) for name in heights if name.isdecimal()))
+    return tuple(sorted(int(name) for name in heights if is_number(name)))
+
+
+def _height_above_place(drone: Path) -> bool:
+    """Whether the raw drone folder holds heights, and these the places."""
+    above, heights = set(_subfolders(drone)), {str(height_m) for height_m in SUES200_HEIGHTS_M}
+    below = {name for folder in above for name in _subfolders(drone / folder)}
+    return bool(above) and above <= heights and not below <= heights
+
+
+def _of_split(folder: Path, half: str) -> frozenset[str]:
+    """The place folders of a half of the published split, whether written 0007 or 7."""
+    numbers = {int(name) for name in sues200_split()[half]}
+    names = (name for name in _subfolders(folder) if is_number(name))
+    return frozenset(name for name in names if int(name) in numbers)
 
 
 def _raw_sues200(root: Path) -> tuple[Path, Path] | None:
@@ -247,7 +268,7 @@ def _raw_sues200(root: Path) -> tuple[Path, Path] | None:
     if len(drone) != 1 or not satellite:
         return None
     places = _subfolders(root / drone[0])
-    if any(n.isdecimal() for place in places[:5] for n in _subfolders(root / drone[0] / place)):
+    if any(is_number(n) for place in places[:5] for n in _subfolders(root / drone[0] / place)):
         if len(satellite) > 1:
             raise ValueError(
                 f'{root}: more than one folder with "satellite" in its name '

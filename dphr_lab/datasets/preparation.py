@@ -4,17 +4,20 @@ Resizing costs more than decoding, and a training run repeats both every epoch; 
 resizing once. What changes in the pixels: JPEG files are coded a second time, at `JPEG_QUALITY`
 and without chroma subsampling; files of other formats keep every value that `read_image` gives.
 
-Taught in: book/07.
+Taught in: book/10.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 
 from dphr_lab._files import (
     is_empty,
@@ -24,10 +27,12 @@ from dphr_lab._files import (
     write_json,
 )
 from dphr_lab._images import READ_THREADS, read_image
+from dphr_lab._locks import only_writer
 from dphr_lab.datasets.dataset import CrossViewDataset
 from dphr_lab.datasets.layouts import find_layout, open_all
 
 RECORD = "prepared.json"
+SOURCES = "prepared_from.jsonl"  # a line a copied image: [path, hash, stamp] of its source
 METADATA = "metadata.json"  # of a rendered world: families, poses
 JPEG_QUALITY = 95
 _WRITE = {  # lossless, except JPEG
@@ -59,9 +64,10 @@ def prepare(root: Path | str, out: Path | str, image_px: int, progress: bool = F
 
     Folders, file names and formats stay, so `out` is a data set of the same layout; images that no
     training or test reads (street, google) are left out. The copy grows aside, in a hidden folder,
-    and gets its name when it is whole; a call that was cut goes on where it stopped. Raises
-    FileNotFoundError without a data set, ValueError for an `out` that holds something else, or for
-    an image that cannot be decoded.
+    and gets its name when it is whole; a call that was cut goes on where it stopped. Images whose
+    content changed since are written anew. Raises FileNotFoundError without a data set, ValueError
+    for an `out` that holds something else or a copy of another data set, or for an image that
+    cannot be decoded, BlockingIOError where another process writes in `out`.
     """
     root, out = Path(root), Path(out)
     if image_px < 8:
@@ -82,12 +88,14 @@ def prepare(root: Path | str, out: Path | str, image_px: int, progress: bool = F
         "jpeg_quality": JPEG_QUALITY,
         "images": len(files),
     }
-    with _opened(out, record) as target:
+    with only_writer(out), _opened(out, record) as target:
+        before = _read_sources(target)
+        _check_sources(before, files, root, out)
         for folder in folders:  # empty ones, too: `verify` is to say the same of the copy
             (target / folder.relative_to(root)).mkdir(parents=True, exist_ok=True)
         if (root / METADATA).is_file():
             _copy(root / METADATA, target / METADATA)
-        written = _write_all(files, root, target, image_px, progress)
+        written = _write_all(files, root, target, image_px, before, progress)
     sizes = [(p.stat().st_size, (out / p.relative_to(root)).stat().st_size) for p in files]
     return Prepared(out, len(files), written, *(sum(column) for column in zip(*sizes, strict=True)))
 
@@ -131,13 +139,73 @@ def _check_record(folder: Path, record: dict) -> None:
         )
 
 
-def _write_all(files: list[Path], root: Path, target: Path, image_px: int, progress: bool) -> int:
-    """Write every image that is not there yet; returns how many were."""
+def _stamp(path: Path) -> list[int]:
+    """Changes whenever a file is written, replaced or moved."""
+    stat = path.stat()
+    return [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
+
+
+def _read_sources(target: Path) -> dict[str, tuple[str, list[int]]]:
+    """{path: (hash, stamp)} of the sources that were copied; a line cut by a crash is left out."""
+    found = {}
+    if (target / SOURCES).is_file():
+        for line in (target / SOURCES).read_text("utf-8").splitlines():
+            try:
+                path, digest, stamp = json.loads(line)
+            except (ValueError, TypeError):
+                continue
+            found[path] = digest, stamp
+    return found
+
+
+def _check_sources(before: Mapping, files: Sequence[Path], root: Path, out: Path) -> None:
+    """Raise ValueError where the copy is of another data set: of other files, or all are others."""
+    named = {path.relative_to(root).as_posix(): path for path in files}
+    foreign = sorted(before.keys() - named.keys())
+    same = any(_is_same(before[name], path) for name, path in named.items() if name in before)
+    if foreign or (before and not same):
+        what = f"such as {foreign[0]}, which {root} lacks" if foreign else "none of them the same"
+        raise ValueError(
+            f"out: {out} was prepared from other images, {what}; give another folder, or remove "
+            "that one"
+        )
+
+
+def _is_same(before: tuple[str, list[int]], path: Path) -> bool:
+    digest, stamp = before
+    return stamp == _stamp(path) or digest == _digest(path)
+
+
+def _digest(path: Path) -> str:
+    return hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
+
+
+def _write_all(
+    files: list[Path], root: Path, target: Path, image_px: int, before: Mapping, progress: bool
+) -> int:
+    """Write every image that is not there yet, or changed; returns how many were."""
+    adding = Lock()
 
     def write(path: Path) -> bool:
-        return _write_small(path, target / path.relative_to(root), image_px)
+        relative = path.relative_to(root)
+        name, stamp = relative.as_posix(), _stamp(path)
+        digest, stamp_before = before.get(name, ("", None))
+        there = (target / relative).exists()
+        if there and stamp == stamp_before:
+            return False
+        now = _digest(path)
+        new = not there or now != digest
+        if new:
+            _write_small(path, target / relative, image_px)
+        with adding:
+            sources.write(json.dumps([name, now, stamp]) + "\n")
+            sources.flush()
+        return new
 
-    with ThreadPoolExecutor(READ_THREADS) as pool:
+    with (
+        open(target / SOURCES, "a", encoding="utf-8") as sources,
+        ThreadPoolExecutor(READ_THREADS) as pool,
+    ):
         try:
             return sum(_counted(pool.map(write, files), len(files), progress))
         except BaseException:
@@ -150,16 +218,13 @@ def _copy(path: Path, to: Path) -> None:
         shutil.copyfile(path, aside)
 
 
-def _write_small(path: Path, to: Path, image_px: int) -> bool:
-    """Write one image; False where it stands already and is not older than its source."""
+def _write_small(path: Path, to: Path, image_px: int) -> None:
+    """Write one image."""
     from PIL import Image
 
-    if to.exists() and to.stat().st_mtime_ns >= path.stat().st_mtime_ns:
-        return False
     image = Image.fromarray(read_image(path, image_px))
     with replace_when_done(to) as aside:
         image.save(aside, **_WRITE.get(path.suffix.lower(), {}))
-    return True
 
 
 def _counted(results, total: int, progress: bool):

@@ -49,6 +49,11 @@ class Rendered:
         """Whether there are places to query."""
         return len(self._query["drone"]) > 0
 
+    @property
+    def directions(self) -> tuple[str, ...]:
+        """Both directions where there are places to query."""
+        return ("D2S", "S2D") if self.has_test else ()
+
     def test(self, direction: str) -> tuple[ImageSet, ImageSet]:
         """Query and gallery set of "D2S" or "S2D"; raises ValueError without test places."""
         views = VIEWS if check_direction(direction) == "D2S" else VIEWS[::-1]
@@ -108,7 +113,7 @@ class TwinTowns(Rendered, CrossViewDataset):
     Test places are queried; distractor places are in the test gallery only. `settings` is the
     world's `scenes.WorldSettings`, `world` what `scenes.make_world` gives for it. `rendered` takes
     what `scenes.render_world` returned for that world before. Families of twins are known.
-    Taught in: book/01, book/06.
+    Taught in: book/01, book/09.
     """
 
     name = "Twin Towns"

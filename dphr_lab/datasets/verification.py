@@ -10,7 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dphr_lab._images import IMAGE_SUFFIXES, READ_THREADS, UnreadableImage, read_image
-from dphr_lab.datasets.dataset import CrossViewDataset, Part, read_families, shorten
+from dphr_lab.datasets.dataset import (
+    CrossViewDataset,
+    Part,
+    is_number,
+    read_families,
+    same_labels,
+    shorten,
+)
 from dphr_lab.datasets.layouts import SUES200, FolderPairs, open_all
 from dphr_lab.settings.protocol import PUBLISHED, VIEWS, sues200_split
 
@@ -98,6 +105,7 @@ def verify(
         rows += _rows(data, at_height)
         for check in (
             _bad_names,
+            _one_place_twice,
             _empty_used,
             _half_without_a_view,
             _one_view_only,
@@ -147,20 +155,39 @@ def _rows(data: CrossViewDataset, at_height: str) -> Iterator[PartCount]:
 
 
 def _places(data: CrossViewDataset, role: str, view: str) -> set[str] | None:
-    """Folder names with at least one image, None without such a part."""
+    """Places with at least one image, None without such a part.
+
+    By the names of their folders; 12 and 0012 are both 0012 where labels are numbers.
+    """
     for part in data.parts.values():
         if (part.role, part.view) == (role, view):
-            return {name for name, files in part.files.items() if files}
+            return {_place(data, name) for name, files in part.files.items() if files}
     return None
+
+
+def _place(data: CrossViewDataset, name: str) -> str:
+    plain = isinstance(data, FolderPairs) or not is_number(name)
+    return name if plain else f"{int(name):04d}"
 
 
 def _bad_names(data: CrossViewDataset, at_height: str) -> Iterator[str]:
     if isinstance(data, FolderPairs):  # any name will do
         return
     for part in data.used_parts:
-        bad = [name for name in part.place_folders if not name.isdecimal()]
+        bad = [name for name in part.place_folders if not is_number(name)]
         if bad:
             yield f"{part.name}: place folders must be numbers, found {shorten(bad)}"
+
+
+def _one_place_twice(data: CrossViewDataset, at_height: str) -> Iterator[str]:
+    if isinstance(data, FolderPairs):  # its labels are not numbers of folders
+        return
+    for part in data.used_parts:
+        for names in same_labels(filter(is_number, part.place_folders), int):
+            yield (
+                f"{part.name}: the folders {', '.join(names)} are one place, since its label is "
+                "their number; rename one, or put their images together"
+            )
 
 
 def _empty_used(data: CrossViewDataset, at_height: str) -> Iterator[str]:
@@ -245,18 +272,12 @@ def _in_both_halves(data: CrossViewDataset, at_height: str) -> Iterator[str]:
     for view in VIEWS:
         queries = _places(data, "query", view) or set()
         trained = set().union(*(_places(data, "train", v) or set() for v in VIEWS))
-        # By label, not by folder name: 0012 and 12 are one place where labels are numbers.
-        labels = {data.place_id(name) for name in trained if _is_label(data, name)}
-        shared = sorted(n for n in queries if _is_label(data, n) and data.place_id(n) in labels)
+        shared = sorted(queries & trained)
         if shared:
             yield (
                 f"{_count(len(shared), 'query place')} ({view}) also in train, so the test would "
                 f"reward memory: {shorten(shared)}"
             )
-
-
-def _is_label(data: CrossViewDataset, name: str) -> bool:
-    return isinstance(data, FolderPairs) or name.isdecimal()
 
 
 def _families_in_both_halves(data: CrossViewDataset) -> Iterator[str]:
@@ -267,12 +288,11 @@ def _families_in_both_halves(data: CrossViewDataset) -> Iterator[str]:
         return
     if not families:
         return
-    by_label = {int(n) if n.isdecimal() else n: family for n, family in families.items()}
+    by_place = {_place(data, name): family for name, family in families.items()}
 
     def families_of(role: str) -> set[int]:
-        names = set().union(*(_places(data, role, view) or set() for view in VIEWS))
-        labels = (int(n) if n.isdecimal() else n for n in names)
-        return {by_label[label] for label in labels if label in by_label}
+        places = set().union(*(_places(data, role, view) or set() for view in VIEWS))
+        return {by_place[place] for place in places if place in by_place}
 
     shared = sorted(families_of("train") & families_of("query"))
     if shared:
@@ -362,7 +382,7 @@ def _same_bytes(paths, seen, root: Path, notices: list[str], faults: list[str]) 
     """Report files with equal bytes: query and gallery of one place share theirs by design."""
     uses = [use for path in paths for use in seen[path]]
     # 0012 and 12 are one place.
-    places = {int(name) if name.isdecimal() else name for _, name in uses}
+    places = {int(name) if is_number(name) else name for _, name in uses}
     files = shorten([path.relative_to(root) for path in paths], 4)
     if len(places) > 1:
         used = all(any(part.is_used for part, _ in seen[path]) for path in paths)

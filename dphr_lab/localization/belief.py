@@ -5,6 +5,8 @@ Scores of all tiles become a probability: a softmax with a temperature, mixed wi
 and 90 % of the probability around it, and are then scaled so that on held-out flights they held
 50 % and 90 % of the truths (split conformal prediction). Temperature, share and spread are those
 that give the held-out truths the highest likelihood.
+
+Taught in: book/12.
 """
 
 from __future__ import annotations

@@ -104,7 +104,7 @@ def place_distances(
 
     {"d_pos", "d_twin", "d_stranger"}, each in [0, 2]; of embeddings (N, D) of two image sets. A
     stranger is a place of another family. A distance that no query has is left out: without known
-    families there are no twins. Taught in: book/03.
+    families there are no twins. Taught in: book/06.
     """
     distance = pairwise_distance(z_query, z_gallery)
     same_place = torch.from_numpy(query.places[:, None] == gallery.places)
@@ -126,14 +126,16 @@ def evaluate_dataset(
     encoder: torch.nn.Module,
     data,
     *,
-    directions: Iterable[str] = tuple(DIRECTIONS),
+    directions: Iterable[str] | None = None,
     **options,
 ) -> dict[str, RetrievalReport]:
     """Reports on the test half of a `datasets.CrossViewDataset`, by direction.
 
-    `directions`: "D2S" (drone → satellite, localisation), "S2D" (satellite → drone, navigation).
-    `options` as for `evaluate_images`.
+    `directions`: "D2S" (drone → satellite, localisation), "S2D" (satellite → drone, navigation);
+    None: those that the test half is for. `options` as for `evaluate_images`.
     """
+    if directions is None:
+        directions = getattr(data, "directions", tuple(DIRECTIONS))
     return {
         direction: evaluate_images(encoder, *data.test(direction), **options)
         for direction in directions

@@ -15,10 +15,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
+import re
 import struct
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -29,6 +30,7 @@ import torch
 
 from dphr_lab._files import read_json, replace_when_done, write_json
 from dphr_lab._images import READ_THREADS
+from dphr_lab._locks import only_writer
 from dphr_lab.localization.geomap import Bounds, GeoMap, needs, open_map
 from dphr_lab.localization.tiles import TileGrid, Tiles, read_tiles
 from dphr_lab.models import embed, fingerprint
@@ -41,6 +43,9 @@ MAP_FILE, TILES_FILE, EMBEDDINGS_FILE, INDEX_FILE = (
     "map.json", "tiles.parquet", "embeddings.npy", "index.faiss",
 )  # fmt: skip
 BUILDING_FILE, BLOCKS = "building.json", "blocks"
+BLOCK_NAME = re.compile(
+    r"([0-9]{6,}|\.[0-9]{6,}\.[0-9]+\.part)\.npz"
+)  # whole, or of a build that was killed
 CALIBRATION_FILE = "calibration.json"
 PARQUET_ROWS = 65_536
 ENGINES = ("threads", "ray")
@@ -149,27 +154,34 @@ def build_gallery(
     `engine` "ray" embeds by Ray Data, on a cluster where there is one: the same bytes. `index`
     "milvus://URI" writes the embeddings to Milvus, too, and searches there.
     `image_px` None: the encoder's own. Tiles of which less than `min_known` is known are left out.
-    Raises FileExistsError when a finished map stands there, ValueError when a build of other
+    Raises FileExistsError when a finished map or files of the same names stand there,
+    BlockingIOError when another process builds there, ValueError when a build of other
     settings was begun there, or when the map holds no tile.
     """
     folder = _named_in_utf8(folder)
     px = image_px or encoder.image_px
-    in_milvus = index.startswith(MILVUS)
     if engine not in ENGINES:
         raise ValueError(f"engine is {engine!r}: expected one of {ENGINES}")
-    if (folder / MAP_FILE).exists():
-        raise FileExistsError(f"{folder}: holds a finished map; give another --out, or remove it")
+    _check_free(folder)  # said before the work; again when the lock is held
     tiles = TileGrid(geomap.bounds, side_m, stride_m).tiles()
     if source and Path(source).exists():
         source = os.path.relpath(Path(source).resolve(), folder.resolve())
     settings = GallerySettings(source, crs, tms, side_m, stride_m, px, min_known)
     asked = {"format": FORMAT, "settings": asdict(settings), "encoder": fingerprint(encoder),
              "candidates": len(tiles), "block": block_size(px)}  # fmt: skip
-    _begin(folder, asked)
-    if engine == "ray":
-        _embed_by_ray(encoder, tiles, folder, settings, geomap, progress)
-    else:
-        _embed_blocks(geomap, encoder, tiles, folder, px, min_known, threads, progress)
+    with only_writer(folder):
+        _begin(folder, asked)
+        if engine == "ray":
+            _embed_by_ray(encoder, tiles, folder, settings, geomap, progress)
+        else:
+            _embed_blocks(geomap, encoder, tiles, folder, px, min_known, threads, progress)
+        _finish(geomap, tiles, folder, asked, index, progress)
+    return Gallery(folder)
+
+
+def _finish(geomap, tiles, folder: Path, asked: dict, index: str, progress: bool) -> None:
+    """Put all blocks together, index them, and write the map's record last."""
+    in_milvus = index.startswith(MILVUS)
     kept = _merge(folder, tiles, asked["block"])
     embeddings = np.load(folder / EMBEDDINGS_FILE, mmap_mode="r")
     write_table(tiles[kept], folder / TILES_FILE)
@@ -186,18 +198,23 @@ def build_gallery(
         "bounds": [bounds.west, bounds.south, bounds.east, bounds.north],
         "map": geomap.name, "gsd_m": geomap.gsd_m,
     })  # fmt: skip
-    shutil.rmtree(folder / BLOCKS)
+    for block in (folder / BLOCKS).glob("*.npz"):
+        if BLOCK_NAME.fullmatch(block.name):
+            block.unlink()
+    with suppress(OSError):  # not empty: what others put there stays
+        (folder / BLOCKS).rmdir()
     (folder / BUILDING_FILE).unlink()
-    return Gallery(folder)
 
 
 def _begin(folder: Path, asked: dict) -> None:
     """Make the folder, or see that what was begun there is the same."""
-    (folder / BLOCKS).mkdir(parents=True, exist_ok=True)
+    _check_free(folder)
     begun = folder / BUILDING_FILE
     if not begun.exists():
         write_json(begun, asked)
+        (folder / BLOCKS).mkdir(exist_ok=True)
         return
+    (folder / BLOCKS).mkdir(exist_ok=True)
     before = read_json(begun, "the settings of a map that is being built")
     if before == json.loads(json.dumps(asked)):
         return
@@ -214,6 +231,20 @@ def _begin(folder: Path, asked: dict) -> None:
         f"{folder}: a map was begun here with other settings ({', '.join(differ) or 'the map'}); "
         "give another --out, or remove the folder"
     )
+
+
+def _check_free(folder: Path) -> None:
+    """Raise FileExistsError for files of others that have the names of a map's."""
+    if (folder / MAP_FILE).exists():
+        raise FileExistsError(f"{folder}: holds a finished map; give another --out, or remove it")
+    if (folder / BUILDING_FILE).exists():
+        return
+    own = (TILES_FILE, EMBEDDINGS_FILE, INDEX_FILE, CALIBRATION_FILE, BLOCKS)
+    if there := [name for name in own if (folder / name).exists()]:
+        raise FileExistsError(
+            f"{folder}: holds {', '.join(there)}, which no map being built has left there; give a "
+            "new or empty --out"
+        )
 
 
 def _embed_blocks(geomap, encoder, tiles, folder, px, min_known, threads, progress) -> None:

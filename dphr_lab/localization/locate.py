@@ -1,4 +1,7 @@
-"""Where was this photograph taken? A gallery, an encoder and a file give a position and radii."""
+"""Where was this photograph taken? A gallery, an encoder and a file give a position and radii.
+
+Taught in: book/12.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,7 @@ from dphr_lab.models import embed
 FULL_SCORES = 16_000_000  # headings × tiles that are scored all; beyond, the index's best
 BEST_OF_INDEX = 5000
 CANDIDATES = 10
-REFINED = 60  # photographs that are refined to fit the radii of refined positions
+REFINED = 40  # photographs that are refined to fit the radii of refined positions
 FEW = 10  # of them must be there
 HEADINGS = ("known", "unknown")  # calibrations are fitted for each
 AT_ONCE = 32  # pictures embedded together

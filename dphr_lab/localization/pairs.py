@@ -15,8 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
-from dphr_lab._files import replace_folder_when_done, write_json
+from dphr_lab._files import is_empty, replace_folder_when_done, write_json
 from dphr_lab._images import read_image
+from dphr_lab._locks import only_writer
 from dphr_lab._terminal import printable
 from dphr_lab.localization.geomap import GeoMap
 from dphr_lab.localization.ground import metres_from, moved
@@ -75,8 +76,10 @@ def cut_pairs(
     half, and training photographs that overlap it are left out. `metadata.json` says which training
     places overlap, for `PairSet.overlaps`. `turned` > 1 writes each photograph as often, its
     heading wrong by even steps of a turn, for an encoder that must work without headings.
-    Raises ValueError when no photograph fits.
+    Raises FileExistsError for a `root` that holds something, ValueError when no photograph fits.
     """
+    if not is_empty(Path(root)):
+        raise FileExistsError(f"{root}: holds something; give a new or empty folder")
     centres, seen, counts = _founded(geomap, photos, side_m, ground_m)
     if not centres:
         raise ValueError(f"none of {len(photos)} photographs can be paired with this map: {counts}")
@@ -91,7 +94,7 @@ def cut_pairs(
     report = PairsReport(
         int(used.sum()), int(tested.sum()), len(kept), len(pairs), len(seen) - len(kept), **counts
     )
-    with replace_folder_when_done(root) as folder:
+    with only_writer(root), replace_folder_when_done(root) as folder:
         for place in np.flatnonzero(used).tolist():
             own = [s for s in kept if s.place == place]
             _write_place(folder, place, tested[place], geomap, centres[place], own, side_m, px,

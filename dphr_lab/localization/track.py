@@ -7,6 +7,8 @@ the air could; smoothing uses the whole flight, too. A small share of the belief
 each step, so that a filter that is lost finds its way back.
 
 Thrun, Burgard, Fox, "Probabilistic Robotics", 2005, chapter 8 (grid localization).
+
+Taught in: book/12.
 """
 
 from __future__ import annotations

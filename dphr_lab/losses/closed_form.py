@@ -7,7 +7,7 @@ L = sum C l, and for constant omega and lambda
 
 so the gradient with respect to all similarities is one B x B matrix G, which both directions
 share, and dL/dz_query = G z_gallery, dL/dz_gallery = G^T z_query. `plain_form` has the same numbers
-as their formulas say. Taught in: book/05.
+as their formulas say. Taught in: book/08.
 
 Work goes in two sweeps over blocks of rows that stay in the cache: first what lambda and the
 weights need to know of the whole batch (means of weights, L_tri or recall, the range of h), then

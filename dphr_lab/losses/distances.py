@@ -34,7 +34,7 @@ def distance_from_similarity(similarity: Tensor) -> Tensor:
     """Euclidean distance in [0.002, 2] of unit vectors with this cosine similarity.
 
     d = sqrt(max(2 - 2 s, 4e-6)); the gradient is zero at the floor, so identical embeddings give
-    a finite gradient. Taught in: book/02.
+    a finite gradient. Taught in: book/04.
     """
     return (2 - 2 * similarity).clamp_min(SQUARED_DISTANCE_FLOOR).sqrt()
 
@@ -42,7 +42,7 @@ def distance_from_similarity(similarity: Tensor) -> Tensor:
 def pairwise_distance(a: Tensor, b: Tensor) -> Tensor:
     """Euclidean distances of unit rows, (N, D) and (M, D) -> (N, M), each in [0.002, 2].
 
-    One matrix product; no (N, M, D) object. Taught in: book/02.
+    One matrix product; no (N, M, D) object. Taught in: book/04.
     """
     return distance_from_similarity(similarities(a, b))
 
@@ -129,7 +129,7 @@ def check_pairs(
 
 def is_compiling() -> bool:
     """Whether `torch.compile` is tracing, so that no value can be looked at."""
-    if hasattr(torch.compiler, "is_compiling"):  # not yet in torch 2.2
+    if hasattr(torch.compiler, "is_compiling"):  # in torch 2.2, before what we promise, not yet
         return torch.compiler.is_compiling()
     return torch._dynamo.is_compiling()
 

@@ -51,7 +51,7 @@ class DPHRLoss(nn.Module):
     Raises ValueError for a setting out of range. Grade: [S] the sum, h, a linear map into an
     interval, the moving average of triplet losses and the averaged coefficient; [O] every number,
     normalisation, detaching, both directions and all of sharp (arXiv 2510.27181; no public code is
-    known). Taught in: book/04, book/05.
+    known). Taught in: book/07, book/08.
     """
 
     def __init__(

@@ -36,7 +36,7 @@ class SymmetricInfoNCE(LossOfTerms):
     `logit_scale` is log(1 / temperature), a parameter if `learn_temperature`, else a buffer; the
     scale is capped at 100. Raises ValueError for a temperature below 0.01 or a smoothing outside
     [0, 1). Source: Sample4Geo (Deuser et al., ICCV 2023), CLIP (Radford et al., ICML 2021).
-    Taught in: book/03.
+    Taught in: book/06.
 
     Terms: query_to_gallery, gallery_to_query, similarity (B, B), temperature.
     """

@@ -16,7 +16,7 @@ def as_column(d_pos: Tensor, d_neg: Tensor) -> Tensor:
 def soft_margin_triplet(d_pos: Tensor, d_neg: Tensor, alpha: float = 10.0) -> Tensor:
     """softplus(alpha (d_pos - d_neg)) for each negative; d_pos (B,), d_neg (B, K) -> (B, K).
 
-    Grade: [S] that the paper has a triplet term, [O] this form and alpha. Taught in: book/03.
+    Grade: [S] that the paper has a triplet term, [O] this form and alpha. Taught in: book/06.
     """
     gap = alpha * (as_column(d_pos, d_neg) - d_neg)
     return F.softplus(gap, threshold=50)  # the default threshold cuts off at 2e-9 in float64
@@ -25,7 +25,7 @@ def soft_margin_triplet(d_pos: Tensor, d_neg: Tensor, alpha: float = 10.0) -> Te
 def hinge_triplet(d_pos: Tensor, d_neg: Tensor, margin: float = 0.3) -> Tensor:
     """relu(margin + d_pos - d_neg) for each negative; d_pos (B,), d_neg (B, K) -> (B, K).
 
-    Grade: [O], the alternative to the soft margin. Taught in: book/03.
+    Grade: [O], the alternative to the soft margin. Taught in: book/06.
     """
     return F.relu(margin + as_column(d_pos, d_neg) - d_neg)
 

@@ -25,7 +25,7 @@ def batch_progress(distance: Tensor, negatives: Tensor, signal: str = "recall") 
     "recall": share of queries whose positive is strictly nearer than every negative, "triplet":
     share of triplets with d_pos < d_neg, both rescaled so that chance is 0; "similarity": mean
     cosine of positives minus that of negatives. All of them [O]; the signal "loss" needs no reading
-    of the batch beside L_tri. Taught in: book/05.
+    of the batch beside L_tri. Taught in: book/08.
     """
     if signal == "similarity":
         cosine = 1 - distance.square() / 2
@@ -71,7 +71,7 @@ class ProgressiveWeight(nn.Module):
     Raises ValueError for an unknown signal, map or smoothing, "step" without total_steps, "course"
     without a course, or a setting out of range. Grade: [S] a moving average of recent unweighted
     triplet losses and a coefficient smoothed by an exponential moving average; [O] window, maps to
-    progress, momentum and all other signals. Taught in: book/05.
+    progress, momentum and all other signals. Taught in: book/08.
     """
 
     average: Tensor

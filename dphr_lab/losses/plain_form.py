@@ -1,6 +1,6 @@
 """L_tri and L_wtri as their formulas say: the plain form, B x B arrays and autograd.
 
-`closed_form` computes the same numbers faster. Taught in: book/04, book/05.
+`closed_form` computes the same numbers faster. Taught in: book/07, book/08.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ def rda_hardness(d_pos: Tensor, d_neg: Tensor) -> Tensor:
 
     1/2: the negative is as far as the positive; above: nearer, a violation; to 0: easy. It is
     sigmoid(log d_pos - log d_neg), so scaling every distance by one constant leaves it alone.
-    Two zero distances give 1/2. Grade: [S]. Taught in: book/04.
+    Two zero distances give 1/2. Grade: [S]. Taught in: book/07.
     """
     d_pos = as_column(d_pos, d_neg)
     total = d_pos + d_neg
@@ -70,7 +70,7 @@ def rda_weights(
 
     Raises ValueError for an unknown map, scale or normalisation, beta outside [0, 100], or bounds
     that are not 0 <= w_min <= w_max. Grade: [S] that h is mapped linearly into an interval, [O] its
-    bounds, the other maps, normalisation, scale and detaching. Taught in: book/04.
+    bounds, the other maps, normalisation, scale and detaching. Taught in: book/07.
     """
     check_weights(weight_map, beta, normalise, bounds, scale)
     if negatives is None:

@@ -18,7 +18,7 @@ class TripletLoss(nn.Module):
     `across_processes` from each process's own rows, as in `DPHRLoss`.
     form "soft_margin" has slope `alpha` (per unit distance), "hinge" has `margin` (distance).
     Raises ValueError for an unknown form or a non-positive alpha. Grade: [S] the term, [O] its
-    form. Taught in: book/03.
+    form. Taught in: book/06.
     """
 
     def __init__(

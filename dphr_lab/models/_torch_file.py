@@ -6,7 +6,7 @@ arguments. Exit code 3 and one line on standard error: what was found in place o
 
 import sys
 
-WRAPPERS = ("model_state_dict", "state_dict", "model", "net")  # around the tensors' names
+WRAPPERS = ("model_state_dict", "state_dict", "model", "net")  # known first; else the only one
 PREFIXES = ("module.", "_orig_mod.")  # before each name: of DataParallel, of torch.compile
 
 
@@ -14,10 +14,15 @@ def tensors_of(loaded):
     """{name: tensor} of what a file held; raises ValueError that says what it held instead."""
     import torch
 
-    wrapped = True
-    while wrapped and isinstance(loaded, dict):
-        wrapped = next((w for w in WRAPPERS if isinstance(loaded.get(w), dict)), None)
-        loaded = loaded[wrapped] if wrapped else loaded
+    def named(value):
+        return isinstance(value, dict) and all(isinstance(v, torch.Tensor) for v in value.values())
+
+    while isinstance(loaded, dict) and not named(loaded):
+        inner = [w for w in WRAPPERS if isinstance(loaded.get(w), dict)]
+        others = [name for name, value in loaded.items() if value and named(value)]
+        if not inner and len(others) != 1:
+            break
+        loaded = loaded[(inner or others)[0]]
     if not isinstance(loaded, dict) or not loaded:
         raise ValueError(f"found {type(loaded).__name__}, expected names with tensors")
     strange = [name for name, value in loaded.items() if not isinstance(value, torch.Tensor)]

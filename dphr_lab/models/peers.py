@@ -32,6 +32,7 @@ from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 from torch import Tensor
 
 from dphr_lab._files import write_json
+from dphr_lab._locks import only_writer
 from dphr_lab.models.lpn import LPN
 from dphr_lab.models.mccg import MCCG
 from dphr_lab.models.sample4geo import Sample4Geo
@@ -61,8 +62,7 @@ def convert(
     file, out = Path(file), Path(out)
     if host not in PEERS:
         raise ValueError(f"host is {host!r}: expected one of {', '.join(PEERS)}")
-    if (out / "encoder.json").exists():
-        raise FileExistsError(f"out: found another encoder in {out}; give another folder")
+    _check_free(out)
     build, published_backbone, published_px = PEERS[host]
     backbone, image_px = backbone or published_backbone, image_px or published_px
     state = read_torch_file(file)
@@ -77,7 +77,6 @@ def convert(
     load_exactly(encoder, renamed | kept, f"{file}, read as {host},", backbone)
     if wrong := [name for name, value in renamed.items() if not value.isfinite().all()]:
         raise ValueError(f"{file}: {len(wrong)} of its weights are not finite, such as {wrong[0]}")
-    encoder.save(out)
     record = {
         "file": file.name,
         "host": host,
@@ -87,8 +86,20 @@ def convert(
         "left_out": left_out,
         "parameters": sum(p.numel() for p in encoder.parameters()),
     }
-    write_json(out / CONVERTED, record)
+    with only_writer(out):
+        _check_free(out)
+        encoder.save(out)
+        write_json(out / CONVERTED, record)
     return record
+
+
+def _check_free(out: Path) -> None:
+    """Raise FileExistsError for an encoder, or a file of such a name, in the folder."""
+    there = [n for n in ("encoder.json", "encoder.safetensors", CONVERTED) if (out / n).exists()]
+    if there:
+        raise FileExistsError(
+            f"out: found another encoder in {out} ({', '.join(there)}); give another folder"
+        )
 
 
 def read_torch_file(file: Path | str) -> dict[str, Tensor]:

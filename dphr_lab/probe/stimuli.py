@@ -38,6 +38,7 @@ from dphr_lab.scenes.towns.districts import DISTRICTS, LAID_FIRST
 from dphr_lab.settings.checks import check_value
 
 DOSES_M2 = (5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 320.0)
+LARGEST_M2 = np.pi * CHANGE_RADIUS_M**2  # no change reaches beyond
 FIRST_FAMILY = 1_000_000  # worlds number their families from 0: none of theirs is met here
 NEAR_DOSE = 1.25  # a change counts as of a dose when its area is within this factor of it
 WHOLE_OBJECTS = ("building removed", "building recoloured", "field swapped")  # dose = its size
@@ -58,14 +59,15 @@ class StimulusSettings:
     def __post_init__(self):
         object.__setattr__(self, "doses_m2", tuple(float(dose) for dose in self.doses_m2))
         object.__setattr__(self, "kinds", tuple(self.kinds))
-        check_value("places", self.places, self.places >= 1, "1 or more")
+        check_value("places", self.places, 1 <= self.places <= 10**6, "1 or more, 1e6 at most")
         check_value("seed", self.seed, self.seed >= 0, "0 or more")
-        check_value("image_px", self.image_px, self.image_px >= 16, "16 or more pixels")
+        px = self.image_px
+        check_value("image_px", px, 16 <= px <= 4096, "16 or more pixels, 4096 at most")
         check_value("weather", self.weather, 0 <= self.weather <= 1, "0 (fair) to 1 (any day)")
         rising = all(a < b for a, b in zip((0.0, *self.doses_m2), self.doses_m2, strict=False))
-        check_value(
-            "doses_m2", self.doses_m2, self.doses_m2 and rising, "square metres above 0, rising"
-        )
+        right = self.doses_m2 and rising and self.doses_m2[-1] <= LARGEST_M2
+        expected = f"square metres above 0, rising, {LARGEST_M2:,.0f} at most"
+        check_value("doses_m2", self.doses_m2, right, expected)
         known = any(set(self.kinds) <= set(kinds) for kinds in (CHANGE_KINDS, EDIT_KINDS))
         known = known and len(set(self.kinds)) == len(self.kinds)
         expected = f"some of {', '.join(CHANGE_KINDS)}, or, of photographs, {', '.join(EDIT_KINDS)}"
@@ -140,7 +142,7 @@ def make_stimuli(
     """Render the stimuli of some settings (None: the defaults, 200 places at 64 px).
 
     `workers` None uses all cores; the result does not depend on it. A dose that a place cannot
-    take at a kind has no trial there and is counted in `Stimuli.missing`. Taught in: book/10.
+    take at a kind has no trial there and is counted in `Stimuli.missing`. Taught in: book/22.
     """
     settings = settings or StimulusSettings()
     jobs = [(settings, place) for place in range(settings.places)]

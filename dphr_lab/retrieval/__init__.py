@@ -6,7 +6,7 @@ Two rules hold for every number. **Score**: the cosine similarity, in float32. *
 scores first, and among equal scores the image with the lower gallery index first. The public
 evaluation code leaves ties to the sorting routine; with the rule a result can be repeated.
 
-Taught in: book/01, book/02.
+Taught in: book/01, book/04.
 """
 
 from dphr_lab.retrieval.feature_files import (

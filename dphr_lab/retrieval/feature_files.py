@@ -12,7 +12,7 @@ Two kinds of file are read.
 A place named by digits alone is that number, so "0839" and 839 are one place. Nothing pickled is
 ever loaded.
 
-Taught in: book/02.
+Taught in: book/04.
 """
 
 import tempfile

@@ -1,6 +1,6 @@
 """What each query found, and the protocol's measures of all of them.
 
-Taught in: book/01, book/02.
+Taught in: book/01, book/04.
 """
 
 from dataclasses import dataclass

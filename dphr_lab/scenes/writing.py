@@ -11,6 +11,7 @@ import numpy as np
 
 from dphr_lab import __version__
 from dphr_lab._files import is_empty, replace_folder_when_done
+from dphr_lab._locks import only_writer
 from dphr_lab.scenes.camera_image import decode
 from dphr_lab.scenes.cameras import Pose, sues_orbit, university_orbit
 from dphr_lab.scenes.processes import mapped
@@ -86,7 +87,8 @@ def _write(
 ) -> Path:
     root = Path(root)
     _check_empty(root)
-    with replace_folder_when_done(root) as aside:
+    with only_writer(root), replace_folder_when_done(root) as aside:
+        _check_empty(root)  # again: it may have been written until the lock was free
         jobs = [(p, orbits, str(aside), names(p) if names else None) for p in world.places]
         images: dict[str, dict] = {}
         with mapped(_write_place, jobs, workers, progress, "writing") as written:

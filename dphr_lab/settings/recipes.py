@@ -321,7 +321,7 @@ _CONTINUOUS_TOWN = (
     Choice("image_px", 96, "[O]", "minutes on two CPU cores"),
     Choice("batch", 32, "[O]", "places of a batch must not overlap"),
     Choice("sampler", "random", "[O]", OURS),
-    Choice("steps", 120, "[O]", "minutes on two CPU cores; not tuned"),
+    Choice("steps", 60, "[O]", "two minutes on two CPU cores; not tuned"),
     Choice("optimizer", "adamw", "[O]", OURS),
     Choice("learning_rate", 1e-3, "[O]", "not tuned"),
     Choice("weight_decay", 0.01, "[O]", "AdamW's default"),

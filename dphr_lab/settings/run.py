@@ -110,6 +110,7 @@ OPTIMIZERS = ("adamw", "sgd", "nesterov")
 SAMPLERS = ("random", "one_per_place", "unpaired", "nearest", "families")
 MIXED_PRECISION = ("no", "bf16", "fp16")
 SELECT = ("best", "last", "test")
+LARGEST_PX = 8192  # sides of images: more than any network is given
 POOLS = ("avg", "gem")  # of models.Encoder
 
 
@@ -149,7 +150,9 @@ class Settings:
     augmentation: Mapping[str, Any] | None = field(default_factory=dict)
     # ^ keywords of datasets.Augmentation; {}: its defaults; None: no augmentation
     val_places: int | None = option(
-        None, "training places held out for validation, whole families; none: a tenth of them"
+        None,
+        "training places held out for validation, whole families; none: a tenth of them where that "
+        "is 5 or more, else 0",
     )
     sampler: str = option(
         "random",
@@ -182,11 +185,13 @@ class Settings:
     # the bookkeeping
     seed: int = option(0, "decides initialisation, hold-out, batches and augmentation")
     threads: int | None = option(None, "torch threads; none: the machine's setting")
-    validate_every: int | None = option(None, "steps; none: at the end of each epoch")
+    validate_every: int | None = option(
+        None, "steps; none: at the end of each epoch, 100 times at most"
+    )
     select: str = option(
         "best", "the encoder kept: 'best' on held-out places, 'last', or best on the 'test' set"
     )
-    checkpoint_every: int = option(50, "steps between checkpoints, besides each epoch's end")
+    checkpoint_every: int = option(50, "steps between checkpoints")
 
     def __post_init__(self):
         if isinstance(self.rate_drops, list):  # as JSON and TOML have it
@@ -215,15 +220,19 @@ class Settings:
         check_value("seed", self.seed, self.seed >= 0, "0 or more")
         check_value("batch", self.batch, self.batch >= 2, "at least 2: one pair has no negative")
         check_value("steps", self.steps, self.steps >= 0, "0 or more")
-        check_value("image_px", self.image_px, self.image_px >= 8, "8 or more pixels")
+        px = self.image_px
+        check_value(
+            "image_px", px, 8 <= px <= LARGEST_PX, f"8 or more pixels, {LARGEST_PX} at most"
+        )
         held_out = self.val_places
         check_value("val_places", held_out, held_out is None or held_out >= 0, "0 or more places")
-        check_value("workers", self.workers, self.workers >= 0, "0 or more processes")
+        check_value("workers", self.workers, 0 <= self.workers <= 1024, "0 to 1024 processes")
         check_value("warmup", self.warmup, 0 <= self.warmup <= 1, "a share between 0 and 1")
-        check_value("learning_rate", self.learning_rate, self.learning_rate > 0, "above 0")
-        check_value("weight_decay", self.weight_decay, self.weight_decay >= 0, "0 or more")
-        for name in ("pair_weight", "backbone_rate"):
-            check_value(name, getattr(self, name), getattr(self, name) > 0, "above 0")
+        decay = self.weight_decay
+        check_value("weight_decay", decay, 0 <= decay <= 1e6, "0 or more, 1e6 at most")
+        for name in ("learning_rate", "pair_weight", "backbone_rate"):
+            value = getattr(self, name)
+            check_value(name, value, 0 < value <= 1e6, "above 0, 1e6 at most")
         shares = self.rate_drops
         rising = all(a < b for a, b in zip((0, *shares), (*shares, 1), strict=True))
         check_value("rate_drops", shares, rising or not shares, "rising shares between 0 and 1")
@@ -231,6 +240,9 @@ class Settings:
         for name in (*positive, "micro_batch", "epochs"):
             value = getattr(self, name)
             check_value(name, value, value is None or value > 0, "above 0")
+        for name, most in (("threads", 1024), ("embed_dim", 65_536), ("batch", 2**24)):
+            value = getattr(self, name)
+            check_value(name, value, value is None or value <= most, f"{most:,} at most")
 
     def _check_host(self) -> None:
         """Raise `ValueError` for an unknown host, and for settings that need another host."""
@@ -287,7 +299,7 @@ class Settings:
         return replace(self, **values)
 
 
-# Chapter 06 and its stored runs. Twin Towns' photographs vary by themselves, and in so few steps
+# Chapter 09 and its stored runs. Twin Towns' photographs vary by themselves, and in so few steps
 # more variation cost recall on held-out training places: only mirroring and turning are kept.
 # The last encoder is kept, since 60 held-out places tell checkpoints apart by chance only.
 TWIN_TOWNS_MINI = Settings(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from dphr_lab.settings.checks import check_types, check_value, option
 
+MOST_PLACES = 1_000_000  # of a split: more than a machine renders in a year
 SPLITS = ("train", "test", "distractors")
 
 
@@ -49,14 +50,19 @@ def check_settings(settings) -> None:
     """Raise ValueError for a value of another type, or out of the range that all worlds share."""
     check_types(settings)
     for field, expected, right in (
-        ("train_places", "0 or more", settings.train_places >= 0),
-        ("test_places", "0 or more", settings.test_places >= 0),
-        ("distractor_places", "0 or more", settings.distractor_places >= 0),
+        *(
+            (
+                name,
+                f"0 or more, {MOST_PLACES:,} at most",
+                0 <= getattr(settings, name) <= MOST_PLACES,
+            )
+            for name in ("train_places", "test_places", "distractor_places")
+        ),
         ("family_size", "1 (no twins) or more, 3 by default", settings.family_size >= 1),
-        ("twin_strength", "0 or more", settings.twin_strength >= 0),
+        ("twin_strength", "0 or more, 1000 at most", 0 <= settings.twin_strength <= 1000),
         ("weather", "0 (fair) to 1 (any day)", 0 <= settings.weather <= 1),
-        ("image_px", "16 or more pixels", settings.image_px >= 16),
-        ("drone_views", "1 or more", settings.drone_views >= 1),
+        ("image_px", "16 or more pixels, 4096 at most", 16 <= settings.image_px <= 4096),
+        ("drone_views", "1 or more, 10,000 at most", 1 <= settings.drone_views <= 10_000),
         ("seed", "0 or more", settings.seed >= 0),
     ):
         check_value(field, getattr(settings, field), right, expected)

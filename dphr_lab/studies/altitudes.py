@@ -8,7 +8,7 @@ models and tests each at every height. Its folder:
     matrix.json          {format, heights_m, settings, origin, data, versions, hardware, reports}
     matrix.md            tables, matrix.png figure
 
-Taught in: book/08.
+Taught in: book/11.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from dphr_lab._files import read_json, replace_when_done, write_json
+from dphr_lab._locks import only_writer
 from dphr_lab.datasets import SUES200, find_layout
 from dphr_lab.datasets.dataset import describe_data
 from dphr_lab.datasets.layouts import open_all
@@ -30,12 +31,13 @@ from dphr_lab.localization import evaluate_dataset, evaluate_images
 from dphr_lab.models import Encoder, default_device
 from dphr_lab.plotting import heatmap, save
 from dphr_lab.results import environment
-from dphr_lab.results.run_folder import RESULT, RUN_FORMAT, holds_run, stored_result
+from dphr_lab.results.run_folder import CURVES, RESULT, RUN_FORMAT, holds_run, stored_result
 from dphr_lab.results.tables import markdown_table
 from dphr_lab.retrieval import SELECTED_ON_TEST, RetrievalReport
 from dphr_lab.settings import Settings
 from dphr_lab.settings.protocol import DIRECTIONS
 from dphr_lab.training import fit
+from dphr_lab.training.log import draw_curves
 
 MATRIX_FORMAT = RUN_FORMAT
 TESTED = "tested.json"
@@ -56,7 +58,8 @@ def altitude_matrix(
 
     `heights_m` None: those that are there. `origin` as for `training.fit`. Models and rows that
     `out` holds already are kept, and a run that was cut goes on. Returns what matrix.json holds.
-    Raises ValueError for another layout or height, or for runs in `out` that have other settings.
+    Raises ValueError for another layout or height, for runs in `out` that have other settings, and
+    for a matrix.json of others; BlockingIOError where another process makes one in `out`.
     """
     root, out = Path(root), Path(out)
     if (layout := find_layout(root)) is not SUES200:
@@ -64,6 +67,25 @@ def altitude_matrix(
     data = {own.height_m: own for own in open_all(root, heights_m)}
     for own in data.values():
         own.check_whole()
+    with only_writer(out):
+        _check_own(out)
+        return _make_matrix(data, root, settings, out, origin, progress, say)
+
+
+def _check_own(out: Path) -> None:
+    """Raise ValueError for a matrix.json, or a table and figure without one, that is no matrix."""
+    path, to_do = out / "matrix.json", "give another folder, or remove it"
+    if path.exists():
+        found = read_json(path, "a matrix of dphr matrix", to_do)
+        if not isinstance(found.get("reports"), dict):
+            raise ValueError(f"{path}: not a matrix of dphr matrix (it has no reports); {to_do}")
+    for other in (path.with_suffix(".md"), path.with_suffix(".png")):
+        if other.exists() and not path.exists():
+            raise ValueError(f"{other}: not of a matrix, since there is no {path.name}; {to_do}")
+
+
+def _make_matrix(data, root: Path, settings: Settings, out: Path, origin, progress, say) -> dict:
+    """Train and test all that is missing, and write the matrix."""
     reports = {}
     for height_m, own in data.items():
         folder = out / str(height_m)
@@ -187,6 +209,8 @@ def _trained(settings: Settings, data, folder: Path, origin: dict, progress: boo
     _check_reports(
         result["report"], f"{folder / RESULT}", "remove the run's folder, or give another"
     )
+    if not (folder / CURVES).exists():
+        draw_curves(result.get("curves", {}), folder / CURVES)
     return result
 
 

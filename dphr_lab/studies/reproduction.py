@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dphr_lab._files import read_json, write_json
+from dphr_lab._locks import only_writer
 from dphr_lab.datasets import SUES200, CrossViewDataset, University1652, find_layout, verify
 from dphr_lab.datasets.layouts import open_all
 from dphr_lab.localization import evaluate_modes
@@ -66,17 +67,8 @@ def reproduce(
     described_root = describe_root(root, data_sets)
     if not described_root["as_published"]:
         say(f"note: not as many images as were published; see dphr verify {root}")
-    rows, runs = [], []
-    for data in data_sets:
-        folder = work if data.height_m is None else work / f"{data.height_m}"
-        for trained_on, run_folder, result in _trained(data, settings, folder, origin, progress):
-            if not result:
-                continue
-            say(described(result))
-            at = {"height_m": data.height_m, "trained_on": trained_on}
-            kept = ("settings", "wall_s", "selected_step", "selected_on", "refit")
-            runs.append(at | {"run": described(result)} | {k: result.get(k) for k in kept})
-            rows += [at | row for row in _scored(run_folder, data, progress)]
+    with only_writer(work):
+        rows, runs = _all_runs(data_sets, settings, work, origin, progress, say)
     if not runs:
         return {}
     record = {
@@ -92,6 +84,22 @@ def reproduce(
     }
     write_json(out, record)
     return record
+
+
+def _all_runs(data_sets, settings: Settings, work: Path, origin, progress: bool, say):
+    """(rows of measures, what each run was) of all data sets; both empty in further processes."""
+    rows, runs = [], []
+    for data in data_sets:
+        folder = work if data.height_m is None else work / f"{data.height_m}"
+        for trained_on, run_folder, result in _trained(data, settings, folder, origin, progress):
+            if not result:
+                continue
+            say(described(result))
+            at = {"height_m": data.height_m, "trained_on": trained_on}
+            kept = ("settings", "wall_s", "selected_step", "selected_on", "refit")
+            runs.append(at | {"run": described(result)} | {k: result.get(k) for k in kept})
+            rows += [at | row for row in _scored(run_folder, data, progress)]
+    return rows, runs
 
 
 def describe_root(root: Path, data_sets: Sequence[CrossViewDataset]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from dphr_lab._files import replace_when_done, write_json
+from dphr_lab._locks import only_writer
 from dphr_lab.results import environment, read_run, run_name
 from dphr_lab.settings import Settings
 from dphr_lab.settings.run import FIRST_EDITION
@@ -72,6 +73,13 @@ def run_study(
             f"arms: {blind[0]} has trials that are not made; run dphr study search "
             f"{study.folder.name} first"
         )
+    with only_writer(study.folder):
+        return _make_runs(study, todo, jobs, work, minutes, say)
+
+
+def _make_runs(study, todo: list, jobs: int, work, minutes: float | None, say) -> int:
+    """Make the runs of `todo`; returns how many."""
+    todo = [run for run in todo if not (study.folder / run_name(*run)).exists()]  # made meanwhile
     copied = _copy_stored(study, todo)
     todo = [run for run in todo if run not in copied]
     work = Path(work) if work is not None else Path("runs", "studies", study.folder.name)
@@ -163,6 +171,13 @@ def search_study(
         raise ValueError(f"{study.folder.name} has no [search]: its arms' settings are given")
     if unknown := sorted(set(arms or ()) - set(search.candidates)):
         raise ValueError(f"arms: {unknown[0]} does not search; {', '.join(search.candidates)} do")
+    with only_writer(study.folder):
+        return _make_trials(study, arms, jobs, minutes, say)
+
+
+def _make_trials(study: Study, arms, jobs: int, minutes: float | None, say) -> int:
+    """Make the missing trials of these arms; returns how many."""
+    search = study.search
     stored = tuning.read_trials(study.folder)
     before = {(t["arm"], json.dumps(t["changes"]), t["seed"]) for t in stored["trials"]}
     todo = [
@@ -246,25 +261,19 @@ def _one_trial(study: Study, trial: tuple[str, int, int], threads: int | None) -
 
 def _one_run(study: Study, run: tuple[str, str, int], work: Path, threads: int | None) -> dict:
     """Train one run and store its result."""
-    from dphr_lab.results.run_folder import newest_checkpoint
+    from dphr_lab.results.run_folder import holds_run, remove_run
     from dphr_lab.training import fit
 
     world, arm, seed = run
     settings = _with_threads(study.settings(world, arm, seed), threads)
     data = open_world(study, world, seed)
     folder = work / run_name(*run).removesuffix(".json")
-    try:
-        newest_checkpoint(folder)
-        resume = True
-    except FileNotFoundError:
-        shutil.rmtree(folder, ignore_errors=True)
-        resume = False
-    result = fit(settings, data, folder, resume=resume, progress=False)
+    result = fit(settings, data, folder, resume=holds_run(folder), progress=False)
     if arm in study.replayed:
         result["lambda_course"] = [round(lam, 6) for lam in result["curves"]["lambda"]]
     result["curves"] = thinned(result["curves"])
     write_json(study.folder / run_name(*run), result)
-    shutil.rmtree(folder)
+    remove_run(folder)
     return result
 
 

@@ -34,7 +34,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from dphr_lab._files import TOO_DEEP, check_depth, read_text
+from dphr_lab._files import TOO_DEEP, check_depth, is_plain_name, read_text
 from dphr_lab.results import load, read_run, run_name
 from dphr_lab.settings import TWIN_TOWNS_MINI, Settings
 from dphr_lab.studies import tuning
@@ -152,6 +152,11 @@ def read_study(name_or_folder: str | Path) -> Study:
         if not isinstance(table.get(part, kind()), kind):
             raise ValueError(f"{path}: {part} is {table[part]!r}; expected {_KINDS[kind]}")
     for part in ("worlds", "arms"):
+        if wrong := [name for name in table[part] if not is_plain_name(name)]:
+            raise ValueError(
+                f"{path}: {part} has the name {wrong[0]!r}; expected one that can be part of a "
+                "file's name: no path, no leading dot, at most 100 bytes"
+            )
         if wrong := [name for name, changes in table[part].items() if type(changes) is not dict]:
             raise ValueError(f"{path}: {part}.{wrong[0]} is no table of settings")
     if not table["seeds"] or any(type(seed) is not int or seed < 0 for seed in table["seeds"]):

@@ -35,6 +35,7 @@ from dphr_lab.retrieval.positions import PositionReport, position_report
 
 PRIOR_M = 300.0  # how far a prior may be wrong
 PRIOR_SEED = 5
+REFINED_EACH = 2  # local features are slow: only each second photograph is refined
 WAYS = {
     "single": "one photograph",
     "prior": f"one photograph, its position known to {PRIOR_M:.0f} m",
@@ -53,15 +54,15 @@ def evaluate_town(
     """Errors and radii of all test photographs below `flights`, metres.
 
     Fits the radii on `flights`/calibration and stores them with the gallery first. Returns
-    {"flight": [...], "answers": {heading: {way: {"error_m", "radius_50_m", "radius_90_m"}}},
-    "baselines": {name: {"error_m"}}}; a list has an entry a photograph, in one order.
+    {"answers": {heading: {way: {"flight", "error_m", "radius_50_m", "radius_90_m"}}},
+    "baselines": {name: {"flight", "error_m"}}}; a list has an entry a photograph.
     """
     folders = {kind: sorted((flights / kind).iterdir()) for kind in ("calibration", "test")}
     refined = LocateOptions(refine=True)
     calibrate_flights(gallery, encoder, folders["calibration"], refined, progress)
     frame, rng = LocalFrame(gallery), np.random.default_rng(PRIOR_SEED)
     answers = {name: {way: [] for way in WAYS} for name in HEADINGS}
-    names, baselines = [], {"dead_reckoning": [], "middle": []}
+    baselines = {name: {"flight": [], "error_m": []} for name in BASELINES}
     for folder in folders["test"]:
         steps = read_odometry(folder / "odometry.csv")
         for name in HEADINGS:
@@ -69,26 +70,26 @@ def evaluate_town(
             scored = list(score_photos(gallery, encoder, photos_in([folder]), asked, progress))
             calibration = calibration_of(gallery, name == "known")
             found = answers[name]
-            for s in scored:
+            for i, s in enumerate(scored):
                 near = restricted(s, frame, rng)
                 found["single"].append(located(gallery, frame, s, calibration))
                 found["prior"].append(located(gallery, frame, near, calibration))
-                found["refined"].append(located(gallery, frame, s, calibration, refined))
+                if i % REFINED_EACH == 0:
+                    found["refined"].append(located(gallery, frame, s, calibration, refined))
             for start, odometry in (("speed_", None), ("", steps)):
                 track = track_scored(gallery, scored, TrackOptions(odometry=odometry))
                 found[f"{start}live"] += track.live
                 found[f"{start}smoothed"] += track.smoothed
-        names += [folder.name] * len(scored)
         truth = np.array([frame.metres(s.pose.lat, s.pose.lon) for s in scored])
         path = truth[0] + np.cumsum([(0.0, 0.0)] + [steps[s.path.name] for s in scored[1:]], 0)
-        baselines["dead_reckoning"] += np.hypot(*(path - truth).T).tolist()
-        baselines["middle"] += np.hypot(*truth.T).tolist()
+        for name, gaps in (("dead_reckoning", path - truth), ("middle", truth)):
+            baselines[name]["flight"] += [folder.name] * len(scored)
+            baselines[name]["error_m"] += np.round(np.hypot(*gaps.T), 2).tolist()
     return {
-        "flight": names,
         "answers": {
             n: {way: _columns(a) for way, a in ways.items()} for n, ways in answers.items()
         },
-        "baselines": {n: {"error_m": np.round(v, 2).tolist()} for n, v in baselines.items()},
+        "baselines": baselines,
     }
 
 
@@ -106,7 +107,8 @@ def restricted(scored: Scored, frame: LocalFrame, rng: np.random.Generator) -> S
 
 def _columns(answers) -> dict[str, list[float]]:
     names = ("error_m", "radius_50_m", "radius_90_m")
-    return {name: [round(getattr(a, name), 2) for a in answers] for name in names}
+    columns = {name: [round(getattr(a, name), 2) for a in answers] for name in names}
+    return {"flight": [a.path.parent.name for a in answers]} | columns
 
 
 def report(records: Sequence[dict], heading: str, way: str) -> PositionReport:
@@ -117,7 +119,7 @@ def report(records: Sequence[dict], heading: str, way: str) -> PositionReport:
         found = record["baselines"].get(way) or record["answers"][heading][way]
         for name in columns:
             columns[name] += found.get(name, [])
-        groups += [f"{record['seed']}-{flight}" for flight in record["flight"]]
+        groups += [f"{record['seed']}-{flight}" for flight in found["flight"]]
     radii = {0.5: columns["radius_50_m"], 0.9: columns["radius_90_m"]}
     return position_report(
         columns["error_m"], groups, radii if columns["radius_50_m"] else None, resamples=2000

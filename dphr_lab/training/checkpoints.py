@@ -7,7 +7,8 @@ state, and the run's position. A run goes on from its newest one, bit for bit on
 from __future__ import annotations
 
 import json
-import shutil
+import math
+import uuid
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -19,19 +20,27 @@ import torch
 from safetensors import SafetensorError
 from torch import nn
 
-from dphr_lab._files import read_json, replace_folder_when_done, write_json
+from dphr_lab._files import put_back, read_json, replace_folder_when_done, write_json
 from dphr_lab.datasets.dataset import describe_data
+from dphr_lab.datasets.identity import changed_images, list_images, places_of
 from dphr_lab.models import Encoder, save_tensors
 from dphr_lab.models.weights import load_tensors
 from dphr_lab.results import environment
 from dphr_lab.results.run_folder import (
+    BEST,
+    CHECKPOINTS,
+    IMAGES,
+    POSITION,
     RUN_FORMAT,
     SETTINGS,
+    check_free,
     checkpoints,
     clear_start,
     holds_run,
+    is_count,
     keep_metrics,
     newest_checkpoint,
+    remove_own,
     stored_run,
 )
 from dphr_lab.settings import Settings
@@ -39,13 +48,13 @@ from dphr_lab.settings import Settings
 if TYPE_CHECKING:
     from dphr_lab.training.run import Run
 
-POSITION, STATE = "position.json", "state.safetensors"  # beside the encoder's own files
+STATE = "state.safetensors"  # beside the encoder's own files
 OF_RUN = ("step", "epoch", "batch_of_epoch", "best", "wall_s")  # attributes, in the position
 KEPT = 2  # step checkpoints of a run
 
 
 def begin_or_resume(
-    run: Run, folder: Path, resume: bool, origin: Mapping[str, Any]
+    run: Run, folder: Path, resume: bool, origin: Mapping[str, Any], changed_data: bool = False
 ) -> Mapping[str, Any]:
     """Start a run folder, or put the run where the newest checkpoint left it.
 
@@ -55,38 +64,83 @@ def begin_or_resume(
     """
     record = {"settings": run.settings.to_dict(), "data": describe_data(run.data)}
     record = json.loads(json.dumps(record))  # as it will be read back
+    changed = ""
     if resume:
         if not (folder / SETTINGS).exists():
             newest_checkpoint(folder)  # says that there is none
         before = stored_run(folder)
         origin = before["origin"]
         _check_same(folder, before, record, getattr(run.data, "settings", None))
-    elif holds_run(folder):
-        raise FileExistsError(
-            f"run_folder: found another run in {folder}; "
-            "resume it (resume=True, --resume) or choose an empty folder"
-        )
+        changed = _check_images(folder, run, changed_data)
+        if changed:
+            note = f"from step {newest_checkpoint(folder).name.removeprefix('step-')} on: {changed}"
+            origin = {**origin, "changed_data": [*origin.get("changed_data", ()), note]}
+    if not (resume and holds_run(folder)):
+        check_free(folder)
     run.processes.wait()
     if resume and holds_run(folder):
-        _load(run, folder)
+        run.id = before["run"]
+        _load(run, folder, bool(changed))
+        moved = before["data"].get("root") != record["data"]["root"]
+        if run.processes.main and (moved or changed):
+            stored = read_json(folder / SETTINGS, "the settings of a run")
+            stored["data"] = stored["data"] | {"root": record["data"]["root"]}
+            write_json(folder / SETTINGS, stored | {"origin": dict(origin)})
+            _write_images(run, folder)
         return origin
     run.begin_epoch(0)  # a batch that the data cannot fill is said before any writing
     if run.processes.main:
         clear_start(folder)
+        run.id = uuid.uuid4().hex[:16]
         about = {"origin": dict(origin), "environment": environment.record()}
-        write_json(folder / SETTINGS, {"format": RUN_FORMAT} | record | about)
+        write_json(folder / SETTINGS, {"format": RUN_FORMAT, "run": run.id} | record | about)
+        _write_images(run, folder)
     return origin
+
+
+def _write_images(run: Run, folder: Path) -> None:
+    images = list_images(run.data)
+    if images is not None:
+        write_json(folder / IMAGES, images)
+
+
+def _check_images(folder: Path, run: Run, changed_data: bool) -> str:
+    """What is other in the data than when the run was started, which `changed_data` allows.
+
+    Raises `ValueError` where it does not, or where places came or went: others would be held out.
+    """
+    now = list_images(run.data)
+    if now is None or not (folder / IMAGES).is_file():  # begun by an earlier version
+        return ""
+    before = read_json(folder / IMAGES, "the images of a run", "remove it to go on without it")
+    try:
+        changed, places = changed_images(before, now), places_of(before) ^ places_of(now)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"{folder / IMAGES}: not the images of a run ({type(error).__name__}: {error}); "
+            "remove it to go on without it"
+        ) from None
+    if changed and (places or not changed_data):
+        way = "start another run (--out)"
+        if not places:
+            way = f"go on with them as they are (changed_data=True, --changed-data), or {way}"
+        raise ValueError(
+            f"resume: the images in {run.data.root} are not those that the run in {folder} was "
+            f"started on: {changed}; put back what was, {way}"
+        )
+    return changed
 
 
 def save(run: Run, folder: Path, name: str | None = None) -> Path:
     """Write a checkpoint of the run, called after its step or `name`; returns where it lies."""
-    checkpoint = folder / "checkpoints" / (name or f"step-{run.step:06d}")
+    checkpoint = folder / CHECKPOINTS / (name or f"step-{run.step:06d}")
     further = _random_states(run)
     if run.processes.main:
         if run.z_places is not None:
             further["z_places"] = torch.from_numpy(run.z_places)
         scaler = run.processes.accelerator.scaler  # there in fp16 only
         position = {name: getattr(run, name) for name in OF_RUN} | {
+            "run": run.id,
             "scaler": None if scaler is None else scaler.state_dict(),
             "processes": run.processes.count,
             "environment": environment.record(),
@@ -96,10 +150,14 @@ def save(run: Run, folder: Path, name: str | None = None) -> Path:
     return checkpoint
 
 
-def _load(run: Run, folder: Path) -> None:
-    """Put the run where its newest checkpoint left it; drop the metrics of later steps."""
+def _load(run: Run, folder: Path, anew: bool = False) -> None:
+    """Put the run where its newest checkpoint left it; drop the metrics of later steps.
+
+    `anew` plans the epoch under way again, since its pairs are other ones.
+    """
     checkpoint = newest_checkpoint(folder)
     position = read_position(checkpoint, (*OF_RUN, "processes", "environment"))
+    _check_position(checkpoint, position)
     if position["processes"] != run.processes.count:
         raise ValueError(
             f"resume: {checkpoint} was saved by {position['processes']} processes, found "
@@ -107,16 +165,27 @@ def _load(run: Run, folder: Path) -> None:
         )
     _warn_of_other_machine(run, position["environment"])
     further = read(checkpoint, run.encoder, run.loss, run.optimizer)
-    rank = run.processes.rank
-    torch.set_rng_state(further[f"random.{rank}.cpu"])
-    if torch.cuda.is_available() and f"random.{rank}.cuda" in further:
-        torch.cuda.set_rng_state(further[f"random.{rank}.cuda"])
-    if run.processes.accelerator.scaler is not None:
-        run.processes.accelerator.scaler.load_state_dict(position["scaler"])
+    with _damage_told(checkpoint):
+        rank = run.processes.rank
+        torch.set_rng_state(further[f"random.{rank}.cpu"])
+        if torch.cuda.is_available() and f"random.{rank}.cuda" in further:
+            torch.cuda.set_rng_state(further[f"random.{rank}.cuda"])
+        if run.processes.accelerator.scaler is not None:
+            run.processes.accelerator.scaler.load_state_dict(position["scaler"])
     for name in OF_RUN:
         setattr(run, name, position[name])
-    run.z_places = further["z_places"].numpy() if "z_places" in further else None
-    run.plan = run.plan_epoch(run.epoch)
+    put_back(folder / BEST)
+    if anew:
+        run.begin_epoch(run.epoch)
+    else:
+        run.z_places = further["z_places"].numpy() if "z_places" in further else None
+        run.plan = run.plan_epoch(run.epoch)
+    if run.batch_of_epoch > len(run.plan):
+        raise ValueError(
+            f"resume: {checkpoint} stands after batch {run.batch_of_epoch} of an epoch, and this "
+            f"data gives {len(run.plan)} batches; put back the images that the run was started on, "
+            "or start another run"
+        )
     if run.processes.main:
         keep_metrics(folder, run.step)
 
@@ -169,6 +238,30 @@ def _warn_of_other_machine(run: Run, before: Mapping[str, Any]) -> None:
         )
 
 
+def _check_position(checkpoint: Path, position: Mapping[str, Any]) -> None:
+    """Raise `ValueError` for a position whose values are of other kinds."""
+    best, wall_s = position["best"], position["wall_s"]
+    right = {name: is_count(position[name]) for name in ("step", "epoch", "batch_of_epoch")}
+    right["processes"] = is_count(position["processes"]) and position["processes"] > 0
+    right["wall_s"] = _is_number(wall_s) and wall_s >= 0
+    right["best"] = (
+        isinstance(best, dict)
+        and (best.get("step", "") is None or is_count(best.get("step")))
+        and _is_number(best.get("val_r_at_1"))
+    )
+    right["environment"] = isinstance(position["environment"], dict)
+    right["scaler"] = isinstance(position.get("scaler"), dict | None)
+    with _damage_told(checkpoint):
+        if wrong := [name for name, fits in right.items() if not fits]:
+            found = position.get(wrong[0])
+            raise ValueError(f"{checkpoint / POSITION}: found {found!r} for {wrong[0]}")
+
+
+def _is_number(value: object) -> bool:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and math.isfinite(value)
+
+
 def write(
     folder: Path,
     encoder: Encoder,
@@ -184,12 +277,13 @@ def write(
     tensors = {f"loss.{k}": v for k, v in loss.state_dict().items()} | dict(further)
     for index, values in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{index}.{k}": v for k, v in values.items()}
+    shapes = {name: list(value.shape) for name, value in tensors.items()}
     with replace_folder_when_done(folder) as aside:
         encoder.save(aside)
         save_tensors(tensors, aside / STATE)
-        write_json(aside / POSITION, position)
+        write_json(aside / POSITION, {**position, "tensors": shapes})
     for old in checkpoints(folder.parents[1])[:-KEPT]:
-        shutil.rmtree(old)
+        remove_own(old, position.get("run"))
 
 
 def read_position(folder: Path, wanted: Iterable[str] = ()) -> dict[str, Any]:
@@ -213,6 +307,7 @@ def read(
     _check_classes(encoder, stored)
     with _damage_told(folder):
         tensors = load_tensors(folder / STATE)
+        _check_whole(folder, tensors)
         encoder.load_state_dict(stored)
         loss.load_state_dict(_under(tensors, "loss."))
         state = optimizer.state_dict()
@@ -222,6 +317,22 @@ def read(
             state["state"].setdefault(int(index), {})[name] = value
         optimizer.load_state_dict(state)
     return {k: v for k, v in tensors.items() if not k.startswith(("loss.", "optimizer."))}
+
+
+def _check_whole(folder: Path, tensors: Mapping[str, torch.Tensor]) -> None:
+    """Raise `ValueError` unless the state holds what its position lists, where that has a list."""
+    listed = read_json(folder / POSITION, "the position of a checkpoint").get("tensors")
+    if listed is None:  # of an earlier version
+        return
+    if not isinstance(listed, dict):
+        raise ValueError(f"{folder / POSITION}: found {listed!r} for tensors")
+    found = {name: list(value.shape) for name, value in tensors.items()}
+    for name in sorted(listed.keys() | found.keys()):
+        if listed.get(name) != found.get(name):
+            raise ValueError(
+                f"{folder / STATE}: {name} is of shape {found.get(name)}, "
+                f"{listed.get(name)} was saved"
+            )
 
 
 def _check_classes(encoder: Encoder, stored: Mapping[str, torch.Tensor]) -> None:

@@ -1,5 +1,6 @@
 """`fit` and `refit`: settings and data in, a run folder out."""
 
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,12 +9,20 @@ from typing import Any
 import torch
 
 from dphr_lab._files import write_json
+from dphr_lab._locks import only_writer
 from dphr_lab.datasets import CrossViewDataset
 from dphr_lab.datasets.dataset import describe_data
 from dphr_lab.localization import evaluate_dataset
 from dphr_lab.models import Encoder
 from dphr_lab.results import environment
-from dphr_lab.results.run_folder import RESULT, RUN_FORMAT, curves, read_metrics, stored_result
+from dphr_lab.results.run_folder import (
+    CURVES,
+    RESULT,
+    RUN_FORMAT,
+    curves,
+    read_metrics,
+    stored_result,
+)
 from dphr_lab.settings import Settings
 from dphr_lab.training import checkpoints
 from dphr_lab.training.interrupts import stop_after_step
@@ -34,6 +43,7 @@ def fit(
     progress: bool = True,
     origin: Mapping[str, Any] | None = None,
     tensorboard: bool = False,
+    changed_data: bool = False,
 ) -> dict[str, Any]:
     """Train an encoder on the pairs of `data` and return what `result.json` holds.
 
@@ -44,7 +54,9 @@ def fit(
 
     With `resume` the run in `run_folder` goes on from its newest checkpoint, and ends as the
     uninterrupted run would have: bit for bit on the same CPU, versions, thread and process count
-    (a GPU's kernels may sum in another order each time).
+    (a GPU's kernels may sum in another order each time). The data may lie elsewhere by now. Images
+    that came, went or changed are named and refused; `changed_data` goes on with them as long as
+    the places are the same, begins the epoch under way anew and keeps a note in the result.
 
     `origin` says where the settings come from, such as {"recipe": {"name": …, "overridden": …}},
     and is stored with the run; a resumed run has the one that it was started with. `tensorboard`
@@ -52,7 +64,8 @@ def fit(
 
     Ctrl-C stops after the step under way, with a checkpoint. Raises `ValueError` for settings
     that do not suit the data or the run to resume, `FileExistsError` for a folder that holds
-    another run, `FileNotFoundError` for nothing to resume, `NonFiniteLossError` (with a
+    another run or files that a run would write over, `BlockingIOError` where another process
+    trains in it, `FileNotFoundError` for nothing to resume, `NonFiniteLossError` (with a
     checkpoint of the state before the step) for a loss that is NaN or infinite.
     """
     # A run starts where its settings say: one process's globals are set here and nowhere else.
@@ -61,16 +74,19 @@ def fit(
     torch.manual_seed(settings.seed)
     board = tensorboard_writer() if tensorboard else None
     folder, run = Path(run_folder), Run(settings, data)
-    origin = checkpoints.begin_or_resume(run, folder, resume, origin or {})
     progress = progress and run.processes.main
-    if progress:
-        print(
-            f"{run.plan.used} pairs an epoch in {len(run.plan)} batches of "
-            f"{settings.batch} places; {run.plan.left_out} pairs left out"
-        )
-    with Log(folder if run.processes.main else None, board, run.step) as log:
-        train(run, folder, log, progress)
-    return finish(run, folder, origin, evaluate_test)
+    with only_writer(folder):
+        origin = checkpoints.begin_or_resume(run, folder, resume, origin or {}, changed_data)
+        if progress:
+            print(
+                f"{run.plan.used} pairs an epoch in {len(run.plan)} batches of "
+                f"{settings.batch} places; {run.plan.left_out} pairs left out"
+            )
+            for note in run.notes:
+                print(f"note: {note}")
+        with Log(folder if run.processes.main else None, board, run.step) as log:
+            train(run, folder, log, progress)
+        return finish(run, folder, origin, evaluate_test)
 
 
 def train(run: Run, folder: Path, log: Log, progress: bool = False) -> None:
@@ -79,8 +95,19 @@ def train(run: Run, folder: Path, log: Log, progress: bool = False) -> None:
 
     settings, began, wall_before = run.settings, time.perf_counter(), run.wall_s
     bar = tqdm(total=settings.steps, initial=run.step, disable=not progress)
+    saved_at = run.step
     with stop_after_step() as stop, bar:
-        for batch in run.coming_batches():
+        coming = run.coming_batches()
+        while True:
+            try:
+                batch = next(coming, None)
+            except (OSError, ValueError, RuntimeError):  # an image, or a process that reads
+                if run.step > saved_at and run.processes.count == 1:
+                    saved = checkpoints.save(run, folder)
+                    print(f"\nthe {run.step} steps so far are saved in {saved}", file=sys.stderr)
+                raise
+            if batch is None:
+                return
             try:
                 line = run.take_step(batch)
             except NonFiniteLossError as error:
@@ -90,16 +117,15 @@ def train(run: Run, folder: Path, log: Log, progress: bool = False) -> None:
             log.write(line)
             bar.update()
             bar.set_postfix({k: f"{line[k]:.3g}" for k in SHOWN if k in line})
-            last, end_of_epoch = run.step == settings.steps, run.batch_of_epoch == len(run.plan)
-            if end_of_epoch:
+            validating = validation_is_due(run)
+            if run.batch_of_epoch == len(run.plan):
                 run.begin_epoch(run.epoch + 1)
-            if validation_is_due(run, end_of_epoch):
+            if validating:
                 validate(run, folder, log)
             run.wall_s = wall_before + time.perf_counter() - began
-            stopped = run.processes.any(stop.is_set())
-            due = run.step % settings.checkpoint_every == 0
-            if last or end_of_epoch or stopped or due:
-                saved = checkpoints.save(run, folder)
+            last, stopped = run.step == settings.steps, run.processes.any(stop.is_set())
+            if last or stopped or run.step % settings.checkpoint_every == 0:
+                saved, saved_at = checkpoints.save(run, folder), run.step
             if stopped and not last:
                 raise KeyboardInterrupt(f"stopped after step {run.step}; saved {saved}")
 
@@ -135,8 +161,8 @@ def finish(
             "curves": curves(read_metrics(folder)),
             "report": {direction: r.to_dict() for direction, r in report.items()},
         }
-        write_json(folder / RESULT, result)
-        draw_curves(result["curves"], folder / "curves.png")
+        draw_curves(result["curves"], folder / CURVES)
+        write_json(folder / RESULT, result)  # last: where it stands, all else does
     run.processes.wait()
     return result
 
@@ -157,7 +183,10 @@ def refit(
             f"refit: found no {RESULT} in {run_folder}; give a run that went to its end"
         )
     before = stored_result(Path(run_folder))
-    settings = Settings.from_dict(before["settings"])
+    try:
+        settings = Settings.from_dict(before["settings"])
+    except ValueError as error:
+        raise ValueError(f"{path}: not the result of a run ({error})") from None
     if settings.select == "test":
         raise ValueError(
             f"refit: the run in {run_folder} was selected on the test set, and so would be what "

@@ -13,7 +13,9 @@ from dphr_lab.datasets import NO_AUGMENTATION, Augmentation
 from dphr_lab.losses import MetricLearningLoss
 from dphr_lab.losses.parts import MeanOverParts
 from dphr_lab.models import HOSTS, MCCG, Encoder
+from dphr_lab.models.weights import weights_source
 from dphr_lab.settings import LOSSES, OF_PARTS, Settings
+from dphr_lab.settings.checks import check_keywords
 
 
 def make_encoder(settings: Settings, places: Sequence[int] | None = None) -> Encoder:
@@ -36,6 +38,15 @@ def make_encoder(settings: Settings, places: Sequence[int] | None = None) -> Enc
 def check_host_options(settings: Settings) -> None:
     """Raise `ValueError` for an option that the host does not know."""
     HOSTS[settings.host].check_options(settings.host_options)
+
+
+def check_backbone(settings: Settings) -> None:
+    """Raise what `make_encoder` would of the backbone's name, its size and the weights' place.
+
+    No weights are read. Raises `ValueError` and `FileNotFoundError`.
+    """
+    Encoder(settings.backbone, image_px=settings.image_px)
+    weights_source(settings.pretrained, settings.backbone)
 
 
 class NoPairLoss(nn.Module):
@@ -65,7 +76,12 @@ def _pair_loss(settings: Settings) -> nn.Module:
         from pytorch_metric_learning import losses as of_metric_learning
 
         kind = getattr(of_metric_learning, named.kind)
-        return MetricLearningLoss(with_keywords(kind, options, "loss_options"))
+        loss = MetricLearningLoss(with_keywords(kind, options, "loss_options"))
+        try:
+            loss(torch.eye(3), torch.eye(3))  # it looks at no keyword before
+        except Exception as error:
+            raise ValueError(f"loss_options: found {options}; {error}") from None
+        return loss
     kind = attrgetter(named.kind)(losses)
     base = {"base": getattr(losses, named.base)()} if named.base else {}
     options = base | dict(named.options) | options
@@ -93,7 +109,8 @@ def with_keywords(kind: type, options: Mapping[str, Any], name: str) -> Any:
         raise ValueError(
             f"{name}: found {', '.join(unknown)}; {made.__name__} takes {', '.join(known)}"
         )
+    check_keywords(name, made, options)
     try:
         return kind(**options)
-    except TypeError as error:  # a word for a number, and the like
+    except (TypeError, OverflowError) as error:  # of keywords without a type
         raise ValueError(f"{name}: found {dict(options)}; {error}") from None

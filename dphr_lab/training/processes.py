@@ -12,13 +12,14 @@ Each process embeds its own slice of a batch, and the step is that of one proces
 Of one process these are the plain loss and its plain gradient.
 """
 
+import os
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from dphr_lab.losses.processes import gather_rows
-from dphr_lab.models import Encoder, embed
+from dphr_lab.models import Encoder, default_device, embed
 from dphr_lab.training.passes import Outputs
 
 
@@ -36,7 +37,9 @@ class Processes:
         from accelerate.state import AcceleratorState
 
         AcceleratorState._reset_state()  # else a second run here could not change its precision
-        self.accelerator = Accelerator(mixed_precision=mixed_precision)
+        started = int(os.environ.get("WORLD_SIZE", "1"))  # as torchrun says
+        on_cpu = started > 1 and default_device() == "cpu"  # else each would train by itself
+        self.accelerator = Accelerator(mixed_precision=mixed_precision, cpu=on_cpu)
         self.count = self.accelerator.num_processes
         self.rank = self.accelerator.process_index
         self.main = self.accelerator.is_main_process

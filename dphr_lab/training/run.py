@@ -5,8 +5,14 @@ A batch's way from files to a loss: `PairBatches` plans, `BatchReader` reads and
 """
 
 import math
+import os
+import re
+import signal
+import threading
 import time
+import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -22,7 +28,44 @@ from dphr_lab.training.objectives import make_augmentation, make_encoder, make_l
 from dphr_lab.training.optimiser import make_optimiser, set_learning_rate
 from dphr_lab.training.passes import TrainingModel, make_passes, training_mode, warn_of_batch_norm
 from dphr_lab.training.processes import Processes, batch_recall
-from dphr_lab.training.selection import hold_out
+from dphr_lab.training.selection import hold_out, selection_note
+
+WORKER_LOST = "DataLoader worker|shared memory|/torch_"  # in torch's words
+MOST_STEPS = 10**9
+COUNTED_EPOCHS = 1000  # whose batches are counted before a run; beyond them their mean counts
+
+
+class WorkerLostError(OSError):
+    """A data-loader process ended early; the message says what to do."""
+
+
+@contextmanager
+def worker_loss_told() -> Iterator[None]:
+    """Say of a data-loader process that ended early what may have been, and what to do."""
+    try:
+        yield
+    except (RuntimeError, ConnectionError, EOFError) as error:  # the last two of its pipes
+        text = str(error) or type(error).__name__
+        if isinstance(error, RuntimeError) and not re.search(WORKER_LOST, text):
+            raise
+        raise WorkerLostError(
+            f"workers: a data-loader process ended early ({text.splitlines()[0].strip()}), as for "
+            "want of memory or of shared memory (/dev/shm; docker run --shm-size); go on with "
+            "fewer --workers, 0 reads in the training process"
+        ) from error
+
+
+def _begun(loader: DataLoader) -> Iterator[Batch]:
+    """The loader's batches; a worker that ends early is met when one is asked for.
+
+    torch would raise in the midst of whatever Python does then, such as half an optimiser step.
+    """
+    if not hasattr(signal, "SIGCHLD") or threading.current_thread() is not threading.main_thread():
+        return iter(loader)
+    before = signal.getsignal(signal.SIGCHLD)
+    coming = iter(loader)
+    signal.signal(signal.SIGCHLD, before or signal.SIG_DFL)
+    return coming
 
 
 class NonFiniteLossError(RuntimeError):
@@ -50,13 +93,23 @@ class Run:
     plan              `PairBatches` of the epoch;  z_places   what the "nearest" sampler goes by
     best              {"step", "val_r_at_1"} of the best validation so far
     wall_s            seconds of training, over all its parts where it was cut
+    notes             what is to be said before it begins
+    id                what its files are known by; None until it has a folder
     """
 
+    id: str | None = None
+
     def __init__(self, settings: Settings, data):
-        if settings.select == "test" and not data.has_test:
-            raise ValueError("select: found 'test', and the data has no test half to select on")
+        if settings.select == "test" and not (
+            data.has_test and "D2S" in getattr(data, "directions", ("D2S",))
+        ):
+            raise ValueError(
+                "select: found 'test', and the data has no test half of drone queries to select on"
+            )
         self.data, self.processes = data, Processes(settings.mixed_precision)
         pairs, self.held_out = hold_out(data.train, settings)
+        note = selection_note(settings, len(pairs), len(self.held_out))
+        self.notes = [note] if note else []
         pairs = with_split_places(pairs, settings.split_places, settings.seed)
         self.pairs = with_wrong_pairs(pairs, settings.wrong_pairs, settings.seed)
         self.step = self.epoch = self.batch_of_epoch = 0
@@ -140,7 +193,7 @@ class Run:
         The epoch is the one that was begun last when a batch is asked for, so workers read ahead
         to its end and no further; they are started once.
         """
-        workers = self.settings.workers
+        workers = self._workers()
         coming: list[tuple[int, np.ndarray]] = []
         loader = DataLoader(
             self.reader,
@@ -156,15 +209,39 @@ class Run:
         while self.step < self.settings.steps:
             first = self.batch_of_epoch
             last = min(len(self.plan), first + self.settings.steps - self.step)
+            if first >= last:
+                raise ValueError(
+                    f"epoch {self.epoch}: no batch is left of {len(self.plan)}, {first} are done; "
+                    "are there fewer images than before?"
+                )
             coming[:] = [(self.epoch, self.plan[batch]) for batch in range(first, last)]
-            yield from loader
+            with worker_loss_told():
+                yield from _begun(loader)
+
+    def _workers(self) -> int:
+        """Data-loader processes, no more than this machine has any use for; the result is one."""
+        asked = self.settings.workers
+        most = max(8, 4 * (os.cpu_count() or 1))
+        if asked > most:
+            warnings.warn(f"workers: {asked} were asked for, {most} are started", stacklevel=2)
+        return min(asked, most)
 
     def _steps_of(self, epochs: float) -> int:
         """Steps of so many passes over the training pairs, the last of which may be a part."""
         # what the encoder will decide is counted as drawn: that differs by few batches, if any
         sampler = "random" if self.settings.sampler == "nearest" else self.settings.sampler
-        lengths = [len(self.plan_epoch(epoch, sampler)) for epoch in range(math.ceil(epochs))]
-        part = 1 - (math.ceil(epochs) - epochs)
+        whole = math.ceil(epochs)
+        about = whole * len(self.plan_epoch(0, sampler))
+        if about > MOST_STEPS:
+            raise ValueError(
+                f"epochs is {epochs:g}: that is about {about:.1e} steps; expected at most "
+                f"{MOST_STEPS:.0e}"
+            )
+        counted = min(whole, COUNTED_EPOCHS)
+        lengths = [len(self.plan_epoch(epoch, sampler)) for epoch in range(counted)]
+        if whole > counted:  # plans of one sampler differ by a batch or so
+            return max(1, round(epochs * sum(lengths) / counted))
+        part = 1 - (whole - epochs)
         return sum(lengths[:-1]) + max(1, round(part * lengths[-1]))
 
     def _embed_places(self) -> np.ndarray:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dphr_lab._files import replace_folder_when_done
+from dphr_lab._files import replace_folder_when_done, write_json
 from dphr_lab.datasets import PairSet
 from dphr_lab.localization import place_distances, score
 from dphr_lab.models import Encoder
-from dphr_lab.results.run_folder import BEST
+from dphr_lab.results.run_folder import BEST, MARK
 from dphr_lab.settings import Settings
 
 if TYPE_CHECKING:
@@ -25,8 +25,15 @@ SELECTED_ON = {
 }
 
 
+FEWEST_TO_CHOOSE_BY = 5  # held-out places: with fewer R@1 moves in steps of over 20 points
+MOST_VALIDATIONS = 100  # a run, where the settings do not say how often
+
+
 def hold_out(pairs: PairSet, settings: Settings) -> tuple[PairSet, PairSet]:
-    """The places to train on and those to validate on."""
+    """The places to train on and those to validate on.
+
+    By itself a tenth of the places; none where that is too few to choose an encoder by.
+    """
     count = settings.val_places
     if count is None and settings.select == "test":
         count = 0
@@ -34,16 +41,49 @@ def hold_out(pairs: PairSet, settings: Settings) -> tuple[PairSet, PairSet]:
         count = len(pairs) // 10
         if count and pairs.families is not None:  # at least one family, whatever its size
             count = max(count, int(np.bincount(pairs.families).max()))
+        if count < FEWEST_TO_CHOOSE_BY:
+            count = 0
     try:
         return pairs.hold_out(count, settings.seed)
     except ValueError as error:
         raise ValueError(f"val_places: {error}") from None
 
 
-def validation_is_due(run: Run, end_of_epoch: bool) -> bool:
-    """Whether to validate after the step that was taken last."""
-    every, settings = run.settings.validate_every, run.settings
-    return run.step == settings.steps or (end_of_epoch if every is None else run.step % every == 0)
+def selection_note(settings: Settings, places: int, held_out: int) -> str:
+    """What to say of a choice that held-out places cannot make; empty where they can."""
+    if settings.select != "best" or settings.val_places == 0:
+        return ""
+    if held_out == 0:
+        return (
+            f"{places} training places are too few to hold some out and choose by them: all are "
+            "trained on, the last encoder is kept (val_places, --val-places N holds N out)"
+        )
+    if held_out == 1:
+        return (
+            "one held-out place cannot choose an encoder, since its R@1 is always 100: the last "
+            "one is kept; hold out more (val_places, --val-places)"
+        )
+    if held_out < FEWEST_TO_CHOOSE_BY:
+        return (
+            f"{held_out} are few held-out places to choose by: R@1 moves in steps of about "
+            f"{100 / held_out:.0f} points; hold out more, or keep the last (select, --select last)"
+        )
+    return ""
+
+
+def validation_is_due(run: Run) -> bool:
+    """Whether to validate after the step that was taken last; call it before the next epoch.
+
+    Without `validate_every` at the end of an epoch, but no more than `MOST_VALIDATIONS` times.
+    """
+    every, steps = run.settings.validate_every, run.settings.steps
+    if run.step == steps:
+        return True
+    if every is not None:
+        return run.step % every == 0
+    before = max(0, run.step - len(run.plan))
+    part, part_before = (MOST_VALIDATIONS * step // steps for step in (run.step, before))
+    return run.batch_of_epoch == len(run.plan) and part > part_before
 
 
 def validate(run: Run, folder: Path, log: Log) -> None:
@@ -63,12 +103,15 @@ def validate(run: Run, folder: Path, log: Log) -> None:
             run.best = now
             with replace_folder_when_done(folder / BEST) as aside:
                 run.encoder.save(aside, selected_on_test=on_test)
+                write_json(aside / MARK, {"run": run.id})
     run.processes.wait()
 
 
 def save_chosen(run: Run, folder: Path) -> dict[str, Any]:
     """Save the encoder that the run chose; returns what its result says of the choice."""
     use_best = run.settings.select != "last" and run.best["step"] is not None
+    if run.settings.select == "best" and len(run.held_out) == 1:
+        use_best = False  # its R@1 is always 100
     chosen = Encoder.load(folder / BEST) if use_best else run.encoder
     chosen.save(folder)
     return {

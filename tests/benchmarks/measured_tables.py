@@ -16,6 +16,8 @@ from dphr_lab.results.tables import markdown_table
 STORED = Path(__file__).parent / "results"
 HEADINGS = {  # column of a row -> what stands above it, and digits after the point
     "step": ("step", 0),
+    "tiles": ("tiles", 0),
+    "dim": ("D", 0),
     "by": ("by", 0),
     "to_px": ("to, px", 0),
     "ms": ("ms an image", 2),
@@ -54,6 +56,11 @@ HEADINGS = {  # column of a row -> what stands above it, and digits after the po
     "plain_images_per_s": ("Pillow + torchvision, images/s", 0),
     "ours_images_per_s": ("dphr_lab, images/s", 0),
     "times_plain": ("times as fast", 2),
+    "bare_faiss_ms": ("bare FAISS, ms", 2),
+    "ratio_to_faiss": ("times bare FAISS", 2),
+    "tiles_a_s": ("tiles a second", 1),
+    "ratio_to_encoder": ("of the encoder's own rate", 2),
+    "ratio_to_embedding_8": ("8 headings / embedding 8 images", 2),
     "prepared_images_per_s": ("after `dphr prepare`, images/s", 0),
     "prepared_times_plain": ("times as fast", 2),
     "prepared_off_by": ("prepared pixels off by, of 255", 1),

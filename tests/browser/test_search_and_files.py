@@ -1,8 +1,14 @@
 """Search; and the book as files on a disk, opened without a server."""
 
+import sys
+
 import pytest
 
 from tests.browser.pages import HTML, STYLED, Opened, formulas_are_typeset, pictures_load
+from tests.helpers import ROOT
+
+sys.path.append(str(ROOT / "book" / "_ext"))
+from dphr_pages import MOVED
 
 pytestmark = pytest.mark.slow
 
@@ -26,7 +32,7 @@ def found(page) -> list[str]:
 def test_search_finds_hard_negatives(context, server):
     opened = Opened(context, "search", server + "search.html?q=hard+negative")
     pages = {link.partition("?")[0].partition("#")[0] for link in found(opened.page)}
-    assert {"glossary.html", "03_hard_negatives.html"} <= pages
+    assert {"glossary.html", "06_hard_negatives.html"} <= pages
     opened.page.wait_for_selector("#search-results .context")  # lines around the words
     assert opened.faults == opened.other_hosts == []
     opened.page.close()
@@ -47,6 +53,14 @@ def test_search_from_files(context):
     assert any(link.startswith("glossary.html") for link in found(opened.page))
     assert opened.page.locator("#search-results .context").count() == 0
     opened.page.close()
+
+
+@pytest.mark.parametrize("old", MOVED)
+def test_an_old_address_leads_on(old, context, server):
+    page = context.new_page()
+    page.goto(f"{server}{old}.html", wait_until="commit")
+    page.wait_for_url(f"{server}{MOVED[old]}.html", wait_until="commit")
+    page.close()
 
 
 def test_pages_are_whole_as_files(filed):

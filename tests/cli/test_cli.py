@@ -14,6 +14,7 @@ from dphr_lab.settings.protocol import sues200_split
 from tests.helpers import ROOT, run
 
 COMMANDS = (
+    "demo",
     "scenes",
     "verify",
     "prepare",
@@ -282,7 +283,7 @@ def test_verify_counts_one_height_or_all(towns, capsys):
         ("reproduce university1652 --data x --out y.json --height 150", "--height goes with sues"),
         ("recipes soup", "recipe: found 'soup'; expected one of sample4geo"),
         ("train --resume x --steps 10", "--resume takes settings and data from the run"),
-        ("train --resume x --data y", "--resume takes settings and data from the run"),
+        ("train --resume x --world tiny", "--resume takes settings and data from the run"),
         ("evaluate --data y", "--run/--checkpoint --backbone --features is required"),
         ("evaluate --backbone test_convnext", "--data ROOT or --world PRESET is needed"),
         ("evaluate --run x --data y --pretrained pypi", "--pretrained goes with --backbone"),

@@ -2,12 +2,14 @@
 
 import json
 import os
+import shutil
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from dphr_lab._images import read_image
+from dphr_lab._locks import only_writer
 from dphr_lab.cli import main
 from dphr_lab.datasets import find_layout, verify
 from dphr_lab.datasets.preparation import RECORD, prepare
@@ -100,9 +102,51 @@ def test_a_copy_that_was_cut_goes_on(university, tmp_path):
     assert copied.written == copied.images - len(done)
     assert not (tmp_path / ".small.part").exists()
     assert prepare(university, tmp_path / "small", 16).written == 0
-    later = bad.stat().st_mtime_ns + 10**12
-    os.utime(bad, ns=(later, later))
-    assert prepare(university, tmp_path / "small", 16).written == 1  # its source is newer
+
+
+def test_what_is_a_copy_is_told_by_content_not_by_name_or_time(university, tmp_path):
+    image, out = university / "train/drone/0002/1.jpg", tmp_path / "small"
+    copied = out / "train/drone/0002/1.jpg"
+    prepare(university, out, 16)
+    before = copied.read_bytes()
+    os.utime(image, (2e9, 2e9))
+    assert prepare(university, out, 16).written == 0  # newer, and the same picture
+    Image.new("RGB", (20, 20), "red").save(image)
+    os.utime(image, (1, 1))
+    assert prepare(university, out, 16).written == 1  # older, and another picture
+    assert copied.read_bytes() != before
+    again = shutil.copytree(university, tmp_path / "elsewhere" / university.name)
+    assert prepare(again, out, 16).written == 0  # other files of the same content
+
+
+def test_a_copy_of_another_set_of_the_same_name_is_refused(university, tmp_path):
+    prepare(university, tmp_path / "small", 16)
+    before = {name: (tmp_path / "small" / name).read_bytes() for name in images(tmp_path / "small")}
+    other = tmp_path / "other" / university.name
+    shutil.copytree(university, other)
+    for number, name in enumerate(sorted(images(other))):
+        Image.new("RGB", (20, 20), (number, 0, 0)).save(other / name)
+    with pytest.raises(ValueError, match="was prepared from other images, none of them the same"):
+        prepare(other, tmp_path / "small", 16)
+    (university / "train/drone/0001/0.png").rename(university / "train/drone/0001/2.png")
+    with pytest.raises(ValueError, match=r"such as train/drone/0001/0\.png"):
+        prepare(university, tmp_path / "small", 16)
+    after = {name: (tmp_path / "small" / name).read_bytes() for name in images(tmp_path / "small")}
+    assert after == before
+
+
+def test_two_at_once_do_not_mix(university, tmp_path):
+    with only_writer(tmp_path / "small"), pytest.raises(BlockingIOError, match="in use by"):
+        prepare(university, tmp_path / "small", 16)
+    assert not (tmp_path / "small").exists()
+
+
+def test_a_file_name_as_long_as_can_be_is_copied(university, tmp_path):
+    folder = university / "train/drone/0001"
+    (folder / "0.png").rename(folder / f"{'i' * 251}.png")
+    assert "i" * 251 in {
+        path.stem for path in prepare(university, tmp_path / "s", 16).root.rglob("*")
+    }
 
 
 def test_folders_that_are_not_its_own_are_refused(university, tmp_path):

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dphr_lab.datasets import verify
-from dphr_lab.settings.protocol import PUBLISHED
+from dphr_lab.datasets import open_dataset, verify
+from dphr_lab.settings.protocol import PUBLISHED, sues200_split
 from tests.helpers import GENUINE
 
 genuine = pytest.mark.skipif(not GENUINE.is_dir(), reason="no genuine images beside this checkout")
@@ -112,6 +112,30 @@ def test_names_that_are_no_numbers_are_a_fault(university):
     assert "place folders must be numbers, found campus" in faults(university)
 
 
+def test_two_folders_of_one_number_are_a_fault_and_not_read_as_one_place(university):
+    train = university / "train" / "drone"
+    (train / "0002").rename(train / "1")
+    assert any("0001, 1 are one place" in fault for fault in verify(university).faults)
+    with pytest.raises(ValueError, match="0001 and 1 are one place"):
+        _ = open_dataset(university).train
+
+
+@pytest.mark.parametrize("name", ["1_0", "+1", " 1", "1 ", "١", "²", "-1", "1" * 19])
+def test_a_label_is_digits_alone(university, name):
+    (university / "train/drone/0002").rename(university / "train/drone" / name)
+    assert any("must be numbers" in fault for fault in verify(university).faults)
+    with pytest.raises(ValueError, match="is not a number"):
+        _ = open_dataset(university).train
+
+
+def test_a_number_is_one_place_with_zeros_and_without(university):
+    for folder in ("train/drone", "test/query_drone"):
+        for path in list((university / folder).iterdir()):
+            path.rename(path.with_name(str(int(path.name))))
+    assert verify(university).faults == ()
+    assert open_dataset(university).train.place_ids.tolist() == [1, 2]
+
+
 def test_undecodable_files_need_deep(university):
     text = university / "train/drone/0001/9.jpg"
     text.write_text("not an image", "utf-8")
@@ -181,6 +205,22 @@ def test_sues200_raw_at_every_height(tmp_path):
     assert verify(tmp_path, height=150).ok
     with pytest.raises(ValueError, match="height is 200"):
         verify(tmp_path, height=200)
+
+
+@pytest.mark.parametrize("padded", [True, False])
+def test_sues200_with_heights_above_places_is_the_same_set(tmp_path, padded):
+    for place in (1, 2, 8, 12):
+        name = f"{place:04d}" if padded else str(place)
+        write_image(tmp_path / "satellite-view" / name / "0.png", place)
+        for height in (150, 200):
+            write_image(tmp_path / f"drone_view_512/{height}/{name}/0.jpg", height + place)
+    report = verify(tmp_path)
+    assert report.faults == () and len(report.rows) == 12
+    data = open_dataset(tmp_path, height=200)
+    assert data.heights_m == (150, 200)
+    split = {int(name) for name in sues200_split()["train"]} & {1, 2, 8, 12}
+    assert set(data.train.place_ids.tolist()) == split
+    assert sorted(data.test("S2D")[1].places.tolist()) == [1, 2, 8, 12]
 
 
 def test_sues200_prepared_gallery_without_the_train_places_is_noticed(tmp_path):

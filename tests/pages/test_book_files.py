@@ -14,7 +14,7 @@ from tests.helpers import ROOT
 
 BOOK = ROOT / "book"
 sys.path.append(str(BOOK / "_ext"))
-from dphr_pages import WIDGET_STATE, WIDGET_VIEW, with_still_widgets  # noqa: E402
+from dphr_pages import MOVED, WIDGET_STATE, WIDGET_VIEW, with_still_widgets  # noqa: E402
 
 CONFIG = yaml.safe_load((BOOK / "_config.yml").read_text("utf-8"))
 CHAPTERS = sorted(BOOK.glob("[0-9]*.ipynb"))
@@ -125,9 +125,9 @@ def test_needs_nothing_that_a_notebook_service_lacks(path):
 
 # Numbers in a chapter's prose that none of its cells shows, and where they are from.
 GIVEN = {
-    "02_measuring_retrieval": {"74.62": "a public leaderboard", "60.0": "a quiz", "6.7": "a quiz"},
-    "04_rda": {"0.25": "h (1 - h)", "0.21": "h (1 - h)"},
-    "06_training_dphr": {"0.99": "the default of momentum"},
+    "04_measuring_retrieval": {"74.62": "a public leaderboard", "60.0": "a quiz", "6.7": "a quiz"},
+    "07_rda": {"0.25": "h (1 - h)", "0.21": "h (1 - h)"},
+    "09_training_dphr": {"0.99": "the default of momentum"},
 }
 
 
@@ -137,7 +137,9 @@ def test_numbers_in_prose_are_shown_by_a_cell(path):
     cells = nbformat.read(path, 4).cells
     shown = [cell.source for cell in cells if cell.cell_type == "code"]
     for output in (output for cell in code_cells(path) for output in cell.outputs):
-        shown += [str(output.get("text", "")), str(output.get("data", {}).get("text/markdown", ""))]
+        data = output.get("data", {})
+        shown += [str(output.get("text", ""))]
+        shown += [str(data.get(kind, "")) for kind in ("text/markdown", "text/plain")]
     apart = r"\$\$.*?\$\$|\$[^$]*\$|```.*?```|`[^`]*`|\]\([^)]*\)"  # formulas, code, links
     number = r"(?<![\w.])(?:\d+\.\d+|\d+(?= ?(?:%|points)))(?![\w.]*\d)"
     for cell in cells:
@@ -152,6 +154,12 @@ def test_table_of_contents_is_complete():
     pages = [*CHAPTERS, *BOOK.glob("*.md"), *BOOK.glob("reference/*.md")]
     written = [path.relative_to(BOOK).with_suffix("").as_posix() for path in pages]
     assert sorted(toc_files()) == sorted(written)
+
+
+def test_old_addresses_lead_to_chapters_and_hide_none():
+    stems = {path.stem for path in CHAPTERS}
+    assert set(MOVED.values()) <= stems
+    assert not set(MOVED) & stems
 
 
 def test_own_script_for_formulas_is_there():

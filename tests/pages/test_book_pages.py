@@ -7,6 +7,7 @@ import shlex
 from collections import Counter
 from functools import cache
 
+import nbformat
 import numpy as np
 import pytest
 import torch
@@ -73,10 +74,28 @@ def test_the_index_leads_to_every_page():
 
 
 def test_the_index_tells_each_chapter_by_its_title():
-    for cell, *_ in table("index", "| chapter | its question | you need | cells run |"):
+    rest = "| its question | you need | cells run |"
+    rows = table("index", f"| chapter {rest}") + table("index", f"| note {rest}")
+    told = []
+    for cell, *_ in rows:
         if link := re.search(r"\{doc\}`(.+) <(\w+)>`", cell):
             title = re.search(r"^# # (.+)$", CHAPTERS[link[2]], re.MULTILINE)[1]
             assert link[1] == title
+            told.append(link[2])
+    assert told == sorted(CHAPTERS)
+
+
+def test_the_first_screens_tell_what_chapter_02_found():
+    """The sentence of result is in the stored output of the chapter it names."""
+    cells = nbformat.read(BOOK / "02_first_retriever.ipynb", 4).cells
+    outputs = [o for cell in cells for o in cell.get("outputs", [])]
+    (gains,) = [t for o in outputs if "gain" in (t := o.get("data", {}).get("text/plain", ""))]
+    (first,) = re.findall(r"^R@1 +(\d+) +(\d+)", gains, re.M)
+    (family,) = re.findall(r"^R@1 of the family +(\d+) +(\d+)", gains, re.M)
+    for text in (PAGES["index"], (ROOT / "README.md").read_text("utf-8")):
+        said = " ".join(text.split())
+        assert f"first for {first[1]} of 100 photographs instead of {first[0]}" in said
+        assert f"family of twins for {family[1]} instead of {family[0]}" in said
 
 
 # ---- notation --------------------------------------------------------------------------------
@@ -125,8 +144,9 @@ def test_the_data_page_has_the_counts_that_verify_expects():
 
 def test_the_commands_on_the_pages_are_understood():
     parser = build_parser()
-    shown = [line for page in PAGES.values() for line in re.findall(r"^dphr .+$", page, re.M)]
-    assert len(shown) >= 5
+    texts = [re.sub(r"\\\n#? *", " ", text) for text in (*PAGES.values(), *CHAPTERS.values())]
+    shown = [line for text in texts for line in re.findall(r"^(?:# )?(dphr .+)$", text, re.M)]
+    assert len(shown) >= 20
     for line in shown:
         parser.parse_args(shlex.split(line, comments=True)[1:])
 

@@ -83,13 +83,16 @@ def test_every_solution_is_folded(path):
 
 @each_chapter
 def test_every_link_between_pages_leads_to_a_file(path):
-    bibliography = (BOOK / "references.bib").read_text()
+    bibliography = (BOOK / "references.bib").read_text("utf-8")
     for cell in nbformat.read(path, 4).cells:
         if cell.cell_type != "markdown":
             continue
-        for address in re.findall(r"\]\((?!https?:|#)([^)\s]+)\)", FORMULA.sub("", cell.source)):
+        text = FORMULA.sub("", cell.source)
+        for name, address in re.findall(r"\[([^]\n]+)\]\((?!https?:|#)([^)\s]+)\)", text):
             file, _, part = address.partition("#")
             assert (BOOK / file).is_file(), address
+            if number := re.match(r"\d\d", name):
+                assert file.startswith(number[0]), (name, address)
             if file == "references.md":
                 assert re.search(rf"^@\w+\{{{part},$", bibliography, re.M), address
 

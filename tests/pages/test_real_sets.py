@@ -1,4 +1,4 @@
-"""Chapters 07 and 08 on real sets: which recipe they run, and that each of their cells does.
+"""Chapters 10 and 11 on real sets: which recipe they run, and that each of their cells does.
 
 Real sets are not here. Rendered ones in their layouts stand in, found by `DPHR_DATA` as real ones
 are, and the recipes in full are made small. Assertions of the chapters, which are about what they
@@ -59,7 +59,7 @@ def test_university_1652(tmp_path, monkeypatch):
     scenes.write_university1652(world, root, workers=1, progress=False)
     cost = step_cost.StepCost(0, 0, 0, 0, 0, 0.0)  # and longer to count
     monkeypatch.setattr(step_cost, "step_cost", lambda *_: cost)
-    left = run_in_full("07_university1652", root, monkeypatch)
+    left = run_in_full("10_university1652", root, monkeypatch)
     steps = (10 - SMALL["val_places"]) * 5 // SMALL["batch"]  # one pass
     assert len(left["curves"]["loss"]) == steps
     assert {report.queries for report in left["found"].values()} == {4, 20}
@@ -70,7 +70,7 @@ def test_university_1652(tmp_path, monkeypatch):
 def test_sues_200(tmp_path, monkeypatch):
     root, world = tmp_path / "SUES-200", towns(distractor_places=0, drone_views=2)
     scenes.write_sues200(world, root, workers=1, progress=False)
-    left = run_in_full("08_sues200", root, monkeypatch)
+    left = run_in_full("11_sues200", root, monkeypatch)
     matrix = left["matrix"]
     assert matrix["settings"] == left["settings"].to_dict() != altitudes.stored()[0]["settings"]
     assert altitudes.values(matrix, "D2S", "ap").shape == (4, 4)

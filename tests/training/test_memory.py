@@ -2,6 +2,7 @@
 
 import ast
 import json
+import mmap
 import re
 import sys
 from dataclasses import replace
@@ -111,7 +112,8 @@ def test_a_real_step_stays_near_the_estimate():
 
 def test_peak_memory_sees_what_is_held():
     with peak_memory(torch.device("cpu")) as peak:
-        torch.ones(64 * MIB, dtype=torch.uint8)
+        # a mapping of its own: malloc may hold memory of other tests, which is no growth
+        torch.frombuffer(mmap.mmap(-1, 64 * MIB), dtype=torch.uint8).fill_(1)
     if peak.growth is None:
         pytest.skip(peak.how)
     assert 60 * MIB < peak.growth < 90 * MIB < peak.total
@@ -191,7 +193,7 @@ def test_a_stored_estimate_is_counted_again():
     assert cost.flops / 1e12 == pytest.approx(row["tflop"], rel=0.05)
 
 
-@pytest.mark.parametrize("chapter", ["07_university1652", "08_sues200"])
+@pytest.mark.parametrize("chapter", ["10_university1652", "11_sues200"])
 def test_a_chapters_larger_setting_fits_the_card_that_it_names(chapter):
     """By the stored count of the recipe at the micro-batch that the chapter's switch sets."""
     text = (ROOT / "book" / f"{chapter}.py").read_text("utf-8")

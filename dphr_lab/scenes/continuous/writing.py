@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from dphr_lab._files import replace_folder_when_done, write_json
+from dphr_lab._files import is_empty, replace_folder_when_done, write_json
+from dphr_lab._locks import only_writer
 from dphr_lab.scenes.camera_image import decode, photograph
 from dphr_lab.scenes.conditions import Conditions, sample_conditions, vary
 from dphr_lab.scenes.continuous.exif import PhotoTags, with_tags
@@ -116,10 +117,10 @@ def write_town(
     that holds something, ModuleNotFoundError without the extra `map`.
     """
     root = Path(root)
-    if root.exists() and any(p for p in root.iterdir() if not p.name.startswith(".")):
-        raise FileExistsError(f"{root}: holds something; give a new or empty folder")
+    _check_empty(root)
     frame, town, routes = frame_of(settings), make_town(settings), make_routes(settings)
-    with replace_folder_when_done(root) as folder:
+    with only_writer(root), replace_folder_when_done(root) as folder:
+        _check_empty(root)  # again: it may have been written until the lock was free
         for year in (settings.map_year, settings.flight_year):
             _write_map(settings, frame, year, folder / f"map_{year}.tif", workers, progress)
         jobs = [
@@ -132,6 +133,11 @@ def write_town(
                 _write_flight(settings, frame, number, route, folder / "flights", images)
         _write_twins(town, frame, folder / "twins.csv")
         write_json(folder / "town.json", _record(settings, town, frame, routes))
+
+
+def _check_empty(root: Path) -> None:
+    if not is_empty(root):
+        raise FileExistsError(f"{root}: holds something; give a new or empty folder")
 
 
 def _write_map(settings, frame, year, path, workers, progress) -> None:

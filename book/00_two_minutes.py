@@ -1,0 +1,274 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+#
+# %% [markdown]
+# # 00 Two minutes: a photograph finds its place
+#
+# **How does a photograph find its place?**
+#
+# By the end you can
+#
+# * **search** a gallery of satellite tiles for a drone's photograph;
+# * **read** a ranking, and the share of searches whose first answer is right;
+# * **name** the mistake that the rest of the book is about.
+#
+# You need: the installed package, and two minutes. Nothing is trained, and nothing is downloaded.
+
+# %% tags=["remove-cell"]
+import subprocess
+import sys
+
+if "google.colab" in sys.modules:  # on Colab only: fetch this book's package
+    package = "dphr-lab[train,book] @ git+https://github.com/dphr-lab/dphr-lab@main"
+    subprocess.check_call([sys.executable, "-m", "pip", "install", "-q", package])
+
+# %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
+from dataclasses import replace
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from dphr_lab.datasets import TwinTowns
+from dphr_lab.models import Encoder, embed
+from dphr_lab.plotting import PALETTE, retrieval_strips
+from dphr_lab.retrieval import evaluate, rank
+from dphr_lab.scenes import PRESETS
+from dphr_lab.teaching import (
+    guess_choice,
+    guess_number,
+    right_and_twins,
+    table,
+)
+
+plt.rcParams.update({"figure.dpi": 110, "font.size": 10})
+plt.rcParams["figure.constrained_layout.use"] = True
+
+# %% [markdown]
+# ## A photograph, and ninety tiles
+#
+# The pictures come from *Twin Towns*, a world that is rendered here. It has 90 places. Each has one satellite tile, and a drone photographed 60 of them. The photographs are the **queries**, the tiles are the **gallery**.
+
+# %%
+counts = {"train_places": 0, "test_places": 60, "distractor_places": 30}
+towns = replace(PRESETS["mini"], **counts, image_px=256, drone_views=1)
+query, gallery = TwinTowns(towns, progress=False).test("D2S")
+print(len(query), "photographs,", len(gallery), "tiles")
+
+# %% [markdown]
+# Take one photograph. Below it is set beside six of the tiles. Find its place by eye before you read on.
+
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-00-asked", "caption": "A drone's photograph and six satellite tiles. One of them shows the same place; look at the middle of the town."}, "image": {"alt": "Left, a drone's photograph of a rendered neighbourhood with a pond, a pool and coloured sports fields. Right, six satellite tiles, A to F. A, B and C share roads and pond and differ in one building or field; D, E and F show another neighbourhood."}} cellView="form" jupyter={"source_hidden": true}
+asked = 23
+mine = np.flatnonzero(gallery.families == query.families[asked])
+other = np.flatnonzero(gallery.families == gallery.families[54])
+shown = [*mine, *other]
+tiles = gallery.read(shown, 256).permute(0, 2, 3, 1).numpy()
+figure = plt.figure(figsize=(7.2, 3.2))
+axes = figure.subplot_mosaic([["?", "?", *"ABC"], ["?", "?", *"DEF"]])
+axes["?"].imshow(query.read([asked], 256)[0].permute(1, 2, 0))
+for letter, tile in zip("ABCDEF", tiles, strict=True):
+    axes[letter].imshow(tile)
+for name, axis in axes.items():
+    axis.set(xticks=[], yticks=[], title=name)
+assert len(mine) == 3 and gallery.places[mine[2]] == query.places[asked]
+
+# %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
+guess_choice(
+    "Which tile shows the place of the photograph?",
+    {
+        "A": "A has a grey house in the middle, and no pool.",
+        "B": "B has a second green field, and no pool.",
+        "C": "It has the blue pool beside the red roof.",
+        "D, E or F": "Their roads meet at another angle.",
+    },
+    "C",
+)
+
+# %% [markdown]
+# ## Search
+#
+# A search has three steps. An **encoder** turns each picture into a vector of length 1. The **similarity** of two pictures is the product of their vectors. The tiles are **ranked** by their similarity to the photograph.
+#
+# This encoder was trained to name things in everyday photographs (ImageNet). It has never seen a town from above. The next cell's first line is the only one to change for another encoder.
+
+# %%
+encoder = Encoder("tf_efficientnet_lite0", pretrained="pypi")
+z_query = embed(encoder, query, image_px=128)  # (60, D)
+z_gallery = embed(encoder, gallery, image_px=128)  # (90, D)
+order, scores = rank(z_query, z_gallery, 6)  # (60, 6), best first
+
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"name": "fig-00-ranked", "caption": "The six tiles that the search ranks first, with their similarity. Green and ticked: the right place. Orange: a twin of it. Red: another place."}, "image": {"alt": "The photograph and six tiles by rank. A twin comes first, the right tile second, the other twin third; three tiles of another neighbourhood follow."}} cellView="form" jupyter={"source_hidden": true}
+right, twins = right_and_twins(query, gallery, order)
+figure = plt.figure(figsize=(7.6, 1.7), layout="none")
+retrieval_strips(
+    figure,
+    query.read([asked], 256).numpy(),
+    gallery.read(order[asked], 256).numpy()[None],
+    scores[[asked]],
+    right[[asked]],
+    twins[[asked]],
+)
+assert right[asked].tolist() == [False, True, False, False, False, False]
+assert twins[asked, [0, 2]].all()
+
+# %% [markdown]
+# The search finds the right neighbourhood among thirty, and takes the wrong one of three **twins** first. Twins share roads, pond and most buildings. They differ in one or two things, which Twin Towns records.
+#
+# ## How good is it?
+#
+# One search proves little. There are 60.
+
+# %% tags=["hide-input", "nbval-ignore-output"] cellView="form" jupyter={"source_hidden": true}
+report = evaluate(
+    z_query,
+    query.places,
+    z_gallery,
+    gallery.places,
+    "full",
+    query.families,
+    gallery.families,
+)
+guess_number(
+    "In how many of 100 searches is the right tile the first?",
+    report.r_at_1,
+    within=8,
+    unit=" of 100",
+    explain="A blind choice among 90 tiles would be right once.",
+)
+
+# %% [markdown]
+# The share whose first answer is right is called **R@1**; R@5 counts a right tile among the first five. The last line counts a first answer from the right family of twins, whichever of the three it is.
+
+# %% tags=["hide-input", "nbval-ignore-output"] cellView="form" jupyter={"source_hidden": true}
+assert 20 < report.r_at_1 < 40 < 60 < report.r_at_5 < 85
+assert report.family_r_at_1 > report.r_at_1 + 20
+table(
+    ["of 60 searches", "measure", "in 100"],
+    [
+        ["the first tile is right", "R@1", report.r_at_1],
+        ["one of the first five is", "R@5", report.r_at_5],
+        ["one of the first ten is", "R@10", report.r_at_10],
+        ["the first is of the right family", "", report.family_r_at_1],
+    ],
+    caption="An encoder that was never trained on places",
+    digits=0,
+)
+
+# %% [markdown]
+# Two things are missing. The encoder often fails to find the neighbourhood, and within the right one it does little better than chance. Training mends the first within a minute, as the [next but one chapter](02_first_retriever.ipynb) shows. The second is what *hard negatives* are about.
+#
+# ## All ninety tiles
+#
+# For vectors of length 1 the similarity is the cosine of the angle between them, at most 1. Here it is for our photograph and every tile:
+
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"name": "fig-00-all", "caption": "Similarity of the photograph and each of the 90 tiles, best first. The right place and its twins lead; hundredths decide between them."}, "image": {"alt": "Ninety points that fall from 0.84 to below 0.5. The first three are a twin, the right place and the other twin; all others follow without a gap."}} cellView="form" jupyter={"source_hidden": true}
+ranked, all_scores = rank(z_query[[asked]], z_gallery, len(gallery))
+one = query.subset([asked])
+is_right, is_twin = right_and_twins(one, gallery, ranked.numpy())
+groups = {
+    "another place": (~is_right & ~is_twin, "vermilion", "x"),
+    "a twin": (is_twin, "orange", "s"),
+    "the right place": (is_right, "green", "o"),
+}
+at = np.arange(1, len(gallery) + 1)
+figure, axis = plt.subplots(figsize=(6.6, 3.2))
+for label, (here, colour, mark) in groups.items():
+    points = at[here[0]], all_scores[0].numpy()[here[0]]
+    axis.plot(*points, mark, color=PALETTE[colour], label=label)
+axis.set(xlabel="rank", ylabel="similarity")
+axis.legend(frameon=False)
+axis.grid(color="0.9")
+assert is_twin[0, [0, 2]].all() and is_right[0, 1]
+
+# %% [markdown]
+# ## The same in the shell
+#
+# The package brings the command `dphr`. These three commands install it, write the towns to a folder, and search. They find what the cells above found.
+#
+# ```bash
+# pip install "dphr-lab[train] @ git+https://github.com/dphr-lab/dphr-lab@main"
+# dphr scenes --out towns --train-places 0 --test-places 60 \
+#   --distractor-places 30 --image-px 256 --drone-views 1
+# dphr search --backbone tf_efficientnet_lite0 --pretrained pypi \
+#   --image-px 128 --query towns/test/query_drone/0024/image-01.jpeg \
+#   --gallery towns/test/gallery_satellite --top 6 --out found.png
+# ```
+#
+# `dphr demo` does a search in one line, with the small encoder that comes with the package. In Python that encoder is `Encoder.load("starter")`.
+#
+# ## Exercises
+#
+# **1. Search by hand.** `rank` is one matrix product and a sort. Write the product, and run the check.
+
+# %%
+similarity = None  # your code: (60, 90), from z_query and z_gallery
+
+if similarity is not None:
+    first = similarity.argmax(dim=1).numpy()
+    assert (first == order[:, 0]).all(), "another tile comes first"
+    print("right: every first answer is the same")
+
+# %% tags=["hide-cell"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
+similarity = z_query @ z_gallery.T  # (60, D) x (D, 90) -> (60, 90)
+first = similarity.argmax(dim=1).numpy()
+assert (first == order[:, 0]).all()
+print("one product of two matrices")
+
+# %% [markdown]
+# **2. Count the twins.** Of the searches whose first answer is wrong, what share took a twin? Use `right` and `twins`, both (60, 6).
+
+# %%
+share = None  # your code: a number from 0 to 1
+
+if share is not None:
+    wrong = ~right[:, 0]
+    assert np.isclose(share, twins[wrong, 0].mean()), "not that share"
+    print("right")
+
+# %% tags=["hide-cell", "nbval-ignore-output"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
+wrong = ~right[:, 0]
+share = twins[wrong, 0].mean()
+print(f"{100 * share:.0f} of 100 mistakes are twins")
+assert 0.35 < share < 0.7
+
+# %% [markdown]
+# **3. A smaller picture.** The encoder got 128 × 128 pixels. Give it 64, and say what R@1 becomes. Which of the two things that are missing gets worse?
+
+# %%
+r_at_1_small = None  # your code: embed both at 64 px, then evaluate
+
+if r_at_1_small is not None:
+    assert r_at_1_small < report.r_at_1, "look at image_px"
+    print("right: fewer pixels, fewer places found")
+
+# %% tags=["hide-cell", "nbval-ignore-output"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
+z_small = [embed(encoder, images, image_px=64) for images in (query, gallery)]
+small = evaluate(z_small[0], query.places, z_small[1], gallery.places)
+r_at_1_small = small.r_at_1
+print(f"R@1 {r_at_1_small:.0f} in 100; R@10 {small.r_at_10:.0f}")
+assert r_at_1_small < report.r_at_1
+
+# %% [markdown]
+# ## Summary
+#
+# * You **searched** 90 tiles for a photograph: encode, multiply, sort.
+# * You **read** a ranking: R@1 was about 30 in 100, R@5 above 60, without any training on places.
+# * You **named** the mistake: about half of the wrong first answers were twins, places that share nearly everything.
+#
+# ## Read on
+#
+# * [Zheng et al. (2020)](references.md#zheng2020university): the data set that made drone and satellite retrieval a benchmark.
+# * [Zhu et al. (2023)](references.md#zhu2023sues): the same task, with photographs of a real drone at four heights.
+# * [Radenović et al. (2019)](references.md#radenovic2019gem): why networks that name things need training to retrieve.

