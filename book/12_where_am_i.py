@@ -173,7 +173,7 @@ assert np.median(perfect) < 15 < np.median(first)
 #
 # ## From scores to a probability
 #
-# Scores of 0.71 and 0.69 say little by themselves. How much likelier is the first tile? A **temperature** $T$ answers: the probability of a tile is $p_i \propto \exp(s_i / T)$. A low temperature believes the best tile, a high one believes nobody.
+# Two scores that differ by a hundredth say little by themselves. How much likelier is the better tile? A **temperature** $T$ answers: the probability of a tile is $p_i \propto \exp(s_i / T)$. A low temperature believes the best tile, a high one believes nobody.
 
 
 # %%
@@ -368,6 +368,8 @@ Markdown(
 )
 
 # %% [markdown]
+# The heading matters most: without it the error is several times as large. A wrong height doubles it. The age of the map makes no difference that forty photographs could show.
+#
 # ## Five towns, a trained encoder
 #
 # Two flights are an illustration. The stored study has five towns, each of another seed, with eight flights for calibration and four to locate, of 16 photographs 40 m apart. One encoder is trained for a minute on pairs of *another* town (`dphr scenes --pairs`, recipe `continuous-town`), so it has seen none of the five. Radii come from the calibration flights over the same map.
@@ -394,6 +396,12 @@ print(f"{len(records)} towns, {flown} flights; intervals of 95 % over flights")
 Markdown(markdown_table(heads, [cells(line) for line in lines.values()]))
 
 # %% [markdown]
+# With the heading known, a single photograph is 19.0 m off in the median and dead reckoning 22.1 m. The smoothed track, which has both, is 8.7 m off. With the heading unknown, a single photograph fails (88.7 m), and the track still comes to 10.7 m. So overlapping tiles, the heading and the order of the flight are worth more than any loss of this book.
+#
+# Local features reach 0.4 m. Do not expect that of real photographs: here one renderer drew map and flight, so corners match far too well.
+#
+# Of the 28 promises, 25 hold within five points. Three do not, all with the heading unknown: the 90 % radius with a prior holds 84 %, for it was fitted without one; and the 50 % radii of live tracks hold 42 % and 56 %.
+#
 # ## Exercises
 #
 # **1. Predict.** A perfect encoder always names the tile whose centre is nearest. Truths lie evenly over the map, the stride is 30 m. What is the mean error, and what is it at a stride of 15 m?
