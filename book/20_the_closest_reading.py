@@ -218,7 +218,7 @@ table(
 # %% [markdown]
 # The closest reading ends where L_tri ends: +0.4 ± 1.2 points. It ends where its own replay ends, to a few tenths of a point in each seed. So what little it does, the growing size of the loss does, and not the weights. Wider intervals, min-max and the hinge change nothing that three seeds can show.
 #
-# Sharp DPHR is another loss. It is 23 points ahead of the closest reading, and 24 ahead of its own replay. Its gain is in its weights. After Holm's correction for eleven rows three seeds cannot make even that clear (p = 0.08); the five seeds of [the study](21_the_study.ipynb) can.
+# Sharp DPHR is another loss. It is 23 points ahead of the closest reading, and 24 ahead of its own replay. Its gain is in its weights. After Holm's correction for eleven rows three seeds cannot make even that clear (see p); the five seeds of [the study](21_the_study.ipynb) can.
 #
 # "Not clear" is not "equal". Equality needs its own test: two one-sided tests ask whether a difference lies within two points of zero. That margin is the one used in the whole book.
 
