@@ -199,9 +199,14 @@ assert is_twin[0, [0, 2]].all() and is_right[0, 1]
 #
 # ```bash
 # pip install "dphr-lab[train] @ git+https://github.com/dphr-lab/dphr-lab@main"
-# dphr scenes --out towns --train-places 0 --test-places 60 --distractor-places 30 --image-px 256 --drone-views 1
-# dphr search --backbone tf_efficientnet_lite0 --pretrained pypi --image-px 128 --query towns/test/query_drone/0024/image-01.jpeg --gallery towns/test/gallery_satellite --top 6 --out found.png
+# dphr scenes --out towns --train-places 0 --test-places 60 \
+#   --distractor-places 30 --image-px 256 --drone-views 1
+# dphr search --backbone tf_efficientnet_lite0 --pretrained pypi \
+#   --image-px 128 --query towns/test/query_drone/0024/image-01.jpeg \
+#   --gallery towns/test/gallery_satellite --top 6 --out found.png
 # ```
+#
+# `dphr demo` does a search in one line, with the small encoder that comes with the package. In Python that encoder is `Encoder.load("starter")`.
 #
 # ## Exercises
 #

@@ -61,36 +61,35 @@ plt.rcParams["figure.constrained_layout.use"] = True
 # Chapter 00 searched with an encoder that had never seen a town. Now we train one. A batch holds $B$ places, each with a drone photograph and a satellite tile. **One** encoder turns all of them into vectors of length 1. All products of a drone vector and a satellite vector make a $B \times B$ matrix. Its diagonal holds the pairs that belong together.
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-02-plan", "caption": "A training step. Two views go through one encoder to unit vectors, and all their products make a B \u00d7 B matrix. Training is to make its diagonal (green) large and the rest small."}, "image": {"alt": "A flow from left to right: two boxes, B drone photographs and B satellite tiles, lead to one box, the encoder; from it come two boxes of unit vectors; their products fill a four by four matrix with a green diagonal."}} cellView="form" jupyter={"source_hidden": true}
-figure, axis = plt.subplots(figsize=(7.4, 2.9))
-BOX = {"boxstyle": "round,pad=0.5", "fc": "white", "ec": PALETTE["blue"]}
-boxes = {
-    "drone": (0.9, 2.2, "B drone photographs\n(B, 3, 64, 64)"),
-    "satellite": (0.9, 0.6, "B satellite tiles\n(B, 3, 64, 64)"),
-    "encoder": (3.3, 1.4, "one encoder\n114,432 weights"),
-    "z_drone": (5.4, 2.2, "z_drone\n(B, 128)"),
-    "z_satellite": (5.4, 0.6, "z_satellite\n(B, 128)"),
-}
-for x, y, text in boxes.values():
-    axis.text(x, y, text, ha="center", va="center", bbox=BOX)
-FLOW = {"arrowstyle": "->", "lw": 1.5, "color": "0.3"}
+figure, axis = plt.subplots(figsize=(6.4, 3.4))
+BOX = {"boxstyle": "round,pad=0.4", "fc": "white", "ec": PALETTE["blue"]}
+for x, y, text in (
+    (0.8, 2.3, "B drone\nphotographs"),
+    (0.8, 0.5, "B satellite\ntiles"),
+    (2.7, 1.4, "one encoder\n114,432\nweights"),
+    (4.5, 2.3, "z_drone\n(B, 128)"),
+    (4.5, 0.5, "z_satellite\n(B, 128)"),
+):
+    axis.text(x, y, text, ha="center", va="center", bbox=BOX, fontsize=13)
+FLOW = {"arrowstyle": "->", "lw": 2, "color": "0.3"}
 for start, end in (
-    ((1.95, 2.1), (2.5, 1.6)),
-    ((1.95, 0.7), (2.5, 1.2)),
-    ((4.1, 1.6), (4.75, 2.1)),
-    ((4.1, 1.2), (4.75, 0.7)),
-    ((6.0, 2.1), (6.5, 1.7)),
-    ((6.1, 0.7), (6.5, 1.1)),
+    ((1.5, 2.0), (1.95, 1.75)),
+    ((1.5, 0.8), (1.95, 1.05)),
+    ((3.45, 1.75), (3.85, 2.0)),
+    ((3.45, 1.05), (3.85, 0.8)),
+    ((5.15, 2.1), (5.6, 1.85)),
+    ((5.25, 0.7), (5.6, 0.95)),
 ):
     axis.annotate("", end, start, arrowprops=FLOW)
 for i in range(4):
     for j in range(4):
-        colour = PALETTE["green"] if i == j else "0.9"
-        corner = 6.6 + 0.35 * j, 1.75 - 0.35 * i
-        square = plt.Rectangle(corner, 0.33, 0.33, color=colour)
+        colour = PALETTE["green"] if i == j else "0.88"
+        corner = 5.7 + 0.33 * j, 1.73 - 0.33 * i
+        square = plt.Rectangle(corner, 0.3, 0.3, color=colour)
         axis.add_patch(square)
-axis.text(7.3, 2.25, "z_drone @ z_satellite.T", ha="center")
-axis.text(7.3, 0.4, "(B, B)", ha="center")
-axis.set(xlim=(-0.2, 8.3), ylim=(0, 2.8))
+axis.text(6.35, 2.25, "all products", ha="center", fontsize=13)
+axis.text(6.35, 0.35, "(B, B)", ha="center", fontsize=13)
+axis.set(xlim=(0, 7.1), ylim=(0, 2.9))
 axis.set_axis_off()
 
 # %% [markdown]
@@ -105,7 +104,8 @@ data = TwinTowns(towns, progress=False)
 train, (query, gallery) = data.train, data.test("D2S")
 drone = train.drone.read(range(900), 64).view(450, 2, 3, 64, 64)
 satellite = train.satellite.read(range(450), 64)
-print(train, "\n", len(query), "queries,", len(gallery), "tiles")
+print(train)
+print(len(query), "queries,", len(gallery), "tiles")
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-02-pairs", "caption": "Two training places, as the network gets them: 64 \u00d7 64 pixels. Left to right: two photographs and the tile of one place, then of another."}, "image": {"alt": "Six small pictures: two drone photographs and the satellite tile of one place, then the same of a second place with other roads."}} cellView="form" jupyter={"source_hidden": true}
 pictures = {}

@@ -68,22 +68,22 @@ plt.rcParams["figure.constrained_layout.use"] = True
 # A place is a **folder name**. A photograph and a tile show the same place if their folders have the same name. That is all there is to know; the names of the image files do not matter.
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-03-folders", "caption": "Two trees, one for each view. A place is a folder name that both trees have (green). A place that only the tiles have stands in the gallery as a distractor (grey)."}, "image": {"alt": "A diagram of folders. Under mine and test stand drone and satellite. Drone holds town-hall and bridge; satellite holds town-hall, bridge and harbour. Lines join the two town-halls and the two bridges; harbour stands alone."}} cellView="form" jupyter={"source_hidden": true}
-figure, axis = plt.subplots(figsize=(7.2, 2.9))
+figure, axis = plt.subplots(figsize=(6.4, 3.2))
 BOX = {"boxstyle": "round,pad=0.35", "fc": "white"}
 for text, x, y, colour in (
     ("mine/test/drone/", 1.2, 3.3, "black"),
-    ("town-hall/  two photographs", 1.2, 2.3, PALETTE["green"]),
-    ("bridge/  one photograph", 1.2, 1.4, PALETTE["green"]),
-    ("mine/test/satellite/", 5.2, 3.3, "black"),
-    ("town-hall/  one tile", 5.2, 2.3, PALETTE["green"]),
-    ("bridge/  one tile", 5.2, 1.4, PALETTE["green"]),
-    ("harbour/  one tile", 5.2, 0.5, "0.5"),
+    ("town-hall/  2 photos", 1.2, 2.3, PALETTE["green"]),
+    ("bridge/  1 photo", 1.2, 1.4, PALETTE["green"]),
+    ("mine/test/satellite/", 4.2, 3.3, "black"),
+    ("town-hall/  1 tile", 4.2, 2.3, PALETTE["green"]),
+    ("bridge/  1 tile", 4.2, 1.4, PALETTE["green"]),
+    ("harbour/  1 tile", 4.2, 0.5, "0.5"),
 ):
-    axis.text(x, y, text, ha="center", bbox={**BOX, "ec": colour})
-for y in (2.37, 1.47):
-    axis.plot([2.55, 4.2], [y, y], color=PALETTE["green"], lw=2)
-axis.text(3.38, 2.5, "one place", ha="center", fontsize=9)
-axis.set(xlim=(-0.5, 6.5), ylim=(0.1, 3.8))
+    outlined = {**BOX, "ec": colour}
+    axis.text(x, y, text, ha="center", bbox=outlined, fontsize=13)
+for y in (2.4, 1.5):
+    axis.plot([2.3, 3.25], [y, y], color=PALETTE["green"], lw=2)
+axis.set(xlim=(0, 5.4), ylim=(0.2, 3.8))
 axis.set_axis_off()
 
 # %% [markdown]
@@ -181,7 +181,8 @@ table(
 #
 # ```bash
 # dphr verify data/mine --deep
-# dphr train --data data/mine --out runs/first --backbone tf_efficientnet_lite0 --pretrained pypi --image-px 224 --learning-rate 1e-3
+# dphr train --data data/mine --out runs/first --image-px 224 \
+#   --backbone tf_efficientnet_lite0 --pretrained pypi --learning-rate 1e-3
 # dphr evaluate --run runs/first --data data/mine --gallery-mode both
 # ```
 #
@@ -223,8 +224,10 @@ table(
 # ```bash
 # pip install "dphr-lab[train,map] @ git+https://github.com/dphr-lab/dphr-lab@main"
 # dphr scenes --town data/town --km 1
-# dphr map build data/town/map_2022.tif --out maps/town --backbone tf_efficientnet_lite0 --pretrained pypi
-# dphr locate data/town/flights/test/f05 --map maps/town --backbone tf_efficientnet_lite0 --pretrained pypi --picture found.png
+# dphr map build data/town/map_2022.tif --out maps/town \
+#   --backbone tf_efficientnet_lite0 --pretrained pypi
+# dphr locate data/town/flights/test/f05 --map maps/town \
+#   --backbone tf_efficientnet_lite0 --pretrained pypi --picture found.png
 # ```
 #
 # Until a map is calibrated on flights whose positions are known, its radii say nothing, and `dphr` says so.

@@ -34,7 +34,13 @@ UPRIGHT = {  # EXIF's Orientation -> the name of Pillow's turn that puts an imag
     7: "TRANSVERSE",
     8: "ROTATE_90",
 }
-_OTHERS = (  # how files of other kinds begin, to say what was found
+_BEGINNINGS = (  # of files that cannot be opened, to say what was found
+    (b"\xff\xd8", "a damaged JPEG"),
+    (b"\x89PNG", "a damaged PNG"),
+    (b"II*", "a TIFF that is damaged or of a kind that is not read"),
+    (b"MM\x00*", "a TIFF that is damaged or of a kind that is not read"),
+    (b"RIFF", "a damaged WebP, or a sound or film"),
+    (b"BM", "a damaged BMP"),
     (b"%!PS", "PostScript"),
     (b"%PDF", "PDF"),
     (b"GIF8", "GIF"),
@@ -167,12 +173,12 @@ def opened(path: Path | str) -> Iterator[PillowImage]:
 
 
 def _kind(path: Path | str) -> str:
-    """What a file that is none of `FORMATS` seems to be, by its first bytes."""
+    """What a file that cannot be opened seems to be, by its first bytes."""
     with open(path, "rb") as file:
         head = file.read(32)
     if head[4:8] == b"ftyp":
         return _BRANDS.get(head[8:12].decode("latin-1"), "a film or another container")
-    known = next((kind for start, kind in _OTHERS if head.startswith(start)), None)
+    known = next((kind for start, kind in _BEGINNINGS if head.startswith(start)), None)
     return known or ("an empty file" if not head else "none that is known, or damaged")
 
 

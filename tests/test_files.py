@@ -97,13 +97,13 @@ def test_a_folder_takes_its_place_when_it_is_filled(tmp_path, before):
 def test_a_folder_whose_replacement_was_killed_halfway_is_put_back(tmp_path):
     folder = tmp_path / "best"
     folder.mkdir()
-    (folder / "a").write_text("old")
+    (folder / "a").write_text("old", "utf-8")
     folder.rename(tmp_path / ".best.old")
     put_back(folder)
     assert filled(folder) == {"a": "old"}
     folder.rename(tmp_path / ".best.old")
     with replace_folder_when_done(folder) as aside:
-        (aside / "a").write_text("new")
+        (aside / "a").write_text("new", "utf-8")
     assert filled(folder) == {"a": "new"} and list(tmp_path.iterdir()) == [folder]
 
 
@@ -111,7 +111,7 @@ def test_a_folder_whose_replacement_was_killed_halfway_is_put_back(tmp_path):
 def test_a_name_as_long_as_can_be_is_written(tmp_path, name):
     for text in ("a", "b"):
         with replace_when_done(tmp_path / name) as aside:
-            aside.write_text(text)
+            aside.write_text(text, "utf-8")
             assert aside.suffix == ".png"
     assert filled(tmp_path) == {name: "b"}
 

@@ -165,7 +165,8 @@ def test_whatever_the_bytes_are_they_are_read_or_told(tmp_path, kind, changes, l
 
 def test_no_image_is_opened_but_through_the_door():
     found = {p.name for p in PACKAGE.rglob("*.py") if re.search(OPENING, p.read_text("utf-8"))}
-    assert found == {"_images.py", "augment.py"}  # the latter reads the bytes that it has coded
+    # the latter reads the bytes that it has coded
+    assert found == {"_images.py", "augment.py"}
 
 
 def test_what_is_raised_while_an_image_is_open_names_its_file(tmp_path):

@@ -51,13 +51,15 @@ def test_a_holder_on_another_machine_is_followed_when_its_lock_is_old(tmp_path, 
     monkeypatch.setattr(_locks, "LEASE_S", 0.6)
     monkeypatch.setattr(_locks, "SIGN_OF_LIFE_S", 0.2)
     lock = tmp_path / ".run.lock"
-    lock.write_text("filelock/2\npid=1\nhost=elsewhere\nmode=lease\ntoken=a\nduration=0.6\n")
+    lock.write_text(
+        "filelock/2\npid=1\nhost=elsewhere\nmode=lease\ntoken=a\nduration=0.6\n", "utf-8"
+    )
     told = pytest.raises(BlockingIOError, match="process 1 on elsewhere")
     with told, only_writer(tmp_path / "run"):
         pytest.fail("it gave a sign of life just now")
     os.utime(lock, (1, 1))
     with only_writer(tmp_path / "run"):
-        assert "host=elsewhere" not in lock.read_text()
+        assert "host=elsewhere" not in lock.read_text("utf-8")
 
 
 def test_it_is_free_again_after_an_error_and_within_one_process(tmp_path):

@@ -105,7 +105,7 @@ def write_moved_pages(app, exception) -> None:
     """Sphinx's `build-finished`: a page at each old address that leads on."""
     if exception is None and app.builder.name == "html":
         for old, new in MOVED.items():
-            Path(app.outdir, f"{old}.html").write_text(MOVED_PAGE.format(new=new))
+            Path(app.outdir, f"{old}.html").write_text(MOVED_PAGE.format(new=new), "utf-8")
 
 
 def _text(script) -> str:

@@ -49,9 +49,9 @@ IN_NO_CHAPTER = {
 }
 # Modules without a place in the reference, and why.
 INTERNAL = {
+    "dphr_lab._child": "private",
     "dphr_lab._files": "private",
     "dphr_lab._images": "private",
-    "dphr_lab._child": "private",
     "dphr_lab._locks": "private",
     "dphr_lab._terminal": "private",
     "dphr_lab.cli": "the commands have a page",

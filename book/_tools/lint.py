@@ -162,20 +162,20 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--write", action="store_true", help="store an excess that has shrunk")
     write = parser.parse_args().write
-    known = json.loads(EXCESS.read_text())
+    known = json.loads(EXCESS.read_text("utf-8"))
     measured = {
         path.stem: measure(nbformat.read(path, as_version=4))
         for path in sorted(BOOK.glob("[0-9]*.ipynb"))
     }
     found = {stem: over for stem, values in measured.items() if (over := excess(values))}
     for page in [ROOT / "README.md", *sorted(BOOK.glob("*.md"))]:
-        if phrases := clipped(page.read_text()):
+        if phrases := clipped(page.read_text("utf-8")):
             found[page.name] = {"clipped": len(phrases)}
             print(f"{page.name}: {', '.join(phrases)}")
     print(table(measured))
     said = complaints(found, known)
     if write and not any("expected at most" in line for line in said):
-        EXCESS.write_text(json.dumps(found, indent=1) + "\n")
+        EXCESS.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
         said = []
     print("\n".join(said) or "nothing is over its budget beyond excess.json")
     return bool(said)

@@ -62,7 +62,7 @@ def main() -> None:
 
     for stem in sys.argv[1:] or [path.stem for path in sorted(BOOK.glob("[0-9]*.py"))]:
         path = BOOK / f"{stem}.py"
-        path.write_text(as_source(fold(jupytext.read(path))))
+        path.write_text(as_source(fold(jupytext.read(path))), "utf-8")
         if (pair := path.with_suffix(".ipynb")).exists():
             stored = nbformat.read(pair, as_version=4)
             nbformat.write(with_outputs_of(read_source(path), stored), pair)

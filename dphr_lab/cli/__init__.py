@@ -1,4 +1,4 @@
-"""The `dphr` command: scenes, verify, prepare, recipes, train, matrix, reproduce, convert,
+"""The `dphr` command: demo, scenes, verify, prepare, recipes, train, matrix, reproduce, convert,
 export, evaluate, search, probe, robustness, study, map, locate, track.
 
 Only the standard library is imported here, so that `--help` answers at once; each command
@@ -20,6 +20,7 @@ from dphr_lab import __version__
 from dphr_lab._terminal import escaping, printable
 from dphr_lab.cli import (
     convert,
+    demo,
     evaluate,
     export,
     locate,
@@ -40,6 +41,7 @@ from dphr_lab.cli import (
 from dphr_lab.cli.flags import WrongUsage, add_traceback_flag
 
 COMMANDS = (
+    demo,
     scenes,
     verify,
     prepare,
@@ -207,6 +209,9 @@ def _message(error: Exception) -> str:
         to_do = TO_DO.get(error.errno)
         name = printable(str(error.filename), line=True)
         return f"{name}: {error.strerror}{f'; {to_do}' if to_do else ''}"
+    if isinstance(error, UnicodeEncodeError):  # a library that takes names in UTF-8 only
+        name = printable(str(error.object)[:300], line=True)
+        return f"{name}: a name that is not UTF-8 cannot be used for this; rename it"
     text = str(error).strip() or type(error).__name__
     if "Original Traceback" in text:
         return text.splitlines()[-1].partition(": ")[2]

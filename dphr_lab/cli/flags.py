@@ -11,6 +11,7 @@ from types import NoneType, UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
 from dphr_lab._files import parse_json
+from dphr_lab.results.run_folder import is_starter, stored_run
 from dphr_lab.settings.protocol import DIRECTIONS, SUES200_HEIGHTS_M
 from dphr_lab.settings.worlds import PRESETS, PhotoWorldSettings, WorldSettings
 
@@ -94,17 +95,10 @@ def stored_of_run(args) -> dict[str, Any] | None:
 
     An ONNX file and the starter encoder come without data.
     """
-    from dphr_lab.results.run_folder import stored_run
-
     run = args.run_folder
     if args.data or args.world or not run or run.suffix == ".onnx" or is_starter(run):
         return None
     return stored_run(run)
-
-
-def is_starter(run: Path) -> bool:
-    """Whether `--run` names the encoder that comes with the package, and no folder here."""
-    return run == Path("starter") and not run.exists()
 
 
 def open_data(args, stored: dict[str, Any] | None):
@@ -129,7 +123,7 @@ def open_data(args, stored: dict[str, Any] | None):
         return open_dataset(record["root"], height=args.height or record["height_m"])
     except FileNotFoundError as error:
         raise FileNotFoundError(
-            f"{error}\nThe run's data are no longer there; give --data ROOT where they lie now"
+            f"{error} Were the data moved? Give --data ROOT where they lie now"
         ) from None
 
 

@@ -214,7 +214,8 @@ def apply(images: torch.Tensor, draws: SampledView) -> torch.Tensor:
     for row in np.flatnonzero(draws.blur_sigma):
         images[row] = _blur(images[row], draws.blur_sigma[row])
     for row in np.flatnonzero(draws.jpeg_quality):
-        images[row] = _jpeg(images[row], int(draws.jpeg_quality[row]))
+        coded = through_jpeg(images[row].permute(1, 2, 0).numpy(), int(draws.jpeg_quality[row]))
+        images[row] = torch.from_numpy(coded).permute(2, 0, 1)  # (px, px, 3) -> (3, px, px)
     for row in np.flatnonzero(draws.erase[:, 2]):
         top, left, height, width = np.rint(draws.erase[row] * side).astype(int)
         images[row, :, top : top + height, left : left + width] = ERASED_GREY
@@ -307,13 +308,11 @@ def _by_policy(image: torch.Tensor, seed: int) -> torch.Tensor:
         return AutoAugment()(image)
 
 
-def _jpeg(image: torch.Tensor, quality: int) -> torch.Tensor:
-    # Pillow, since torchvision deprecates its own JPEG functions.
-    import torch
-    from PIL import Image
+def through_jpeg(pixels: np.ndarray, quality: int) -> np.ndarray:
+    """An image (H, W, 3) uint8 as a round of JPEG of `quality` 1 to 100 leaves it."""
+    from PIL import Image  # torchvision deprecates its own JPEG functions
 
     file = io.BytesIO()
-    Image.fromarray(image.permute(1, 2, 0).numpy()).save(file, "JPEG", quality=quality)
+    Image.fromarray(pixels).save(file, "JPEG", quality=quality)
     with Image.open(file) as coded:
-        pixels = torch.from_numpy(np.array(coded))
-    return pixels.permute(2, 0, 1)  # (px, px, 3) -> (3, px, px)
+        return np.array(coded)

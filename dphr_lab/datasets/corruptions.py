@@ -16,13 +16,13 @@ Strengths are our own choice [O]: the first is seen at a glance, the fifth leave
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from dphr_lab._images import warped
+from dphr_lab.datasets.augment import through_jpeg
 from dphr_lab.datasets.images import ChangedImages, Images
 from dphr_lab.datasets.seeds import generator
 
@@ -107,12 +107,7 @@ def _noise(pixels, sigma, rng):
 
 
 def _jpeg(pixels, quality, rng):
-    from PIL import Image
-
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "JPEG", quality=int(quality))
-    with Image.open(file) as coded:
-        return np.array(coded)
+    return through_jpeg(pixels, int(quality))
 
 
 def _low_resolution(pixels, share, rng):

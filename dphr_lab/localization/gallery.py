@@ -23,6 +23,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -157,7 +158,7 @@ def build_gallery(
     BlockingIOError when another process builds there, ValueError when a build of other
     settings was begun there, or when the map holds no tile.
     """
-    folder = Path(folder)
+    folder = _named_in_utf8(folder)
     px = image_px or encoder.image_px
     if engine not in ENGINES:
         raise ValueError(f"engine is {engine!r}: expected one of {ENGINES}")
@@ -218,12 +219,14 @@ def _begin(folder: Path, asked: dict) -> None:
     if before == json.loads(json.dumps(asked)):
         return
     if before.get("encoder") != asked["encoder"]:
-        was, now = before["encoder"], asked["encoder"]
+        was, now = before.get("encoder"), asked["encoder"]
         raise ValueError(
             f"{folder}: a map was begun here with another encoder: {_named(was)}, this one is "
             f"{_named(now)}; give another --out, or remove the folder"
         )
-    differ = [k for k, v in asked["settings"].items() if before.get("settings", {}).get(k) != v]
+    settings = before.get("settings")
+    settings = settings if isinstance(settings, dict) else {}
+    differ = [k for k, v in asked["settings"].items() if settings.get(k) != v]
     raise ValueError(
         f"{folder}: a map was begun here with other settings ({', '.join(differ) or 'the map'}); "
         "give another --out, or remove the folder"
@@ -308,7 +311,7 @@ def _merge(folder: Path, tiles: Tiles, size: int) -> np.ndarray:
             with np.load(path) as block:
                 kept.append(block["kept"])
                 dim = max(dim, block["z"].shape[1])
-        except (ValueError, OSError, KeyError, EOFError) as error:
+        except Exception as error:  # zipfile, zlib and numpy raise a dozen kinds on damaged files
             raise ValueError(
                 f"{path}: cannot be read ({type(error).__name__}); remove it and build again"
             ) from None
@@ -365,7 +368,7 @@ class Gallery:
     """
 
     def __init__(self, folder: Path | str):
-        self.folder = Path(folder)
+        self.folder = _named_in_utf8(folder)
         if not (self.folder / MAP_FILE).is_file():
             if (self.folder / BUILDING_FILE).is_file():
                 raise ValueError(
@@ -509,6 +512,12 @@ class Gallery:
         return np.concatenate([z @ part.T for part in parts(self.embeddings)], axis=1)
 
 
+def _named_in_utf8(folder: Path | str) -> Path:
+    """The folder; UnicodeEncodeError, a ValueError, for a name that faiss and pyarrow refuse."""
+    str(folder).encode("utf-8")
+    return Path(folder)
+
+
 def _checked(kind: type, values: dict):
     """A dataclass of what a file says; TypeError or ValueError where that cannot be one."""
     made = kind(**values)
@@ -532,5 +541,7 @@ def _check_record(record: dict, settings: GallerySettings) -> None:
         check_value(f"encoder: {name}", value, isinstance(value, str), "text")
 
 
-def _named(encoder: dict) -> str:
-    return f"{encoder['name']} ({encoder['sha256'][:10]})"
+def _named(encoder: Any) -> str:
+    if not isinstance(encoder, dict) or not {"name", "sha256"} <= encoder.keys():
+        return f"{encoder!r:.60}"
+    return f"{encoder['name']} ({str(encoder['sha256'])[:10]})"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -281,17 +281,27 @@ def calibration_of(gallery: Gallery, heading_known: bool) -> Calibration:
         return Calibration(spread_m=gallery.settings.stride_m)
     try:
         calibration = Calibration(**stored)
-        numbers = [calibration.temperature, calibration.share, calibration.spread_m]
-        for scales in (calibration.scales, calibration.refined_m, calibration.unrefined_scales):
-            numbers += [1.0] if scales is None else [scales["0.5"], scales["0.9"]]
-        if not all(math.isfinite(number) for number in numbers):
-            raise ValueError("found a number that is not finite")
-    except (KeyError, TypeError, ValueError) as error:
+        _check_calibration(calibration)
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise ValueError(
             f"{gallery.folder / CALIBRATION_FILE}: not a map's calibration "
             f"({type(error).__name__}: {error}); calibrate the map anew, or remove the file"
         ) from None
     return calibration
+
+
+def _check_calibration(calibration: Calibration) -> None:
+    """Raise what a wrong type leads to, or ValueError, unless all of it are finite numbers."""
+    tracks = (calibration.track or {}).values()
+    radii = [calibration.scales, calibration.refined_m, calibration.unrefined_scales]
+    radii += [track[name] for track in tracks for name in track if name != "temper"]
+    found = [found[level] for found in radii if found is not None for level in ("0.5", "0.9")]
+    found += [track["temper"] for track in tracks]
+    found += [v for v in asdict(calibration).values() if not isinstance(v, dict) and v is not None]
+    if not all(math.isfinite(number) for number in found):
+        raise ValueError("found a number that is not finite")
+    if None in (calibration.temperature, calibration.share, calibration.spread_m):
+        raise ValueError("found null for a number")
 
 
 def located(

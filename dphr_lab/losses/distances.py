@@ -129,7 +129,7 @@ def check_pairs(
 
 def is_compiling() -> bool:
     """Whether `torch.compile` is tracing, so that no value can be looked at."""
-    if hasattr(torch.compiler, "is_compiling"):  # not yet in torch 2.2
+    if hasattr(torch.compiler, "is_compiling"):  # in torch 2.2, before what we promise, not yet
         return torch.compiler.is_compiling()
     return torch._dynamo.is_compiling()
 

@@ -30,7 +30,7 @@ from dphr_lab.models.weights import (
     save_tensors,
     weights_source,
 )
-from dphr_lab.results.run_folder import selected_on_test
+from dphr_lab.results.run_folder import is_starter, selected_on_test
 from dphr_lab.settings import POOLS
 from dphr_lab.settings.checks import check_keywords
 
@@ -154,7 +154,8 @@ class Encoder(nn.Module):
     def load(cls, folder: Path | str) -> "Encoder":
         """The encoder that `save` wrote into `folder`, on the CPU, in evaluation mode.
 
-        A file that ends in .onnx gives an `OnnxEncoder`, which has the same embeddings.
+        A file that ends in .onnx gives an `OnnxEncoder`, which has the same embeddings. "starter"
+        is the encoder that comes with the package, where no folder of that name stands here.
 
         Its class is the one that `models.HOSTS` has for the file's "kind"; a file without that
         field is of before there were kinds, and "plain". Where it does not say whether the encoder
@@ -170,6 +171,10 @@ class Encoder(nn.Module):
             from dphr_lab.models.onnx_encoder import OnnxEncoder
 
             return OnnxEncoder(folder)
+        if is_starter(folder):
+            from dphr_lab.models import starter
+
+            folder = starter.FOLDER
         for name in (SETTINGS_FILE, WEIGHTS_FILE):
             if not (folder / name).is_file():
                 there = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else "no folder"
@@ -202,7 +207,8 @@ class Encoder(nn.Module):
             ) from error
         path = folder / WEIGHTS_FILE
         state = read_state(path)
-        load_exactly(encoder, state, str(path), settings["backbone"])
+        told = f"{path}, of which {SETTINGS_FILE} tells,"
+        load_exactly(encoder, state, told, settings["backbone"])
         state = encoder.state_dict()  # as the encoder holds them, whatever a file stores them in
         if wrong := [name for name, value in state.items() if not value.isfinite().all()]:
             raise ValueError(

@@ -4,15 +4,24 @@
 what else an encoder knows of itself travels in the file's metadata.
 """
 
-import json
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from dphr_lab._files import parse_json
+
 METADATA_KEY = "dphr_lab"  # of the file's metadata: JSON
 FORMAT = 1
+RECORD = {
+    "backbone": str,
+    "image_px": int,
+    "width": int,
+    "int8": bool,
+    "selected_on_test": bool,
+    "fingerprint": dict,
+}
 NEEDS_RUNTIME = "{path}: an ONNX file needs ONNX Runtime: pip install 'dphr-lab[onnx]'"
 
 
@@ -76,8 +85,10 @@ class OnnxEncoder(nn.Module):
             raise FileNotFoundError(f"{self.path}: found no such file; dphr export writes one")
         written = self.session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
         try:
-            record = json.loads(written or "")
+            record = parse_json(written or "")
             if record["format"] == FORMAT:
+                if wrong := [n for n, kind in RECORD.items() if type(record.get(n)) is not kind]:
+                    raise ValueError(f"{wrong[0]} is {record.get(wrong[0])!r}")
                 return record
             found = f"found format {record['format']}, this version reads {FORMAT}"
         except (ValueError, TypeError, KeyError):

@@ -9,7 +9,7 @@ from pathlib import Path
 import timm
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load, load_file, save_file
 from torch import Tensor, nn
 
 from dphr_lab._files import replace_when_done
@@ -77,6 +77,15 @@ def save_tensors(tensors: dict[str, Tensor], path: Path | str) -> None:
             raise OSError(f"{path}: cannot be written ({error}); is the disk full?") from error
 
 
+def load_tensors(path: Path) -> dict[str, Tensor]:
+    """What `save_tensors` wrote, on the CPU; raises what safetensors raises."""
+    try:
+        str(path).encode("utf-8")
+    except UnicodeEncodeError:  # a name that safetensors' reader does not take
+        return load(path.read_bytes())
+    return load_file(path)
+
+
 def read_state(path: Path) -> dict[str, Tensor]:
     """A state dict from safetensors, or from a .pth file without running its pickled code.
 
@@ -85,7 +94,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
     """
     try:
         if path.suffix.lower() == ".safetensors":
-            state = load_file(path)
+            state = load_tensors(path)
         else:
             state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch's unpickler raises whatever a damaged file leads to

@@ -39,6 +39,14 @@ _OF_FOLDERS = {MARK, POSITION, "state.safetensors", *ENCODER}  # files of best/ 
 _NUMBER = (int, float)
 
 
+def is_starter(folder: Path) -> bool:
+    """Whether this names the encoder that comes with the package, no folder here being of its name.
+
+    `models.starter` is where it lies.
+    """
+    return folder == Path("starter") and not folder.exists()
+
+
 def in_this_edition(record: Mapping[str, Any]) -> Mapping[str, Any]:
     """A stored record whose settings name their loss as this edition does.
 

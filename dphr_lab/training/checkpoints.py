@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import nn
 
 from dphr_lab._files import put_back, read_json, replace_folder_when_done, write_json
 from dphr_lab.datasets.dataset import describe_data
 from dphr_lab.datasets.identity import changed_images, list_images, places_of
 from dphr_lab.models import Encoder, save_tensors
+from dphr_lab.models.weights import load_tensors
 from dphr_lab.results import environment
 from dphr_lab.results.run_folder import (
     BEST,
@@ -306,7 +306,7 @@ def read(
         stored = Encoder.load(folder).state_dict()
     _check_classes(encoder, stored)
     with _damage_told(folder):
-        tensors = load_file(folder / STATE)
+        tensors = load_tensors(folder / STATE)
         _check_whole(folder, tensors)
         encoder.load_state_dict(stored)
         loss.load_state_dict(_under(tensors, "loss."))

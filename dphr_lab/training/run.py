@@ -7,6 +7,8 @@ A batch's way from files to a loss: `PairBatches` plans, `BatchReader` reads and
 import math
 import os
 import re
+import signal
+import threading
 import time
 import warnings
 from collections.abc import Iterator
@@ -28,6 +30,7 @@ from dphr_lab.training.passes import TrainingModel, make_passes, training_mode, 
 from dphr_lab.training.processes import Processes, batch_recall
 from dphr_lab.training.selection import hold_out, selection_note
 
+WORKER_LOST = "DataLoader worker|shared memory|/torch_"  # in torch's words
 MOST_STEPS = 10**9
 COUNTED_EPOCHS = 1000  # whose batches are counted before a run; beyond them their mean counts
 
@@ -41,15 +44,28 @@ def worker_loss_told() -> Iterator[None]:
     """Say of a data-loader process that ended early what may have been, and what to do."""
     try:
         yield
-    except RuntimeError as error:
-        text = str(error)
-        if not re.search("DataLoader worker|shared memory|/torch_", text):
+    except (RuntimeError, ConnectionError, EOFError) as error:  # the last two of its pipes
+        text = str(error) or type(error).__name__
+        if isinstance(error, RuntimeError) and not re.search(WORKER_LOST, text):
             raise
         raise WorkerLostError(
             f"workers: a data-loader process ended early ({text.splitlines()[0].strip()}), as for "
             "want of memory or of shared memory (/dev/shm; docker run --shm-size); go on with "
             "fewer --workers, 0 reads in the training process"
         ) from error
+
+
+def _begun(loader: DataLoader) -> Iterator[Batch]:
+    """The loader's batches; a worker that ends early is met when one is asked for.
+
+    torch would raise in the midst of whatever Python does then, such as half an optimiser step.
+    """
+    if not hasattr(signal, "SIGCHLD") or threading.current_thread() is not threading.main_thread():
+        return iter(loader)
+    before = signal.getsignal(signal.SIGCHLD)
+    coming = iter(loader)
+    signal.signal(signal.SIGCHLD, before or signal.SIG_DFL)
+    return coming
 
 
 class NonFiniteLossError(RuntimeError):
@@ -200,7 +216,7 @@ class Run:
                 )
             coming[:] = [(self.epoch, self.plan[batch]) for batch in range(first, last)]
             with worker_loss_told():
-                yield from loader
+                yield from _begun(loader)
 
     def _workers(self) -> int:
         """Data-loader processes, no more than this machine has any use for; the result is one."""

@@ -14,7 +14,7 @@ NAMES = sorted(
     path.relative_to(HTML).as_posix()
     for path in HTML.rglob("*.html")
     if path.relative_to(HTML).parts[0] not in NOT_PAGES
-    and 'http-equiv="refresh"' not in path.read_text()[:400]  # an old address leads on
+    and 'http-equiv="refresh"' not in path.read_text("utf-8")[:400]  # an old address leads on
 ) or ["no built book"]
 
 

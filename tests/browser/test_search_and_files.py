@@ -57,9 +57,10 @@ def test_search_from_files(context):
 
 @pytest.mark.parametrize("old", MOVED)
 def test_an_old_address_leads_on(old, context, server):
-    opened = Opened(context, old, f"{server}{old}.html")
-    opened.page.wait_for_url(f"{server}{MOVED[old]}.html")
-    opened.page.close()
+    page = context.new_page()
+    page.goto(f"{server}{old}.html", wait_until="commit")
+    page.wait_for_url(f"{server}{MOVED[old]}.html", wait_until="commit")
+    page.close()
 
 
 def test_pages_are_whole_as_files(filed):

@@ -14,6 +14,7 @@ from dphr_lab.settings.protocol import sues200_split
 from tests.helpers import ROOT, run
 
 COMMANDS = (
+    "demo",
     "scenes",
     "verify",
     "prepare",

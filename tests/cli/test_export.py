@@ -30,7 +30,7 @@ def test_evaluate_reads_it_and_gives_the_same_report(exported, tmp_path, capsys)
     for name, which in zip(("run", "onnx"), exported, strict=True):
         out = tmp_path / f"{name}.json"
         assert run("evaluate", "--run", which, *TINY, "--json", out) == 0
-        reports.append(json.loads(out.read_text()))
+        reports.append(json.loads(out.read_text("utf-8")))
     assert reports[0] == reports[1]
     assert reports[1]["full"]["D2S"]["selected_on_test"]
     assert "selected on the test set" in capsys.readouterr().out

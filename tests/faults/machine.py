@@ -5,9 +5,11 @@ import os
 import signal
 import sys
 import threading
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import pytest
+
+from dphr_lab._locks import only_writer
 
 resource = pytest.importorskip("resource", reason="file-size limits are of POSIX systems")
 FILES_OF_ROOT = 1 << 1 | 1 << 2  # CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH of capabilities(7)
@@ -62,6 +64,15 @@ def closed(path, mode):
             yield
     finally:
         path.chmod(before)
+
+
+@contextmanager
+def in_use(*folders):
+    """Other commands are writing in these folders."""
+    with ExitStack() as stack:
+        for folder in folders:
+            stack.enter_context(only_writer(folder))
+        yield
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """Data sets with faults, at everything that opens them."""
 
+import os
 import shutil
 
 import cv2
@@ -115,6 +116,11 @@ def link_to_nothing(path):
     path.symlink_to(path.with_name("gone.jpg"))
 
 
+def to_pipe(path):
+    path.unlink()
+    os.mkfifo(path)
+
+
 FAULTS = {
     "nothing wrong": lambda root: None,
     "drone view missing": drop_drone,
@@ -134,6 +140,8 @@ FAULTS = {
     "unicode and spaces in the path": lambda root: None,  # `broken` names the copy so
     "links in circles": link_in_circles,
     "link to nothing": files_as(link_to_nothing),
+    "PostScript named .jpg": files_as(lambda path: path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n")),
+    "named pipe": files_as(to_pipe),
 }
 
 

@@ -13,7 +13,7 @@ import pytest
 from dphr_lab.scenes import writing as layouts
 from tests.faults import check, left_behind, table, words
 from tests.faults.conftest import SHORT, SMALL
-from tests.faults.machine import SIGNALS, closed, files_up_to, sent_when
+from tests.faults.machine import SIGNALS, closed, files_up_to, in_use, sent_when
 from tests.faults.test_protocols import SMALL_RUN
 from tests.faults.test_trials import SEARCHED
 from tests.helpers import ROOT, run
@@ -32,6 +32,9 @@ FAULTS = {  # what is done to: the folder above what is written, the data, the r
     "data folder not readable": lambda out, data, run: closed(first_place(data), 0),
     "run not readable": lambda out, data, run: closed(run / "encoder.json", 0),
     "run not writable": lambda out, data, run: closed(run, 0o555),
+    "folder of the output in use": lambda out, data, run: in_use(
+        out, out / "new", out / "r.runs", run
+    ),
     "disk full": lambda out, data, run: files_up_to(500),
 }
 TABLE = table("machine")

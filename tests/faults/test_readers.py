@@ -8,6 +8,7 @@ import copy
 import json
 import struct
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -138,6 +139,26 @@ def test_json(name, weights, tmp_path):
 def test_metrics(tmp_path, lines):
     (tmp_path / "metrics.jsonl").write_text("".join(f"{json.dumps(x)}\n" for x in lines), "utf-8")
     foreseen(lambda: read_metrics(tmp_path), "metrics.jsonl, line ")
+
+
+CALIBRATION = {
+    "temperature": 0.03, "share": 0.2, "spread_m": 25.0, "scales": {"0.5": 1.0, "0.9": 2.0},
+    "off_map_below": None, "refined_m": {"0.5": 1.0, "0.9": 2.0}, "photographs": 3, "headings": 1,
+    "track": {"plain": {"temper": 1.0, "live": {"0.5": 1.0, "0.9": 2.0}}},
+}  # fmt: skip
+
+
+@FEW
+@given(changed({"known": CALIBRATION}))
+def test_calibration(tmp_path, stored):
+    from dphr_lab.localization.locate import Calibration, calibration_of
+
+    gallery = SimpleNamespace(calibration=stored, folder=tmp_path)
+    gallery.settings = SimpleNamespace(stride_m=30.0)
+    if isinstance(stored, dict):  # which `read_json` has seen to
+        foreseen(lambda: calibration_of(gallery, True).photographs > 0, "calibration.json")
+    gallery.calibration = {"known": CALIBRATION}
+    assert calibration_of(gallery, True) == Calibration(**CALIBRATION)
 
 
 # -- TOML ---------------------------------------------------------------------------------------

@@ -5,7 +5,6 @@ import pickle
 import shutil
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -291,46 +290,6 @@ def test_metadata(fault, surface, world, trained, tmp_path, capsys):
         "evaluate": ["evaluate", "--run", trained, "--data", root],
     }
     check(OF_METADATA[fault, surface], run(*arguments[surface]), *capsys.readouterr())
-
-
-GOOD = {"features": np.eye(4), "places": np.arange(4)}
-FEATURES = {
-    "NaN": {"features": np.full((4, 4), np.nan)},
-    "of length 0": {"features": np.zeros((4, 4))},
-    "one dimension": {"features": np.ones(4)},
-    "words": {"features": np.full((4, 4), "a")},
-    "objects, pickled": {"features": np.full((4, 4), None, dtype=object)},
-    "no row": {"features": np.ones((0, 4)), "places": np.zeros(0, int)},
-    "too few places": {"places": np.arange(3)},
-    "places that are fractions": {"places": np.arange(4) / 2},
-    "unknown key": {"magic": 1},
-    "another width": {"features": np.eye(4, 5)},
-    "no place in common": {"places": np.arange(4) + 100},
-    "0 bytes": b"",
-    "text": b"these are no features",
-    "truncated": None,
-    "missing": None,
-}
-OF_FEATURES = table("features .npz")
-
-
-def test_the_table_has_every_fault_of_features():
-    assert faults_of(OF_FEATURES) == list(FEATURES)
-
-
-@pytest.mark.parametrize(("fault", "surface"), OF_FEATURES)
-def test_features(fault, surface, tmp_path, capsys):
-    path, good, out = (tmp_path / name for name in ("bad.npz", "good.npz", "out.json"))
-    np.savez(good, **GOOD)
-    content = FEATURES[fault]
-    if isinstance(content, dict):
-        np.savez(path, **GOOD | content)
-    elif fault != "missing":
-        path.write_bytes(good.read_bytes()[:80] if content is None else content)
-    files = [good, good, "--compare", path, good] if "--compare" in surface else [path, good]
-    code = run("evaluate", "--features", *files, "--json", out)
-    check(OF_FEATURES[fault, surface], code, *capsys.readouterr())
-    assert not out.exists()
 
 
 PREPARED = {

@@ -125,7 +125,7 @@ def test_the_command_writes_all_and_refuses_in_one_line(tmp_path, capsys):
     asked = ("--corruptions", "fog", "rotation", "--tta", "rotations", "--queries", 6)
     code = run("robustness", *encoder, *world, *asked, "--json", out, "--figure", figure)
     assert code == 0 and figure.stat().st_size > 5000
-    stored = json.loads(out.read_text())
+    stored = json.loads(out.read_text("utf-8"))
     assert stored["rotations"] == 4 and stored["queries"] == 6 and stored["versions"]
     assert {n: len(rows) for n, rows in stored["conditions"].items()} == {"fog": 5, "rotation": 5}
     assert "fog 0.85" in capsys.readouterr().out

@@ -79,7 +79,8 @@ def test_gem_between_mean_and_maximum_and_its_power_learns():
     x = torch.rand(2, 3, 4, 5, generator=torch.Generator().manual_seed(0)) + 0.1
     assert torch.allclose(GeM(p=1)(x), x.mean((2, 3), keepdim=True), atol=1e-6)
     assert torch.allclose(GeM(p=200)(x), x.amax((2, 3), keepdim=True), rtol=0.02)
-    by_hand = torch.tensor([(sum(v**3 for v in m.ravel()) / 20) ** (1 / 3) for m in x[0].numpy()])
+    values = [(sum(v**3 for v in m.ravel()) / 20) ** (1 / 3) for m in x[0].numpy()]
+    by_hand = torch.tensor(values, dtype=torch.float32)
     assert torch.allclose(GeM(p=3)(x)[0, :, 0, 0], by_hand, atol=1e-6)
     gem = GeM(p=3)
     gem(x).sum().backward()

@@ -92,7 +92,7 @@ def test_the_first_screens_tell_what_chapter_02_found():
     (gains,) = [t for o in outputs if "gain" in (t := o.get("data", {}).get("text/plain", ""))]
     (first,) = re.findall(r"^R@1 +(\d+) +(\d+)", gains, re.M)
     (family,) = re.findall(r"^R@1 of the family +(\d+) +(\d+)", gains, re.M)
-    for text in (PAGES["index"], (ROOT / "README.md").read_text()):
+    for text in (PAGES["index"], (ROOT / "README.md").read_text("utf-8")):
         said = " ".join(text.split())
         assert f"first for {first[1]} of 100 photographs instead of {first[0]}" in said
         assert f"family of twins for {family[1]} instead of {family[0]}" in said

@@ -83,7 +83,7 @@ def test_every_solution_is_folded(path):
 
 @each_chapter
 def test_every_link_between_pages_leads_to_a_file(path):
-    bibliography = (BOOK / "references.bib").read_text()
+    bibliography = (BOOK / "references.bib").read_text("utf-8")
     for cell in nbformat.read(path, 4).cells:
         if cell.cell_type != "markdown":
             continue

@@ -27,6 +27,7 @@ CITATION = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))
 URL = yaml.safe_load((ROOT / "book" / "_config.yml").read_text("utf-8"))["repository"]["url"]
 EXTRAS = set(PROJECT["optional-dependencies"])
 LARGEST_BYTES = 1_000_000  # of a tracked file that is not another project's
+LARGEST = {"dphr_lab/models/starter/encoder.safetensors": 8_000_000}  # the starter encoder
 
 
 def extras_named(requirement):
@@ -123,7 +124,8 @@ def test_readme_loss_snippet_runs():
 
 @pytest.mark.parametrize("page", ["README.md", "book/data.md"])
 def test_commands_shown_are_understood(page):
-    lines = re.findall(r"^dphr .*$", (ROOT / page).read_text("utf-8"), re.MULTILINE)
+    text = (ROOT / page).read_text("utf-8").replace("\\\n", " ")  # a command over several lines
+    lines = re.findall(r"^dphr .*$", text, re.MULTILINE)
     assert lines
     for line in lines:
         build_parser().parse_args(shlex.split(line)[1:])  # exits on an unknown flag
@@ -170,6 +172,8 @@ def test_no_large_file_is_tracked():
     large = [
         path
         for path in tracked
-        if "_vendor" not in path.parts and path.is_file() and path.stat().st_size > LARGEST_BYTES
+        if "_vendor" not in path.parts
+        and path.is_file()
+        and path.stat().st_size > LARGEST.get(path.relative_to(ROOT).as_posix(), LARGEST_BYTES)
     ]
     assert not large

@@ -20,7 +20,7 @@ def put(folder, *names, run=None):
     for name in names:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps({"run": run}) if run else "mine")
+        path.write_text(json.dumps({"run": run}) if run else "mine", "utf-8")
 
 
 def left(folder):
@@ -115,7 +115,7 @@ LINE = {"step": 1, "loss": 0.5, "recall": 0.25}
     ],
 )
 def test_metrics_of_other_kinds_are_named_with_their_line(tmp_path, line):
-    (tmp_path / "metrics.jsonl").write_text(f"{json.dumps(LINE)}\n{line}\n")
+    (tmp_path / "metrics.jsonl").write_text(f"{json.dumps(LINE)}\n{line}\n", "utf-8")
     with pytest.raises(ValueError, match=r"metrics\.jsonl, line 2: not a line of a run's metrics"):
         read_metrics(tmp_path)
 
@@ -139,8 +139,8 @@ GOOD = {"settings": {"steps": 3}, "data": {}, "report": {}, "selected_step": 3}
     ],
 )
 def test_a_result_of_other_kinds_is_named(tmp_path, changes, named):
-    (tmp_path / "result.json").write_text(json.dumps(GOOD))
+    (tmp_path / "result.json").write_text(json.dumps(GOOD), "utf-8")
     assert stored_result(tmp_path)["selected_step"] == 3
-    (tmp_path / "result.json").write_text(json.dumps(GOOD | changes))
+    (tmp_path / "result.json").write_text(json.dumps(GOOD | changes), "utf-8")
     with pytest.raises(ValueError, match=f"not the result of a run .found {named}"):
         stored_result(tmp_path)

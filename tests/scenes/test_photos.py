@@ -487,7 +487,9 @@ def test_the_command_writes_a_world_of_photographs(tiles, tmp_path, capsys, monk
     assert main(flags) == 2 and "go together" in capsys.readouterr().err
     assert main([*flags, "--gsd-m", "0.5", "--texture", "1"]) == 2
     assert "--texture does not go with --photos" in capsys.readouterr().err
-    assert main([*flags, "--gsd-m", "-1"]) == 2 and "gsd_m is -1" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="2"):
+        main([*flags, "--gsd-m", "-1"])
+    assert "--gsd-m: found '-1'; expected a number from 0.001" in capsys.readouterr().err
     assert main([*flags, "--gsd-m", "0.5", "--test-places", "999"]) == 1
     assert "ask for fewer places" in capsys.readouterr().err
 

@@ -5,6 +5,7 @@ import pytest
 
 from dphr_lab import results, scenes
 from dphr_lab._files import write_json
+from dphr_lab._locks import only_writer
 from dphr_lab.cli import main
 from dphr_lab.settings import Settings
 from dphr_lab.studies import running, study, world_cache
@@ -216,6 +217,9 @@ def test_a_cut_run_goes_on_where_it_was(folder, monkeypatch):
         ("seeds = [0, 1]", "seeds = [0, 1]\nextra = 1", "unknown extra"),
         ("steps = 3", "stepps = 3", "arm 'triplet': settings: found unknown stepps"),
         ("[arms.blunt]", '[arms."too-blunt"]', "has a hyphen"),
+        ("[arms.blunt]", '[arms."../blunt"]', r"arms has the name '\.\./blunt'; expected one"),
+        ("[worlds.small]", '[worlds."/tmp/small"]', "worlds has the name '/tmp/small'"),
+        ("[worlds.small]", '[worlds.".small"]', r"worlds has the name '\.small'"),
         ('preset = "tiny"', 'preset = "tinny"', "world 'small': preset 'tinny' is unknown"),
         ("weather = 0.0", "wether = 0.0", "world 'small': .*wether"),
         ("seeds = [0, 1]", "seeds = [0, 1", "is not TOML"),
@@ -226,6 +230,12 @@ def test_a_grid_that_is_wrong_says_where(folder, old, new, message):
     with pytest.raises(ValueError, match=message) as error:
         read_study(folder)
     assert "study.toml" in str(error.value)
+
+
+def test_two_runs_of_one_study_do_not_mix(folder):
+    with only_writer(folder), pytest.raises(BlockingIOError, match="asked: in use by process"):
+        run(folder)
+    assert [path.name for path in folder.iterdir()] == ["study.toml"]
 
 
 def test_an_unknown_study_names_those_that_there_are(tmp_path):

@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -10,9 +12,12 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
+from PIL import Image
+from safetensors.torch import load_file, save_file
 
 from dphr_lab import training
-from dphr_lab.datasets import ArrayImages, PairSet
+from dphr_lab._locks import only_writer
+from dphr_lab.datasets import ArrayImages, PairSet, open_dataset
 from dphr_lab.localization import evaluate_dataset
 from dphr_lab.losses import (
     DPHRLoss,
@@ -28,6 +33,7 @@ from dphr_lab.results.run_folder import (
     newest_checkpoint,
     read_metrics,
     selected_on_test,
+    stored_run,
 )
 from dphr_lab.retrieval import RetrievalReport
 from dphr_lab.settings import LOSSES, Settings
@@ -489,8 +495,9 @@ def test_tensorboard_that_is_not_installed_is_named_before_any_writing(data, tmp
 
 
 def test_a_tenth_of_the_places_is_held_out_unless_said_otherwise(data):
-    rest, held = hold_out(data.train, Settings(val_places=None))
-    assert (len(rest), len(held)) == (22, 2)
+    rest, held = hold_out(ColouredPlaces(60, drones=1).train, Settings(val_places=None))
+    assert (len(rest), len(held)) == (54, 6)
+    assert len(hold_out(data.train, Settings())[1]) == 0  # two of 24 could choose nothing
     three = PairSet(*(images.subset(images.places < 3) for images in data.train.direction("D2S")))
     assert len(hold_out(three, Settings())[1]) == 0
     families = [
@@ -499,6 +506,108 @@ def test_a_tenth_of_the_places_is_held_out_unless_said_otherwise(data):
     assert len(hold_out(PairSet(*families), Settings())[1]) == 6  # one whole family
     with pytest.raises(ValueError, match="val_places: "):
         hold_out(three, Settings(val_places=60))
+
+
+def test_two_trainings_in_one_folder_do_not_mix(data, tmp_path):
+    with only_writer(tmp_path / "run"), pytest.raises(BlockingIOError, match="run: in use by"):
+        training.fit(settings(), data, tmp_path / "run", progress=False)
+    assert not (tmp_path / "run").exists()
+
+
+def on_disk(root, drones=6):
+    """Six places in folders, whose pictures are noise."""
+    for half, places in (("train", range(6)), ("test", (6, 7))):
+        for place in places:
+            for view, count in (("drone", drones), ("satellite", 1)):
+                folder = root / half / view / f"place{place}"
+                folder.mkdir(parents=True)
+                for k in range(count):
+                    pixels = np.random.default_rng([place, k, count]).integers(0, 255, (32, 32, 3))
+                    Image.fromarray(pixels.astype(np.uint8)).save(folder / f"{k}.png")
+    return root
+
+
+@pytest.mark.slow
+def test_a_run_goes_on_where_its_data_lie_now_and_says_what_changed(tmp_path):
+    root, run, moved = on_disk(tmp_path / "data"), tmp_path / "run", tmp_path / "moved"
+    options = settings(batch=4, val_places=0, steps=30, checkpoint_every=50)
+    with after_step(7, press_ctrl_c), pytest.raises(KeyboardInterrupt, match="step 7"):
+        training.fit(options, open_dataset(root), run, progress=False)
+    shutil.copytree(run, tmp_path / "changed")
+    root.rename(moved)
+    training.fit(options, open_dataset(moved), run, resume=True, progress=False)
+    assert stored_run(run)["data"]["root"] == str(moved)
+    whole = training.fit(options, open_dataset(moved), tmp_path / "whole", progress=False)
+    assert_same_run(run, tmp_path / "whole")
+
+    for path in (moved / "train/drone").glob("*/[345].png"):
+        path.unlink()
+    run, data = tmp_path / "changed", open_dataset(moved)
+    gone = r"18 gone \(train/drone/place0/3\.png"
+    with pytest.raises(ValueError, match=f"{gone}.*--changed-data"):
+        training.fit(options, data, run, resume=True, progress=False)
+    result = training.fit(options, data, run, resume=True, progress=False, changed_data=True)
+    assert re.match(f"from step 000007 on: {gone}", result["changed_data"][0])
+    assert len(result["curves"]["step"]) == len(whole["curves"]["step"]) == 30
+    shutil.rmtree(moved / "train/drone/place1")
+    with pytest.raises(ValueError, match="put back what was, start another run"):
+        data = open_dataset(moved)
+        training.fit(options, data, run, resume=True, progress=False, changed_data=True)
+
+
+@pytest.mark.slow
+def test_the_steps_before_an_error_of_reading_are_kept(tmp_path, capsys):
+    root, run = on_disk(tmp_path / "data"), tmp_path / "run"
+    options = settings(batch=4, val_places=0, steps=30, checkpoint_every=50)
+
+    def damage():
+        for path in (root / "train/drone").glob("*/*.png"):
+            path.write_bytes(b"no image")
+
+    with after_step(5, damage), pytest.raises(ValueError, match="cannot be decoded"):
+        training.fit(options, open_dataset(root), run, progress=False)
+    assert newest_checkpoint(run).name == "step-000005"
+    assert "the 5 steps so far are saved in" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", ["random.0.cpu", "exp_avg", "loss."])
+@pytest.mark.parametrize("how", ["lacks", "of another shape"])
+def test_every_part_of_a_checkpoint_is_needed(finished, tmp_path, part, how):
+    data, run = finished[0], shutil.copytree(finished[1], tmp_path / "run")
+    path = newest_checkpoint(run) / "state.safetensors"
+    tensors = load_file(path)
+    name = next(name for name in tensors if part in name)
+    if how == "lacks":
+        del tensors[name]
+    else:
+        tensors[name] = tensors[name].new_zeros(3, 3)
+    save_file(tensors, path)
+    with pytest.raises(ValueError, match=f"is no whole checkpoint of this run.*{name} is of shape"):
+        training.fit(settings(steps=2), data, run, resume=True, progress=False)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("step", "3"), ("epoch", None), ("batch_of_epoch", -3), ("wall_s", "x"), ("best", None),
+     ("best", {"step": "x", "val_r_at_1": 1}), ("processes", "1"), ("scaler", 3),
+     ("tensors", [1]), ("environment", [])],
+)  # fmt: skip
+def test_a_position_of_other_kinds_is_named(finished, tmp_path, name, value):
+    data, run = finished[0], shutil.copytree(finished[1], tmp_path / "run")
+    path = newest_checkpoint(run) / "position.json"
+    path.write_text(json.dumps(json.loads(path.read_text("utf-8")) | {name: value}), "utf-8")
+    with pytest.raises(ValueError, match=f"position.json: found .* for {name}"):
+        training.fit(settings(steps=2), data, run, resume=True, progress=False)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """(data, run) of two steps."""
+    places, run = ColouredPlaces(), tmp_path_factory.mktemp("finished") / "run"
+    training.fit(settings(steps=2), places, run, progress=False)
+    return places, run
 
 
 @pytest.mark.slow

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 import numpy as np
@@ -37,6 +38,7 @@ STYLES = {"suburb": 5, "campus": 2, "industrial": 2, "park": 2.5, "centre": 2.5}
 ESTATES = {"suburb": 3, "industrial": 1, "campus": 1, "centre": 1}  # styles of estates
 RIVER_M = (22.0, 38.0)  # width
 UNDER = {"centre": "pavement", "industrial": "yard"}  # ground of whole quarters
+LAID = ("lawn", "lot", "wood", "yard", "pavement")  # ground, which may lie under the river
 KINDS_OF_CHANGE = ("gone", "built", "recoloured")
 
 
@@ -193,99 +195,121 @@ def make_town(settings: TownSettings) -> Town:
     reach = settings.side_m / 2 + MARGIN_M
     count = math.ceil(reach * math.sqrt(2) / QUARTER_M)
     dryness = round(float(rng.random()), 3)
-    quarters: list[Quarter] = []
-    seeds: list[tuple[int, str, bool]] = []
-    buildings: list[Building] = []
-    patches: list[Patch] = []
-    roads: list[Road] = []
-    water: list[Water] = []
-    trees: list[np.ndarray] = []
+    site = _Site(heading)
     river, across, along, bend = _river(rng, reach)
-    water.append(river)
-
-    def world(points, x, y):
-        return rotate(np.asarray(points, float) + (x, y), heading)
-
-    for i in range(-count, count + 1):
-        for j in range(-count, count + 1):
-            cx, cy = (i + 0.5) * QUARTER_M, (j + 0.5) * QUARTER_M
-            draws = rng.random(3)
-            style_seed = int(rng.integers(1 << 30))
-            middle = world((0, 0), cx, cy)
-            if np.abs(middle).max() > reach + QUARTER_M:
-                continue
-            copy_of = None
-            if len(seeds) > 3 and draws[0] < COPY_SHARE:
-                copy_of = int(draws[1] * len(seeds))
-                seed, style, estate = seeds[copy_of]
-            else:
-                estate = draws[0] > 1 - ESTATE_SHARE
-                kinds = ESTATES if estate else STYLES
-                shares = np.cumsum(list(kinds.values())) / sum(kinds.values())
-                style = list(kinds)[int(np.searchsorted(shares, draws[2]))]
-                seed = style_seed
-            seeds.append((seed, style, estate))
-            draft, offsets, inner, lakes = _quarter(np.random.default_rng(seed), style, estate)
-            name = f"q{len(quarters)}"
-            if style in UNDER:
-                size = QUARTER_M - MAIN_STREET_M / 2
-                patches.append(_placed_patch(
-                    Patch(f"{name}-ground", UNDER[style], 0.0, 0.0, size, size, 0.0, 504),
-                    name, heading, cx, cy,
-                ))  # fmt: skip
-            table = draft.table()
-            for n, (ox, oy) in enumerate(offsets):
-                label = f"{name}.{n}"
-                for patch in draft.patches:
-                    patches.append(_placed_patch(patch, label, heading, cx + ox, cy + oy))
-                for b in draft.buildings:
-                    bx, by = world((b.x, b.y), cx + ox, cy + oy).round(2).tolist()
-                    buildings.append(replace(
-                        b, name=f"{label}-{b.name}", x=bx, y=by,
-                        heading_deg=round(b.heading_deg + heading, 2),
-                    ))  # fmt: skip
-                rows = table.copy()
-                rows[:, :2] = world(rows[:, :2], cx + ox, cy + oy).round(2)
-                trees.append(rows)
-            for road in inner:
-                roads.append(_placed_road(road, world(road.points, cx, cy)))
-            for lake in lakes:
-                water.append(Water(_points(world(lake.outline, cx, cy))))
-            x, y = middle.tolist()
-            repeated = tuple(_points(world(offsets, cx, cy))) if estate else ()
-            quarters.append(Quarter(x, y, style, estate, copy_of, repeated))
-    end = (count + 1) * QUARTER_M
-    steps = np.linspace(-end, end, max(2, round(2 * end / 200)))
-    for i in range(-count, count + 2):
-        for swap in (False, True):
-            line = np.stack([np.full(len(steps), i * QUARTER_M), steps], 1)
-            points = rotate(line[:, ::-1] if swap else line, heading)
-            for piece in range(len(points) - 1):  # short pieces, so that crops take few
-                roads.append(Road(_points(points[piece : piece + 2]), MAIN_STREET_M, "street"))
+    site.water.append(river)
+    for i, j in itertools.product(range(-count, count + 1), repeat=2):
+        cx, cy = (i + 0.5) * QUARTER_M, (j + 0.5) * QUARTER_M
+        draws = rng.random(3)
+        style_seed = int(rng.integers(1 << 30))
+        if np.abs(site.world((0, 0), cx, cy)).max() <= reach + QUARTER_M:
+            site.add_quarter(cx, cy, draws, style_seed)
+    site.add_main_streets(count)
 
     def dry(points, more):
         offset = np.interp(points @ along, *bend)
         return np.abs(points @ across - offset) > RIVER_M[1] / 2 + 2 + np.asarray(more)
 
-    spots = np.array([(b.x, b.y) for b in buildings])
-    half = np.array([math.hypot(b.length_m, b.width_m) / 2 for b in buildings])
-    buildings = [b for b, kept in zip(buildings, dry(spots, half), strict=True) if kept]
-    table = np.concatenate(trees)
-    table = table[dry(table[:, :2], table[:, 2])]
-    flat = [p for p in patches if p.kind not in ("lawn", "lot", "wood", "yard", "pavement")]
-    kept = {p.name for p, ok in zip(flat, dry(np.array([(p.x, p.y) for p in flat]), 15),
-                                    strict=True) if ok}  # fmt: skip
-    laid = {p.name for p in patches} - {p.name for p in flat}
-    patches = [p for p in patches if p.name in kept or p.name in laid]
+    return _finished(settings, site, dryness, dry)
+
+
+@dataclass
+class _Site:
+    """What stands in a town while it is made: quarters in a grid that is turned by `heading`."""
+
+    heading: float
+    plans: list[tuple[int, str, bool]] = field(default_factory=list)  # seed, style, estate
+    quarters: list[Quarter] = field(default_factory=list)
+    buildings: list[Building] = field(default_factory=list)
+    patches: list[Patch] = field(default_factory=list)
+    roads: list[Road] = field(default_factory=list)
+    water: list[Water] = field(default_factory=list)
+    trees: list[np.ndarray] = field(default_factory=list)
+
+    def world(self, points, x: float, y: float) -> np.ndarray:
+        """Points beside (x, y) of the grid, in the world's metres."""
+        return rotate(np.asarray(points, float) + (x, y), self.heading)
+
+    def add_quarter(self, cx: float, cy: float, draws: np.ndarray, style_seed: int) -> None:
+        """The quarter whose middle is (cx, cy) of the grid."""
+        copy_of = self._plan(draws, style_seed)
+        seed, style, estate = self.plans[-1]
+        draft, offsets, inner, lakes = _quarter(np.random.default_rng(seed), style, estate)
+        name = f"q{len(self.quarters)}"
+        if style in UNDER:
+            size = QUARTER_M - MAIN_STREET_M / 2
+            ground = Patch(f"{name}-ground", UNDER[style], 0.0, 0.0, size, size, 0.0, 504)
+            self.patches.append(_placed_patch(ground, name, self.heading, cx, cy))
+        table = draft.table()
+        for n, (ox, oy) in enumerate(offsets):
+            self._add_block(f"{name}.{n}", draft, table, cx + ox, cy + oy)
+        for road in inner:
+            self.roads.append(_placed_road(road, self.world(road.points, cx, cy)))
+        for lake in lakes:
+            self.water.append(Water(_points(self.world(lake.outline, cx, cy))))
+        x, y = self.world((0, 0), cx, cy).tolist()
+        repeated = tuple(_points(self.world(offsets, cx, cy))) if estate else ()
+        self.quarters.append(Quarter(x, y, style, estate, copy_of, repeated))
+
+    def _plan(self, draws: np.ndarray, style_seed: int) -> int | None:
+        """Decide on the next quarter: add its plan; returns which one it repeats, if any."""
+        if len(self.plans) > 3 and draws[0] < COPY_SHARE:
+            copy_of = int(draws[1] * len(self.plans))
+            self.plans.append(self.plans[copy_of])
+            return copy_of
+        estate = draws[0] > 1 - ESTATE_SHARE
+        kinds = ESTATES if estate else STYLES
+        shares = np.cumsum(list(kinds.values())) / sum(kinds.values())
+        style = list(kinds)[int(np.searchsorted(shares, draws[2]))]
+        self.plans.append((style_seed, style, estate))
+        return None
+
+    def _add_block(self, label: str, draft: _Block, trees: np.ndarray, x: float, y: float) -> None:
+        """One drawn block, set at (x, y) of the grid."""
+        for patch in draft.patches:
+            self.patches.append(_placed_patch(patch, label, self.heading, x, y))
+        for b in draft.buildings:
+            bx, by = self.world((b.x, b.y), x, y).round(2).tolist()
+            self.buildings.append(replace(
+                b, name=f"{label}-{b.name}", x=bx, y=by,
+                heading_deg=round(b.heading_deg + self.heading, 2),
+            ))  # fmt: skip
+        rows = trees.copy()
+        rows[:, :2] = self.world(rows[:, :2], x, y).round(2)
+        self.trees.append(rows)
+
+    def add_main_streets(self, count: int) -> None:
+        """Streets between the quarters, `count` of them each way from the middle."""
+        end = (count + 1) * QUARTER_M
+        steps = np.linspace(-end, end, max(2, round(2 * end / 200)))
+        for i, swap in itertools.product(range(-count, count + 2), (False, True)):
+            line = np.stack([np.full(len(steps), i * QUARTER_M), steps], 1)
+            points = rotate(line[:, ::-1] if swap else line, self.heading)
+            for piece in range(len(points) - 1):  # short pieces, so that crops take few
+                self.roads.append(Road(_points(points[piece : piece + 2]), MAIN_STREET_M, "street"))
+
+
+def _finished(settings: TownSettings, site: _Site, dryness: float, dry: Callable) -> Town:
+    """The town of a site, without what would stand in the river; `dry(points, more metres)`."""
+    spots = np.array([(b.x, b.y) for b in site.buildings])
+    half = np.array([math.hypot(b.length_m, b.width_m) / 2 for b in site.buildings])
+    buildings = [b for b, kept in zip(site.buildings, dry(spots, half), strict=True) if kept]
+    trees = np.concatenate(site.trees)
+    trees = trees[dry(trees[:, :2], trees[:, 2])]
+    flat = [p for p in site.patches if p.kind not in LAID]
+    stand = dry(np.array([(p.x, p.y) for p in flat]), 15)
+    kept = {p.name for p, right in zip(flat, stand, strict=True) if right}
+    kept |= {p.name for p in site.patches} - {p.name for p in flat}
+    patches = [p for p in site.patches if p.name in kept]
     changes, before = _changes(settings, buildings)
-    lines = [np.array(road.points) for road in roads]
+    lines = [np.array(road.points) for road in site.roads]
     return Town(
-        settings, heading, tuple(quarters), tuple(buildings), changes, before, tuple(patches),
-        tuple(roads), tuple(water), table, dryness,
+        settings, site.heading, tuple(site.quarters), tuple(buildings), changes, before,
+        tuple(patches), tuple(site.roads), tuple(site.water), trees, dryness,
         {
             "buildings": np.array([(b.x, b.y) for b in buildings]),
             "patches": np.array([(p.x, p.y) for p in patches]),
-            "trees": table[:, :2],
+            "trees": trees[:, :2],
             "roads": (np.array([p.min(0) for p in lines]), np.array([p.max(0) for p in lines])),
         },
     )  # fmt: skip
