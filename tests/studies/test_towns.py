@@ -91,8 +91,11 @@ def test_the_readme_says_what_is_stored():
     ways = ("single", "dead_reckoning", "smoothed")
     medians = [f"{report(records, 'known', way).median_m:.0f}" for way in ways]
     said = " ".join((ROOT / "README.md").read_text("utf-8").split())
-    found = re.search(r"was (\d+) m for single photographs, (\d+) m for dead reckoning and (\d+) m "
-                      r"for the smoothed track; 90 % radii held (\d+) to (\d+) %", said)  # fmt: skip
+    sentence = (
+        r"was (\d+) m for single photographs, (\d+) m for dead reckoning and (\d+) m for the "
+        r"smoothed track; 90 % radii held (\d+) to (\d+) %"
+    )
+    found = re.search(sentence, said)
     assert list(found.groups()[:3]) == medians
     held = [report(records, "known", way).coverage[0.9] for way in WAYS]
     assert [f"{min(held):.0f}", f"{max(held):.0f}"] == list(found.groups()[3:])
