@@ -1,13 +1,18 @@
 """Positions on towns: the table by hand, a prior that keeps the truth, and what maps cost."""
 
+import json
+import re
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from dphr_lab import results
 from dphr_lab.localization.locate import HEADINGS, Scored
 from dphr_lab.studies import scale
 from dphr_lab.studies.towns import BASELINES, PRIOR_M, WAYS, report, restricted, table
+from tests.helpers import ROOT
 
 
 def record(seed, errors, radius_50, radius_90):
@@ -76,3 +81,21 @@ def test_the_stored_constants_say_what_they_are_of():
         least = 2 * index["dim"] if index["kind"] == "exact" else index["code_bytes"] + 8
         assert index["bytes_a_row"] >= least  # what the page computes with
         assert index["search_ms"] > 0 and 0 < index["recall_at_10"] <= 1
+
+
+def test_the_readme_says_what_is_stored():
+    folder = Path(results.__file__).parent / "towns"
+    records = [json.loads(p.read_text("utf-8")) for p in sorted(folder.glob("*.json"))]
+    assert [record["seed"] for record in records] == [0, 1, 2, 3, 4]
+    assert all(r["encoder"]["trained_on"]["seed"] not in range(5) for r in records)
+    ways = ("single", "dead_reckoning", "smoothed")
+    medians = [f"{report(records, 'known', way).median_m:.0f}" for way in ways]
+    said = " ".join((ROOT / "README.md").read_text("utf-8").split())
+    sentence = (
+        r"was (\d+) m for single photographs, (\d+) m for dead reckoning and (\d+) m for the "
+        r"smoothed track; 90 % radii held (\d+) to (\d+) %"
+    )
+    found = re.search(sentence, said)
+    assert list(found.groups()[:3]) == medians
+    held = [report(records, "known", way).coverage[0.9] for way in WAYS]
+    assert [f"{min(held):.0f}", f"{max(held):.0f}"] == list(found.groups()[3:])
