@@ -41,7 +41,7 @@ class Corruption:
 
 
 def corrupted(images: Images, name: str, level: float, seed: int = 0) -> ChangedImages:
-    """`images` as they look under the corruption `name` at `level`."""
+    """`images` as they look under the corruption `name` at `level`. Taught in: book/13."""
     if name not in CORRUPTIONS:
         raise ValueError(
             f"corruption {name!r} is unknown; expected one of {', '.join(CORRUPTIONS)}"
@@ -170,6 +170,7 @@ def _bytes(values: np.ndarray) -> np.ndarray:
     return np.clip(np.rint(values), 0, 255).astype(np.uint8)
 
 
+#: name -> `Corruption`, with its five levels (scale has four). Taught in: book/13.
 CORRUPTIONS = {
     "fog": Corruption("fog", "mean opacity", (0.25, 0.4, 0.55, 0.7, 0.85), _fog),
     "rain": Corruption("rain", "density", (0.02, 0.05, 0.09, 0.14, 0.2), _rain),
