@@ -176,7 +176,7 @@ assert max(five, key=lambda c: starter[c][2]["drop"]) == "rain"
 # %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 one_look = measured["imagenet"]["turned_at_query_time"]["1"]
 guess_number(
-    "R@1 of the ImageNet encoder for photographs turned by 45°? (Unturned: 81)",
+    "R@1 of the ImageNet encoder for photographs turned by 45°?",
     one_look["conditions"]["rotation"][1]["r_at_1"],
     within=5,
     unit=" %",
