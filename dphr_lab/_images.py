@@ -5,6 +5,7 @@ Every image of a user is opened here, by `opened`: a regular file, by a decoder 
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -134,6 +135,26 @@ class UnreadableImage(ValueError):
         return f"{self.found}; {self.remedy}"
 
 
+MOVED = "no such file; was it moved since the folder was listed?"
+REMEDY = "replace or remove the file (`dphr verify --deep` lists all such files)"
+
+
+def file_digest(path: Path, first: int = -1) -> str:
+    """A hash of an image file's bytes, of the `first` ones where that is given.
+
+    Raises FileNotFoundError for a missing file, `UnreadableImage` for what is no regular file.
+    """
+    name = printable(str(path), line=True)
+    try:
+        check_regular(path)
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{name}: {MOVED}") from None
+    except ValueError as error:
+        raise UnreadableImage(f"{name}: {error}", REMEDY) from None
+    with open(path, "rb") as file:
+        return hashlib.blake2b(file.read(first), digest_size=16).hexdigest()
+
+
 @contextmanager
 def opened(path: Path | str) -> Iterator[PillowImage]:
     """An image file, opened by Pillow; what is raised while it is open is told of the file.
@@ -145,15 +166,12 @@ def opened(path: Path | str) -> Iterator[PillowImage]:
     from PIL import Image
 
     name = printable(str(path), line=True)
-    remedy = "replace or remove the file (`dphr verify --deep` lists all such files)"
     try:
         check_regular(path)
         with Image.open(path, formats=FORMATS) as image:
             yield image
     except FileNotFoundError:
-        raise FileNotFoundError(
-            f"{name}: no such file; was it moved since the folder was listed?"
-        ) from None
+        raise FileNotFoundError(f"{name}: {MOVED}") from None
     except Image.DecompressionBombError as error:
         raise UnreadableImage(
             f"{name}: cannot be decoded as an image at once ({str(error).partition(',')[0]})",
@@ -163,13 +181,13 @@ def opened(path: Path | str) -> Iterator[PillowImage]:
         raise UnreadableImage(
             f"{name}: cannot be decoded as an image (found {_kind(path)}, expected one of "
             f"{', '.join(FORMATS)})",
-            remedy,
+            REMEDY,
         ) from error
     except MemoryError:
         raise
     except Exception as error:  # decoders raise whatever a damaged file leads to
         said = str(error) or type(error).__name__
-        raise UnreadableImage(f"{name}: cannot be decoded as an image ({said})", remedy) from error
+        raise UnreadableImage(f"{name}: cannot be decoded as an image ({said})", REMEDY) from error
 
 
 def _kind(path: Path | str) -> str:

@@ -5,12 +5,12 @@ Places of files are those below the root, so a data set that was moved is the sa
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from dphr_lab._images import file_digest
 from dphr_lab.datasets.dataset import shorten
 
 SAMPLED_FILES, SAMPLED_BYTES = 256, 65_536
@@ -29,7 +29,7 @@ def list_images(data) -> dict[str, Any] | None:
     every = max(1, len(named) // SAMPLED_FILES)
     return {
         "sizes": {name: os.stat(path).st_size for name, path in named.items()},
-        "sampled": {name: _hash(named[name]) for name in list(named)[::every]},
+        "sampled": {name: file_digest(named[name], SAMPLED_BYTES) for name in list(named)[::every]},
     }
 
 
@@ -58,8 +58,3 @@ def changed_images(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
 def places_of(images: Mapping[str, Any]) -> set[str]:
     """The folders that hold the images: a place of a view each."""
     return {Path(name).parent.as_posix() for name in images["sizes"]}
-
-
-def _hash(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.blake2b(file.read(SAMPLED_BYTES), digest_size=16).hexdigest()

@@ -9,7 +9,6 @@ Taught in: book/10.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,7 +25,7 @@ from dphr_lab._files import (
     replace_when_done,
     write_json,
 )
-from dphr_lab._images import READ_THREADS, read_image
+from dphr_lab._images import READ_THREADS, file_digest, read_image
 from dphr_lab._locks import only_writer
 from dphr_lab.datasets.dataset import CrossViewDataset
 from dphr_lab.datasets.layouts import find_layout, open_all
@@ -173,11 +172,7 @@ def _check_sources(before: Mapping, files: Sequence[Path], root: Path, out: Path
 
 def _is_same(before: tuple[str, list[int]], path: Path) -> bool:
     digest, stamp = before
-    return stamp == _stamp(path) or digest == _digest(path)
-
-
-def _digest(path: Path) -> str:
-    return hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
+    return stamp == _stamp(path) or digest == file_digest(path)
 
 
 def _write_all(
@@ -193,7 +188,7 @@ def _write_all(
         there = (target / relative).exists()
         if there and stamp == stamp_before:
             return False
-        now = _digest(path)
+        now = file_digest(path)
         new = not there or now != digest
         if new:
             _write_small(path, target / relative, image_px)
