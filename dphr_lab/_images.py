@@ -139,18 +139,27 @@ MOVED = "no such file; was it moved since the folder was listed?"
 REMEDY = "replace or remove the file (`dphr verify --deep` lists all such files)"
 
 
-def file_digest(path: Path, first: int = -1) -> str:
-    """A hash of an image file's bytes, of the `first` ones where that is given.
+def file_stat(path: Path) -> os.stat_result:
+    """What the file system says of an image file.
 
     Raises FileNotFoundError for a missing file, `UnreadableImage` for what is no regular file.
     """
     name = printable(str(path), line=True)
     try:
         check_regular(path)
+        return os.stat(path)
     except FileNotFoundError:
         raise FileNotFoundError(f"{name}: {MOVED}") from None
     except ValueError as error:
         raise UnreadableImage(f"{name}: {error}", REMEDY) from None
+
+
+def file_digest(path: Path, first: int = -1) -> str:
+    """A hash of an image file's bytes, of the `first` ones where that is given.
+
+    Raises what `file_stat` raises.
+    """
+    file_stat(path)
     with open(path, "rb") as file:
         return hashlib.blake2b(file.read(first), digest_size=16).hexdigest()
 

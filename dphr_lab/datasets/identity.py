@@ -5,12 +5,11 @@ Places of files are those below the root, so a data set that was moved is the sa
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dphr_lab._images import file_digest
+from dphr_lab._images import file_digest, file_stat
 from dphr_lab.datasets.dataset import shorten
 
 SAMPLED_FILES, SAMPLED_BYTES = 256, 65_536
@@ -28,7 +27,7 @@ def list_images(data) -> dict[str, Any] | None:
     named = {path.relative_to(data.root).as_posix(): path for path in files}
     every = max(1, len(named) // SAMPLED_FILES)
     return {
-        "sizes": {name: os.stat(path).st_size for name, path in named.items()},
+        "sizes": {name: file_stat(path).st_size for name, path in named.items()},
         "sampled": {name: file_digest(named[name], SAMPLED_BYTES) for name in list(named)[::every]},
     }
 

@@ -25,7 +25,7 @@ from dphr_lab._files import (
     replace_when_done,
     write_json,
 )
-from dphr_lab._images import READ_THREADS, file_digest, read_image
+from dphr_lab._images import READ_THREADS, file_digest, file_stat, read_image
 from dphr_lab._locks import only_writer
 from dphr_lab.datasets.dataset import CrossViewDataset
 from dphr_lab.datasets.layouts import find_layout, open_all
@@ -140,7 +140,7 @@ def _check_record(folder: Path, record: dict) -> None:
 
 def _stamp(path: Path) -> list[int]:
     """Changes whenever a file is written, replaced or moved."""
-    stat = path.stat()
+    stat = file_stat(path)
     return [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
 
 

@@ -56,11 +56,11 @@ def test_search_from_files(context):
 
 
 @pytest.mark.parametrize("old", MOVED)
-def test_an_old_address_leads_on(old, context, server):
-    page = context.new_page()
-    page.goto(f"{server}{old}.html", wait_until="commit")
-    page.wait_for_url(f"{server}{MOVED[old]}.html", wait_until="commit")
-    page.close()
+def test_an_old_address_leads_on(old):
+    """Read and not followed: a page that is left while it opens stops the browser's driver."""
+    text, new = (HTML / f"{old}.html").read_text("utf-8"), f"{MOVED[old]}.html"
+    assert f'http-equiv="refresh" content="0; url={new}"' in text and f'<a href="{new}">' in text
+    assert (HTML / new).is_file()
 
 
 def test_pages_are_whole_as_files(filed):
