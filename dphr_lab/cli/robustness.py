@@ -18,6 +18,7 @@ from dphr_lab.cli.flags import (
     positive,
     stored_of_run,
     write_reports,
+    whole,
 )
 
 CORRUPTIONS = ("fog", "rain", "snow", "dark", "over_exposure", "motion_blur", "noise", "jpeg",
@@ -46,7 +47,7 @@ def add(commands) -> None:
         "--queries", type=positive, default=500, metavar="N",
         help="drone images at most, evenly from all (default: 500)",
     )  # fmt: skip
-    group.add_argument("--seed", type=int, default=0, metavar="N", help="of what is drawn")
+    group.add_argument("--seed", type=whole, default=0, metavar="N", help="of what is drawn")
     parser.add_argument("--json", "--out", type=Path, metavar="FILE", help="JSON to write")
     parser.add_argument(
         "--figure", type=Path, metavar="FILE", help=f"to write ({', '.join(FIGURE_SUFFIXES)})"

@@ -236,7 +236,7 @@ def read_families(root: Path) -> dict[str, int] | None:
 
     Raises ValueError for a file that is not such JSON.
     """
-    with _described(root, "places with families", "to go on without families") as said:
+    with _described(root, "to go on without families") as said:
         places = said.get("places")
         families = places and {name: int(place["family"]) for name, place in places.items()}
         np.array(list((families or {}).values()), dtype=np.int64)  # which may not hold them
@@ -248,19 +248,19 @@ def read_overlaps(root: Path) -> list[tuple[str, str]]:
 
     Raises ValueError for a file that is not such JSON.
     """
-    with _described(root, "places that overlap", "to go on as if none did") as said:
+    with _described(root, "to go on as if none overlapped") as said:
         return [(str(a), str(b)) for a, b in said.get("overlaps", ())]
 
 
 @contextmanager
-def _described(root: Path, what: str, removed: str) -> Iterator[dict]:
+def _described(root: Path, removed: str) -> Iterator[dict]:
     path = root / "metadata.json"
     try:
         yield parse_json(path.read_bytes()) if path.is_file() else {}
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise ValueError(
-            f"{path}: not a description of {what} ({type(error).__name__}: {error}); "
-            f"repair it, or remove it {removed}"
+            f"{path}: not a description of places with families and overlaps "
+            f"({type(error).__name__}: {error}); repair it, or remove it {removed}"
         ) from error
 
 

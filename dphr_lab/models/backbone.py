@@ -42,7 +42,8 @@ def check_size(backbone: nn.Module, name: str, image_px: int) -> None:
 def features(backbone: nn.Module, px: int) -> Tensor:
     """What the backbone makes of one empty image, before any pooling; it keeps its mode."""
     modes = [(part, part.training) for part in backbone.modules()]
-    image = torch.zeros(1, 3, px, px, device=next(backbone.parameters()).device)
+    like = next(backbone.parameters())
+    image = torch.zeros(1, 3, px, px, device=like.device, dtype=like.dtype)
     try:
         return backbone.eval().forward_features(image)
     finally:

@@ -20,6 +20,8 @@ from tests.pages.test_repository import PROJECT
 HUGE = {float: ("1e308", "nan", "-inf"), int: ("1180591620717411303424",)}
 GIVEN = {  # command -> what it needs besides; no file of these is there
     "evaluate": "--backbone test_convnext --data no",
+    "export": "--backbone test_convnext --onnx no.onnx",
+    "robustness": "--backbone test_convnext --data no",
     "map build": "no.tif --out no --backbone test_convnext",
     "map calibrate": "no --flights no --backbone test_convnext",
     "map pairs": "no.tif no.jpg --out no",

@@ -134,7 +134,7 @@ def test_loss_options_reach_the_loss_and_unknown_ones_are_named():
 @pytest.mark.parametrize("loss", [name for name in LOSSES if name != "none"])
 def test_every_loss_learns_unseen_places(data, tmp_path, loss):
     def recall(steps, name):
-        run = settings(loss=loss, steps=steps, augmentation={"quarter_turns": False})
+        run = settings(loss=loss, steps=steps, augmentation={"quarter_turns": 0})
         result = training.fit(run, data, tmp_path / name, progress=False)
         return result["report"]["D2S"]["r_at_1"]
 
@@ -466,7 +466,7 @@ def test_selection_on_the_test_set_is_stamped_on_all_that_it_makes(data, tmp_pat
         training.refit(run, data, tmp_path / "refit", progress=False)
     blind = ColouredPlaces()
     blind.has_test = False
-    with pytest.raises(ValueError, match="no test half to select on"):
+    with pytest.raises(ValueError, match="no test half of drone queries to select on"):
         training.fit(options, blind, tmp_path / "blind", progress=False)
 
 
