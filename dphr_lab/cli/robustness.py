@@ -17,8 +17,8 @@ from dphr_lab.cli.flags import (
     open_encoder,
     positive,
     stored_of_run,
-    write_reports,
     whole,
+    write_reports,
 )
 
 CORRUPTIONS = ("fog", "rain", "snow", "dark", "over_exposure", "motion_blur", "noise", "jpeg",
