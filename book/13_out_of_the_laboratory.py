@@ -68,7 +68,7 @@ for name in shown:
     level = CORRUPTIONS[name].levels[2]
     spoilt[name] = corrupted(photograph, name, level)
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Figure 1. One drone photograph as it is, and under seven corruptions at the middle strength."}, "image": {"alt": "Eight pictures of the same rendered place seen by a drone: as it is, in fog, in rain, in snow, in the dark, with motion blur, with sensor noise, and with a grey rectangle over a fifth of it."}} cellView="form" jupyter={"source_hidden": true}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "One drone photograph as it is, and under seven corruptions at the middle strength."}, "image": {"alt": "Eight pictures of the same rendered place seen by a drone: as it is, in fog, in rain, in snow, in the dark, with motion blur, with sensor noise, and with a grey rectangle over a fifth of it."}} cellView="form" jupyter={"source_hidden": true}
 figure, axes = plt.subplots(2, 4, figsize=(7.2, 3.9))
 all_of_them = {"as it is": photograph, **spoilt}
 for axis, (name, images) in zip(axes.flat, all_of_them.items(), strict=True):
@@ -129,7 +129,7 @@ table(
     digits=2,
 )
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Figure 2. R@1 of the starter by strength, for the two mildest and the three worst corruptions. Bands are 95 % intervals over places."}, "image": {"alt": "Five falling curves of R@1 over five strengths. Occlusion and JPEG fall late. Rain, motion blur and noise fall to below twenty percent."}} cellView="form" jupyter={"source_hidden": true}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "R@1 of the starter by strength, for the two mildest and the three worst corruptions. Bands are 95 % intervals over places."}, "image": {"alt": "Five falling curves of R@1 over five strengths. Occlusion and JPEG fall late. Rain, motion blur and noise fall to below twenty percent."}} cellView="form" jupyter={"source_hidden": true}
 figure, axis = plt.subplots(figsize=(6.8, 3.6))
 lines = {
     "occlusion": ("green", "-"), "jpeg": ("blue", "-."),
@@ -182,7 +182,7 @@ guess_number(
     unit=" %",
 )
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Figure 3. R@1 when the photograph is turned. The starter, trained with turns, stays above 80 % at every angle. Four looks at query time help the ImageNet encoder at right angles only."}, "image": {"alt": "R@1 over the angle for two encoders, each with one look and with four. The starter stays above eighty percent with either. The ImageNet encoder falls to ten percent at 135 degrees with one look; with four looks it returns at 90 and 180 degrees."}} cellView="form" jupyter={"source_hidden": true}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "R@1 when the photograph is turned. The starter, trained with turns, stays above 80 % at every angle. Four looks at query time help the ImageNet encoder at right angles only."}, "image": {"alt": "R@1 over the angle for two encoders, each with one look and with four. The starter stays above eighty percent with either. The ImageNet encoder falls to ten percent at 135 degrees with one look; with four looks it returns at 90 and 180 degrees."}} cellView="form" jupyter={"source_hidden": true}
 figure, axis = plt.subplots(figsize=(6.8, 3.4))
 for name, tone in (("starter", "blue"), ("imagenet", "vermilion")):
     for looks, style in (("1", "-o"), ("4", "--s")):

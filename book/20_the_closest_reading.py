@@ -80,7 +80,7 @@ guess_number(
     explain=f"In the sharp reading it is {ratio['sharp']:.0f} times.",
 )
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Figure 1. The weight of a negative by its distance, for a positive at 0.7 (dotted). The closest reading is nearly flat. The sharp one falls steeply."}, "image": {"alt": "Two curves over the distance of the negative from 0.4 to 1.4. The sharp reading falls from about seven to nearly zero. The closest reading falls slightly, from 1.1 to 0.8."}} cellView="form" jupyter={"source_hidden": true}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "The weight of a negative by its distance, for a positive at 0.7 (dotted). The closest reading is nearly flat. The sharp one falls steeply."}, "image": {"alt": "Two curves over the distance of the negative from 0.4 to 1.4. The sharp reading falls from about seven to nearly zero. The closest reading falls slightly, from 1.1 to 0.8."}} cellView="form" jupyter={"source_hidden": true}
 figure, axis = plt.subplots(figsize=(6.6, 3.2))
 axis.plot(d_neg, sharp, "--", color=PALETTE["vermilion"], label="sharp")
 axis.plot(d_neg, closest, color=PALETTE["blue"], label="closest")
@@ -176,7 +176,7 @@ guess_choice(
     "between -2 and +2",
 )  # fmt: skip
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Figure 2. R@1 from drone to satellite after 300 steps. Small marks are seeds, dots their means. All forms of the closest reading lie with L_tri. Sharp DPHR stands apart, and it falls back when its weights are taken away."}, "image": {"alt": "Ten rows, one an arm, with small marks for seeds and a dot for the mean. L_tri, its replay, constant lambda and all closest forms lie together a little above 20 percent. InfoNCE lies near 27 percent with a wide scatter. Sharp lies near 45 percent, sharp's lambda without weights is back near 20."}} cellView="form" jupyter={"source_hidden": true}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "R@1 from drone to satellite after 300 steps. Small marks are seeds, dots their means. All forms of the closest reading lie with L_tri. Sharp DPHR stands apart, and it falls back when its weights are taken away."}, "image": {"alt": "Ten rows, one an arm, with small marks for seeds and a dot for the mean. L_tri, its replay, constant lambda and all closest forms lie together a little above 20 percent. InfoNCE lies near 27 percent with a wide scatter. Sharp lies near 45 percent, sharp's lambda without weights is back near 20."}} cellView="form" jupyter={"source_hidden": true}
 figure, axis = plt.subplots(figsize=(6.6, 4.0))
 arms_over_seeds(axis, {arms[a]: recall[a] for a in arms})
 axis.set_xlabel("R@1, drone → satellite (%)")
@@ -240,7 +240,7 @@ table(["difference", "90 %", "verdict", "p of equivalence"], rows)
 #
 # A run of 300 steps is short for a signal that looks back over 100 losses and is then averaged again. How far did $\lambda^t$ get?
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Figure 3. Lambda over the run, one line a seed. The closest reading's signal is silent for 100 steps. The sharp reading's recall signal starts earlier."}, "image": {"alt": "Lambda against the step, five lines for closest and five for sharp. Closest stays at zero for one hundred steps and then rises. Sharp rises from the start."}} cellView="form" jupyter={"source_hidden": true}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Lambda over the run, one line a seed. The closest reading's signal is silent for 100 steps. The sharp reading's recall signal starts earlier."}, "image": {"alt": "Lambda against the step, five lines for closest and five for sharp. Closest stays at zero for one hundred steps and then rises. Sharp rises from the start."}} cellView="form" jupyter={"source_hidden": true}
 figure, axis = plt.subplots(figsize=(6.6, 3.2))
 looks_like = {"closest": ("blue", "-"), "sharp": ("vermilion", "--")}
 for arm, (tone, line) in looks_like.items():
