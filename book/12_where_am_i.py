@@ -123,7 +123,7 @@ flight = seen[flights[0].name]
 photo = flight[5]
 truth = np.array(frame.metres(photo.pose.lat, photo.pose.lon))
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Three pictures. Left, a drone photograph. Middle, the same turned north and cut to a square of 120 metres. Right, the map of the town with the likeliest tiles as coloured spots, in several groups far from one another, and a white cross at the true position."}, "figure": {"caption": "Figure 1. One photograph, what it shows of the ground with north up, and the 200 tiles that are most similar to it. The cross is the truth."}} cellView="form" jupyter={"source_hidden": true}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Three pictures. Left, a drone photograph. Middle, the same turned north and cut to a square of 120 metres. Right, the map of the town with the likeliest tiles as coloured spots, in several groups far from one another, and a white cross at the true position."}, "figure": {"caption": "One photograph, what it shows of the ground with north up, and the 200 tiles that are most similar to it. The cross is the truth."}} cellView="form" jupyter={"source_hidden": true}
 half = np.array(gallery.bounds.size_m) / 2
 extent = (-half[0], half[0], -half[1], half[1])
 picture = gallery.geomap.read_box(gallery.bounds, 500)
@@ -186,7 +186,7 @@ p = probability_scratch(photo.scores[0], 0.02)
 spots = spots_of(photo.scores, frame.east, frame.north, photo.offsets, 0.02)
 assert np.allclose(p[spots.tile], spots.weight)
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Three maps of probability over the town for one photograph. At the lowest temperature one or two tiles hold it all; at the middle one some groups of tiles share it; at the highest it is spread over the whole town."}, "figure": {"caption": "Figure 2. The same scores at three temperatures; bright is likely. The cross is the truth, the circle the position: the middle of the likeliest group."}} cellView="form" jupyter={"source_hidden": true}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Three maps of probability over the town for one photograph. At the lowest temperature one or two tiles hold it all; at the middle one some groups of tiles share it; at the highest it is spread over the whole town."}, "figure": {"caption": "The same scores at three temperatures; bright is likely. The cross is the truth, the circle the position: the middle of the likeliest group."}} cellView="form" jupyter={"source_hidden": true}
 figure, axes = plt.subplots(1, 3, figsize=(7.8, 2.9))
 place = photo.offsets
 for axis, t in zip(axes, (0.004, 0.02, 0.1), strict=True):
@@ -238,7 +238,7 @@ learnt = np.array([ratios(s) for s in learnt])
 tested = np.array([ratios(s) for s in photos])
 scale = [np.quantile(learnt[:, i], level) for i, level in enumerate(levels)]
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Share of truths inside the radius against the promised share, for the test flights, before scaling and after, beside the diagonal."}, "figure": {"caption": "Figure 3. Promised and kept: test flights before and after scaling. On the diagonal a promise is kept exactly; above it the radius is too wide, below it too narrow."}} cellView="form" jupyter={"source_hidden": true}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Share of truths inside the radius against the promised share, for the test flights, before scaling and after, beside the diagonal."}, "figure": {"caption": "Promised and kept: test flights before and after scaling. On the diagonal a promise is kept exactly; above it the radius is too wide, below it too narrow."}} cellView="form" jupyter={"source_hidden": true}
 figure, axis = plt.subplots(figsize=(4.2, 3.4))
 axis.plot([0, 100], [0, 100], color="0.7")
 before = 100 * (tested <= 1).mean(0)
@@ -286,7 +286,7 @@ start = np.ones(grid.shape)
 ours = list(filter_scratch(start, says, moves, grid.cell_m))
 assert np.allclose(ours, list(filter_flight(grid, says, moves)))
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Three maps. What the sixth photograph says alone has spots in several parts of the town; the belief after six photographs and after twenty has one, in the ring at the truth. Beside them the flight on the map: the true line, dead reckoning that leaves it, and the filtered track that stays on it."}, "figure": {"caption": "Figure 4. What the sixth photograph says alone, and the belief after six and after twenty; the truth is in the ring. Right, the whole flight: truth, dead reckoning from the true start, and the smoothed track."}} cellView="form" jupyter={"source_hidden": true}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Three maps. What the sixth photograph says alone has spots in several parts of the town; the belief after six photographs and after twenty has one, in the ring at the truth. Beside them the flight on the map: the true line, dead reckoning that leaves it, and the filtered track that stays on it."}, "figure": {"caption": "What the sixth photograph says alone, and the belief after six and after twenty; the truth is in the ring. Right, the whole flight: truth, dead reckoning from the true start, and the smoothed track."}} cellView="form" jupyter={"source_hidden": true}
 path = np.array([frame.metres(s.pose.lat, s.pose.lon) for s in flight])
 moved = np.array([(0, 0)] + [steps[p.name] for p in paths[1:]])
 reckoned = path[0] + np.cumsum(moved, 0)
