@@ -300,8 +300,9 @@ def _check_calibration(calibration: Calibration) -> None:
     found += [v for v in asdict(calibration).values() if not isinstance(v, dict) and v is not None]
     if not all(math.isfinite(number) for number in found):
         raise ValueError("found a number that is not finite")
-    if None in (calibration.temperature, calibration.share, calibration.spread_m):
-        raise ValueError("found null for a number")
+    needed = ("temperature", "share", "spread_m", "photographs", "flights", "headings")
+    if missing := [name for name in needed if getattr(calibration, name) is None]:
+        raise ValueError(f"found null for {missing[0]}, expected a number")
 
 
 def located(
