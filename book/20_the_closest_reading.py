@@ -261,7 +261,7 @@ axis.grid(color="0.9")
 # ## What this does not say
 #
 # * The interval is our choice **[O]**. The paper may use another map, a normalisation, or another margin. The sharp reading shows that a steep map would matter.
-# * These are rendered towns at 64 px, a network of test size, AdamW and 300 steps. The paper joined DPHR to three hosts with pretrained backbones, two of them under SGD. There, a growing loss is a growing step. Those runs are not made yet.
+# * These are rendered towns at 64 px, a network of test size, AdamW and 300 steps. The paper joined DPHR to three hosts with pretrained backbones **[S]**, two of which train under SGD. There, a growing loss is a growing step. Those runs are not made yet.
 # * A finding of the form "no effect within two points" is for a weak encoder. It does not carry over by itself to a benchmark where nine of ten answers are right.
 #
 # ## Exercises

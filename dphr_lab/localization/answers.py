@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import base64
 import csv
 import html
-import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from dphr_lab._files import replace_when_done
-from dphr_lab._images import read_image
+from dphr_lab._images import jpeg_uri, read_image
 from dphr_lab._terminal import printable
 from dphr_lab.localization.gallery import Gallery
 from dphr_lab.localization.geomap import Bounds
@@ -205,7 +203,7 @@ def write_html(gallery: Gallery, answers: Sequence[Answer], path: Path | str) ->
     line = " ".join(",".join(pixel(a.lat, a.lon)) for a in answers)
     title = html.escape(f"{len(answers)} photographs on {gallery.record['map']}")
     page = PAGE.format(
-        title=title, width=width, height=height, map=_jpeg(picture), line=line,
+        title=title, width=width, height=height, map=jpeg_uri(picture), line=line,
         marks="\n".join(marks), photos="\n".join(photos),
     )  # fmt: skip
     with replace_when_done(path) as aside:
@@ -217,15 +215,7 @@ def _data(path: Path) -> str:
 
     image = Image.fromarray(read_image(path))
     image.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))
-    return _jpeg(np.asarray(image))
-
-
-def _jpeg(pixels: np.ndarray) -> str:
-    from PIL import Image
-
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "jpeg", quality=85)
-    return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
+    return jpeg_uri(np.asarray(image))
 
 
 PAGE = """<!doctype html>

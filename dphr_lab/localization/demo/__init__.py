@@ -5,13 +5,11 @@ All of it comes with the package (`book/_tools/store_demo.py` rendered it), so n
 
 from __future__ import annotations
 
-import base64
 import html
-import io
 from pathlib import Path
 
 from dphr_lab._files import replace_when_done
-from dphr_lab._images import read_image
+from dphr_lab._images import jpeg_uri, read_image
 from dphr_lab.localization.search import SearchResult, search_images
 from dphr_lab.models import Encoder
 
@@ -59,11 +57,7 @@ def write_page(found: SearchResult, path: Path | str, about: str) -> None:
 
 
 def _data(path: Path) -> str:
-    from PIL import Image
-
-    file = io.BytesIO()
-    Image.fromarray(read_image(path, PICTURE_PX)).save(file, "jpeg", quality=88)
-    return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
+    return jpeg_uri(read_image(path, PICTURE_PX))
 
 
 PAGE = """<!doctype html>
