@@ -192,7 +192,7 @@ _SLIDER = """\
 _SLIDER_ROW = """\
 <div style="margin:.3em 0">
 <label>{name} <input type="range" min="0" max="{last}" value="{half}" aria-valuetext="{text}" \
-style="width:min(24em,55vw);vertical-align:middle"></label> <span>{text}</span>
+style="width:60%;vertical-align:middle"></label> <span>{text}</span>
 </div>"""
 # The sliders show where scripts run; the picture is then put together from its parts.
 _SHOW = """\
