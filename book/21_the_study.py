@@ -11,7 +11,6 @@
 #     name: python3
 # ---
 
-
 # %% [markdown]
 # # 21 The study
 #
@@ -35,7 +34,7 @@ if "google.colab" in sys.modules:  # on Colab only: fetch this book's package
     package = "dphr-lab[train,book] @ git+https://github.com/dphr-lab/dphr-lab@main"
     subprocess.check_call([sys.executable, "-m", "pip", "install", "-q", package])
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 from statistics import mean, stdev
 
 import matplotlib.pyplot as plt
@@ -56,7 +55,7 @@ plt.rcParams["figure.constrained_layout.use"] = True
 #
 # Here are ten losses. Each chose its learning rate and its own sharpness by twelve trials, and was then trained for 300 steps in each of five worlds of Twin Towns.
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"name": "fig-21-levels", "caption": "R@1 of ten losses, the best on top. A small mark is a world, a dot the mean of five. Which gaps are more than luck?"}, "image": {"alt": "Ten rows, one a loss, each with five small marks and a dot for their mean. Sharp DPHR and RDA lie near 50 percent, well apart from the next seven, which lie between 20 and 31 percent. The hardest triplet lies near 4."}}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"name": "fig-21-levels", "caption": "R@1 of ten losses, the best on top. A small mark is a world, a dot the mean of five. Which gaps are more than luck?"}, "image": {"alt": "Ten rows, one a loss, each with five small marks and a dot for their mean. Sharp DPHR and RDA lie near 50 percent, well apart from the next seven, which lie between 20 and 31 percent. The hardest triplet lies near 4."}} cellView="form" jupyter={"source_hidden": true}
 NAMES = {
     "sharp": "sharp DPHR",
     "sharp_rda": "RDA alone",
@@ -77,11 +76,11 @@ arms_over_seeds(axis, {NAMES[arm]: level[arm] for arm in by_level})
 axis.set_xlabel("R@1, drone → satellite (%)")
 assert {len(values) for values in level.values()} == {5}
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 guess_choice(
     "Which losses are clearly ahead of L_tri?",
     {
-        "All seven above it": "Four of them lie within its luck.",
+        "All six above it": "Four of them lie within its luck.",
         "Sharp DPHR and RDA": "The table below has the differences.",
         "All except PALW": "HCL's worlds scatter by more than its lead.",
     },
@@ -93,7 +92,7 @@ guess_choice(
 #
 # This note reads mainly six stored studies. All train the small encoder of chapter 09 from scratch, at 64 px, with AdamW, in the world `mini`.
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 asked = {
     "budget": "each loss after twelve trials of its own",
     "short": "losses at their default settings",
@@ -118,7 +117,7 @@ table(["study", "what it varies", "arms", "steps", "seeds"], rows)
 #
 # By default every loss has the learning rate that was good for sharp DPHR. The study `budget` gives each loss twelve trials of 200 steps. A trial is scored on held-out *training* places of one extra world, which is not used again.
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"name": "fig-21-trials", "caption": "Twelve trials of each loss, by R@1 on held-out training places. The mark's shape is the learning rate, a diamond is the trial that was chosen. Each row's worst trial lies left of every other row's best, the last row aside."}, "image": {"alt": "Ten rows, one a loss, each with twelve marks. RDA and sharp DPHR spread from about 14 to above 44 percent. Most others spread from below 14 to about 20. The chosen trial is the rightmost of each row."}}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"name": "fig-21-trials", "caption": "Twelve trials of each loss, by R@1 on held-out training places. The mark's shape is the learning rate, a diamond is the trial that was chosen. Each row's worst trial lies left of every other row's best, the last row aside."}, "image": {"alt": "Ten rows, one a loss, each with twelve marks. RDA and sharp DPHR spread from about 14 to above 44 percent. Most others spread from below 14 to about 20. The chosen trial is the rightmost of each row."}} cellView="form" jupyter={"source_hidden": true}
 study = read_study("budget")
 trials = tuning.read_trials(study.folder)
 trials = tuning.scores(study.search, trials)
@@ -142,7 +141,7 @@ axis.invert_yaxis()
 assert {len(found) for found in trials.values()} == {12}
 assert not set(study.search.seeds) & set(study.seeds)
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 learned = [arm for arm in NAMES if best[arm] > 10]
 spread = [best[arm] - worst[arm] for arm in learned]
 top = [best[arm] for arm in learned]
@@ -177,7 +176,7 @@ rest = [arm for arm in by_level if arm != "triplet"]
 there = minus(budget, "triplet", rest)
 back = minus(budget, "triplet", rest, "S2D")
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 rows = []
 for arm in by_level:
     of_arm = f"{mean(level[arm]):.1f} ± {stdev(level[arm]):.1f}"
@@ -203,7 +202,7 @@ table(
 #
 # InfoNCE is the loss that most of the field trains with. Here it stands below L_tri. Is that the loss, or its twelve trials? The study `short` trained five of these losses for as many steps in the same worlds, at their default settings.
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 short = complete_runs("short")
 defaults = {(w, f"{a}_default", s): run for (w, a, s), run in short.items()}
 both = budget | defaults
@@ -249,7 +248,7 @@ leads = {
     for reference, arms in heads.items()
 }
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 guess_number(
     "After 300 steps RDA leads InfoNCE by 16 points. By how many at 1,200?",
     leads[1200, "infonce"]["sharp_rda"].interval.mean,
@@ -259,7 +258,7 @@ guess_number(
     explain="InfoNCE catches up. So does L_tri, partly.",
 )
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"name": "fig-21-length", "caption": "Left: mean R@1 by the length of training. Right: RDA and sharp DPHR minus InfoNCE, with 95 % intervals. The lead is large in short runs and gone in long ones."}, "image": {"alt": "Two panels over 300, 800 and 1,200 steps. Left, four rising lines: RDA and sharp DPHR on top, InfoNCE far below at 300 and with them from 800 on, L_tri lowest at the end. Right, two lines that fall from 16 points to about zero, with intervals that hold zero from 800 steps on."}}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"name": "fig-21-length", "caption": "Left: mean R@1 by the length of training. Right: RDA and sharp DPHR minus InfoNCE, with 95 % intervals. The lead is large in short runs and gone in long ones."}, "image": {"alt": "Two panels over 300, 800 and 1,200 steps. Left, four rising lines: RDA and sharp DPHR on top, InfoNCE far below at 300 and with them from 800 on, L_tri lowest at the end. Right, two lines that fall from 16 points to about zero, with intervals that hold zero from 800 steps on."}} cellView="form" jupyter={"source_hidden": true}
 styles = run_styles(("triplet", "infonce", "sharp_rda", "sharp"))
 figure, (left, right) = plt.subplots(1, 2, figsize=(7.4, 3.2))
 at = np.array([*by_length])
@@ -280,7 +279,7 @@ left.set(xlabel="steps", ylabel="R@1, D2S (%)", xticks=at)
 right.set(xlabel="steps", ylabel="minus InfoNCE, points", xticks=at)
 left.legend(frameon=False)
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 rows = []
 for steps, runs in by_length.items():
     found = [d for other in heads for d in leads[steps, other].values()]
@@ -307,7 +306,7 @@ table(
 #
 # Sharp DPHR made choices that the sources leave open **[O]**. The study `axes` changes one at a time, with three seeds.
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"name": "fig-21-axes", "caption": "R@1 minus that of sharp DPHR, one choice changed at a time: three seeds, their mean, and its 95 % interval. How sharp the weights are (top) matters most."}, "image": {"alt": "Fifteen rows. The blunter weights beta 4 and linear lie about 22 points below zero, weights over the batch and gamma 2 about 8 below, beta 64 and power about 5 above. All signals and momenta lie at zero. SGD lies 26 below."}}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"name": "fig-21-axes", "caption": "R@1 minus that of sharp DPHR, one choice changed at a time: three seeds, their mean, and its 95 % interval. How sharp the weights are (top) matters most."}, "image": {"alt": "Fifteen rows. The blunter weights beta 4 and linear lie about 22 points below zero, weights over the batch and gamma 2 about 8 below, beta 64 and power about 5 above. All signals and momenta lie at zero. SGD lies 26 below."}} cellView="form" jupyter={"source_hidden": true}
 SHARPER = {
     "beta_64": "β = 64, not 16",
     "power": "power of h",
@@ -334,7 +333,7 @@ arms_over_seeds(axis, of, half, chance=0)
 axis.set_xlabel("R@1 minus sharp DPHR's, points")
 assert min(d.p for d in changed.values()) > 0.05
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 whole = short | axes_runs
 rda = complete_runs("rda")
 rows = [
@@ -372,7 +371,7 @@ table(["arm", "minus", "R@1, points"], rows,
 #
 # If a loss gains *because* it weighs look-alikes, it should gain little where no place has a twin.
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 twins = complete_runs("twins")
 worlds = {"none": "none", "third": "1/3", "two_thirds": "2/3",
           "shifted": "1/3, tested at 2/3"}  # fmt: skip
@@ -396,7 +395,7 @@ table(
 #
 # R@1 is the share of queries whose *family* is found, times the share of those that then choose its right *member*. RDA and sharp DPHR raise both.
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 rows = []
 for arm in by_level:
     family = mean(
@@ -443,7 +442,7 @@ truths["+5, +5, -5"] = (5, 5, -5)
 truths["+10, +10, 0"] = (10, 10, 0)
 errors = transfer.operating_characteristics(truths, sd=2.7)
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 signs = np.random.default_rng(0).normal(size=(2000, 3)) > 0
 by_signs = 100 * np.mean(~(signs.all(1) | ~signs.any(1)))
 guess_number(
@@ -455,7 +454,7 @@ guess_number(
     f"in {by_signs:.0f} of 100.",
 )
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 rows = [
     [truth, *(100 * shares[verdict] for verdict in transfer.VERDICTS)]
     for truth, shares in errors.items()
@@ -476,7 +475,7 @@ table(
 #
 # "Not clear" is not "equal". Two one-sided tests ask whether a difference lies within two points of zero. That margin was set after three seeds.
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 families = {  # Holm's correction is over the rows of a family
     "long": {
         "1,200 steps: RDA − InfoNCE": ("sharp_rda", "infonce"),
@@ -559,7 +558,7 @@ print(transfer.transfers(four).arms if four else "not yet")
 #
 # **Solutions** (run, and collapsed until you open them)
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
 # 1. All three signs alike, either way: 2 / 2^3. Three seeds cannot be
 # significant by signs alone. The t test trusts a normal scatter.
 assert stats.binomtest(3, 3).pvalue == 2 / 2**3
