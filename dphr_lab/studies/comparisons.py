@@ -2,6 +2,8 @@
 
 A seed changes world, initialisation and sampler, and arms share it, so differences are taken
 within seeds. Intervals are Student's, over seeds. Needs scipy.
+
+Taught in: book/05.
 """
 
 from __future__ import annotations
