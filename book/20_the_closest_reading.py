@@ -176,10 +176,10 @@ guess_choice(
     "between -2 and +2",
 )  # fmt: skip
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "R@1 from drone to satellite after 300 steps. Small marks are seeds, dots their means. All forms of the closest reading lie with L_tri. Sharp DPHR stands apart, and it falls back when its weights are taken away."}, "image": {"alt": "Ten rows, one an arm, with small marks for seeds and a dot for the mean. L_tri, its replay, constant lambda and all closest forms lie together a little above 20 percent. InfoNCE lies near 27 percent with a wide scatter. Sharp lies near 45 percent, sharp's lambda without weights is back near 20."}} cellView="form" jupyter={"source_hidden": true}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "R@1 from drone to satellite after 300 steps. Small marks are seeds, dots their means. All forms of the closest reading lie with L_tri. Sharp DPHR stands apart, and it falls back when its weights are taken away."}, "image": {"alt": "Ten rows, one an arm, with small marks for seeds and a dot for the mean. L_tri, its replay, constant lambda and all closest forms lie together a little above 20 percent. InfoNCE lies near 29 percent with a wide scatter. Sharp lies near 45 percent, sharp's lambda without weights is back near 20."}} cellView="form" jupyter={"source_hidden": true}
 figure, axis = plt.subplots(figsize=(6.6, 4.0))
 arms_over_seeds(axis, {arms[a]: recall[a] for a in arms})
-axis.set_xlabel("R@1, drone → satellite (%)")
+axis.set(xlabel="R@1, drone → satellite (%)")
 
 # %% [markdown]
 # Now the differences within seeds. Each is a mean with a 95 % interval (Student), and a p value that Holm's method corrects for all rows of the table.
@@ -204,10 +204,8 @@ found = dict(zip(asked, found, strict=True))
 # %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 rows = []
 for (pair, d), s2d in zip(found.items(), back, strict=True):
-    p = "< 0.001" if d.p < 0.001 else f"{d.p:.3f}"
-    intervals = d.interval, s2d.interval
-    both = [f"{i.mean:+.1f} ± {i.half_width:.1f}" for i in intervals]
-    rows.append([" − ".join(pair), *both, p])
+    both = d.interval.signed, s2d.interval.signed
+    rows.append([" − ".join(pair), *both, comparisons.p_text(d.p)])
 table(
     ["difference of R@1, points", "D2S", "S2D", "p, D2S"],
     rows,
@@ -230,7 +228,8 @@ rows = []
 for e in alike:
     low, high = e.range_90
     name = f"{e.difference.arm} − {e.difference.reference}"
-    rows.append([name, f"{low:+.1f} to {high:+.1f}", e.verdict, f"{e.p:.3f}"])
+    p = comparisons.p_text(e.p)
+    rows.append([name, f"{low:+.1f} to {high:+.1f}", e.verdict, p])
 table(["difference", "90 %", "verdict", "p of equivalence"], rows)
 
 # %% [markdown]
