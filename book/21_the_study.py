@@ -111,7 +111,7 @@ for name, question in asked.items():
 table(["study", "what it varies", "arms", "steps", "seeds"], rows)
 
 # %% [markdown]
-# A seed changes the world, the first weights and the order of the batches. All arms of a seed share them, so differences are taken within seeds. Every interval is Student's 95 %, and every p value is corrected by Holm over its table's column or list. [05 How sure are we?](05_how_sure_are_we.ipynb) explains both, and simulates a study of ten *equal* losses that finds winners all the same.
+# A seed changes the world, the first weights and the order of the batches. All arms of a seed share them, so differences are taken within seeds. Every interval is Student's 95 %, and every p value is corrected by Holm over its column; intervals are not corrected. [05 How sure are we?](05_how_sure_are_we.ipynb) explains both, and simulates a study of ten *equal* losses that finds winners all the same.
 #
 # ## The same chance to choose
 #
@@ -166,9 +166,7 @@ table(
 # %%
 def minus(runs, reference, arms, way="D2S", world="mini"):
     """Arm -> its difference to the reference, p after Holm."""
-    found = comparisons.against(
-        runs, world, reference, arms, direction=way
-    )  # fmt: skip
+    found = comparisons.against(runs, world, reference, arms, direction=way)
     return {each.arm: each for each in found}
 
 
@@ -240,8 +238,10 @@ table(
 # %%
 by_length = {300: short, 800: complete_runs("main")}
 by_length[1200] = complete_runs("long")
-heads = {"triplet": ("infonce", "sharp_rda", "sharp"),
-         "infonce": ("sharp_rda", "sharp")}  # fmt: skip
+heads = {
+    "triplet": ("infonce", "sharp_rda", "sharp"),
+    "infonce": ("sharp_rda", "sharp"),
+}
 leads = {
     (steps, reference): minus(runs, reference, arms)
     for steps, runs in by_length.items()
@@ -364,7 +364,7 @@ table(["arm", "minus", "R@1, points"], rows,
 #
 # * *Sharpness* moves R@1 most. With blunt weights (β = 4) little of the gain over L_tri is left: +2.1 ± 5.4. Sharper weights add +5.9 ± 2.7 to sharp DPHR. In batches of whole families, study `rda` saw -2.1 ± 9.3 of the same change for RDA. The two intervals overlap, so they do not contradict each other.
 # * *The gain is not the added weight.* Divided by $1 + \lambda$, the loss still gains +22.4 ± 6.9 over L_tri.
-# * *The signal of λ* moved the mean by 0.9 points at most. One of these intervals is ± 5.5 wide, so equality is not shown.
+# * *The signal of λ* moved the mean by 0.9 points at most. The longest of these intervals is ± 5.5, so equality is not shown.
 # * *Under SGD*, at one rate that was not searched, sharp DPHR leads L_tri by +4.0 ± 2.2.
 #
 # ## With twins and without
@@ -543,8 +543,9 @@ print("right" if smallest == stats.binomtest(3, 3).pvalue else "not yet")
 # %%
 luck = np.random.default_rng(3).normal(size=(2000, 13))
 bought_by_luck = None  # the best of twelve, minus the first
-print("right" if bought_by_luck and 1.5 < bought_by_luck < 1.75 else
-      "not yet")  # fmt: skip
+print(
+    "right" if bought_by_luck and 1.5 < bought_by_luck < 1.75 else "not yet",
+)
 
 # %% [markdown]
 # **3. Judge.** Give the rule four seeds with gains of nine points everywhere. What does it say, and why is that right?

@@ -244,8 +244,13 @@ doses = np.array(settings.doses_m2)
 rng = np.random.default_rng(3)
 answers = (rng.random((200, len(doses))) < truth(doses)).astype(float)
 counts = answers.sum(0), np.full(len(doses), 200)
-by_hand, by_package = (fit(doses, *counts)
-                       for fit in (fit_scratch, probe.fit_curve))  # fmt: skip
+by_hand, by_package = (
+    fit(doses, *counts)
+    for fit in (
+        fit_scratch,
+        probe.fit_curve,
+    )
+)
 assert np.allclose(by_hand(doses), by_package(doses), atol=0.005)
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"name": "fig-22-observer", "caption": "A simulated observer. The fitted curve lies on the true one, and the interval of the threshold (red) holds the true threshold (dotted)."}, "image": {"alt": "Share correct against dose on a logarithmic axis: seven dots that rise from one half to nearly one, the fitted S-shaped curve through them, a dotted curve of the truth beside it, and a red bar at 75 percent that holds the true threshold."}} cellView="form" jupyter={"source_hidden": true}
@@ -326,10 +331,13 @@ assert max(tops) < 75 and min(tops[2:]) > max(tops[:2]) + 5
 MILD = 0.625
 kinds = list(asked["triplet", 0].curves)  # all kinds, then each
 mild = {
-    (at, kind): report.threshold(MILD, kind)
+    (at, kind): report.threshold(
+        MILD,
+        kind,
+    )
     for at, report in asked.items()
     for kind in kinds
-}  # fmt: skip
+}
 
 # %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 rows, usual = [], 0

@@ -500,8 +500,9 @@ down = scenes.drone_matrix(scenes.Pose(150, 0, 90), 64)
 ends = [[[x, 0, 10.0], [x, 0, 0.0]] for x in (0.0, 50.0)]
 found = [scenes.project(down, np.array(two))[0] for two in ends]
 found = [np.linalg.norm(top - foot) for top, foot in found]
-print("right" if leans and np.allclose(leans, found, atol=0.3) else
-      "not yet")  # fmt: skip
+print(
+    "right" if leans and np.allclose(leans, found, atol=0.3) else "not yet",
+)
 
 # %% [markdown]
 # **2. Work out** how many seeds show a true tie within two points in half of all studies, if differences scatter by five points. Try it by simulation.
