@@ -250,6 +250,8 @@ def tuned_minus(arm, other, way="D2S"):
 
 there = comparisons.corrected([tuned_minus(*pair) for pair in pairs])
 back_there = [tuned_minus(*pair, "S2D") for pair in pairs]
+chosen = tuned["mini", "closest", 0]["settings"]
+print("rate", chosen["learning_rate"], "and", chosen["loss_options"])
 
 # %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 rows = [
