@@ -344,6 +344,15 @@ def write_outputs(args, gallery, answers, line: bool) -> None:
             print(f"wrote {path}")
 
 
+def print_passed_over(paths, below: bool = False) -> None:
+    """Print which pictures of the folders among `paths` are not read; before the work."""
+    from dphr_lab._images import passed_over
+
+    for folder in paths:
+        for line in passed_over(folder, below) if folder.is_dir() else ():
+            print(f"note: {line}")
+
+
 def print_errors(found) -> None:
     """Print the errors of all photographs, where several have a GPS position."""
     from dphr_lab.retrieval.positions import position_report
@@ -404,6 +413,43 @@ def check_out(name: str, path: Path | None, folder: bool = False) -> None:
         raise PermissionError(
             f"{name}: no permission to write in {above}; give another path, or change that"
         )
+
+
+# by their names in `args`: files that are written, and folders of images that are read
+WRITTEN = ("out", "json", "figure", "csv", "geojson", "picture", "html", "page", "onnx")
+OF_IMAGES = ("data", "root", "photos", "photo", "folder", "flights", "query", "gallery")
+
+
+def check_apart(args) -> None:
+    """Raise `WrongUsage` where a file to be written is one that is read, or is asked for twice."""
+    given = {name: value if isinstance(value, list) else [value] for name, value in
+             vars(args).items()}  # fmt: skip
+    paths = {name: [v for v in values if isinstance(v, Path)] for name, values in given.items()}
+    for name in WRITTEN:
+        for out in paths.get(name, ()):
+            others = ((other, path) for other in paths if other != name for path in paths[other])
+            for other, path in others:
+                if _same_file(out, path) or (other in OF_IMAGES and _is_image_below(out, path)):
+                    where = "is" if _same_file(out, path) else "is an image in"
+                    raise WrongUsage(
+                        f"{flag(name)} {out} {where} what is given as {other}, and would be "
+                        "written over; give another name"
+                    )
+
+
+def _same_file(one: Path, other: Path) -> bool:
+    if one.exists() and other.exists():
+        return one.is_file() and one.samefile(other)
+    return one.resolve() == other.resolve()
+
+
+def _is_image_below(file: Path, folder: Path) -> bool:
+    """Whether an image of that name is there, in `folder` or below it."""
+    if not (file.is_file() and folder.is_dir() and folder.resolve() in file.resolve().parents):
+        return False
+    from dphr_lab._images import is_image_name
+
+    return is_image_name(file.name)
 
 
 def positive(text: str) -> int:

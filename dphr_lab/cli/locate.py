@@ -13,6 +13,7 @@ from dphr_lab.cli.flags import (
     locate_options,
     open_encoder,
     print_errors,
+    print_passed_over,
     write_outputs,
 )
 
@@ -40,6 +41,7 @@ def run(args) -> int:
     from dphr_lab.localization.locate import locate
 
     gallery = Gallery(args.map)
+    print_passed_over(args.photos)
     found = locate(gallery, open_encoder(args), args.photos, options, progress=True)
     said = set()
     for answer in found:

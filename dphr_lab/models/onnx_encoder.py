@@ -4,6 +4,7 @@
 what else an encoder knows of itself travels in the file's metadata.
 """
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,9 @@ RECORD = {
     "int8": bool,
     "selected_on_test": bool,
     "fingerprint": dict,
+    "digest": str,
 }
+BLANK = "the digest of this file, made with this text in its place".ljust(64, ".")
 NEEDS_RUNTIME = "{path}: an ONNX file needs ONNX Runtime: pip install 'dphr-lab[onnx]'"
 
 
@@ -63,7 +66,11 @@ class OnnxEncoder(nn.Module):
                 f"{self.path}: images are {images.dtype} {tuple(images.shape)}; this graph takes "
                 f"uint8 (B, 3, {px}, {px}): leave --image-px out, or export at another size"
             )
-        (z,) = self.session.run(None, {"images": images.cpu().numpy()})
+        try:
+            (z,) = self.session.run(None, {"images": images.cpu().numpy()})
+        except Exception as error:  # a class of its own for each fault, none of them public
+            told = " ".join(str(error).split())[:160]
+            raise ValueError(f"{self.path}: cannot be computed ({told}); export it again") from None
         return torch.from_numpy(z)
 
     def settings(self) -> dict[str, Any]:
@@ -89,11 +96,32 @@ class OnnxEncoder(nn.Module):
             if record["format"] == FORMAT:
                 if wrong := [n for n, kind in RECORD.items() if type(record.get(n)) is not kind]:
                     raise ValueError(f"{wrong[0]} is {record.get(wrong[0])!r}")
+                self._check_digest(record["digest"])
                 return record
             found = f"found format {record['format']}, this version reads {FORMAT}"
+        except Damaged:
+            raise
         except (ValueError, TypeError, KeyError):
             found = "found none of its metadata"
         raise ValueError(f"{self.path}: not an encoder of dphr export ({found}); export it again")
+
+    def _check_digest(self, digest: str) -> None:
+        """Raise `Damaged` where the file is not, byte for byte, the one that was written."""
+        data = self.path.read_bytes().replace(digest.encode(), BLANK.encode())
+        if digest_of(data) != digest:
+            raise Damaged(
+                f"{self.path} is damaged: its bytes are not those that were written; export it "
+                "again"
+            )
+
+
+class Damaged(ValueError):
+    """A file that was whole once."""
+
+
+def digest_of(data: bytes) -> str:
+    """SHA-256 of a file that holds `BLANK` where the digest is to stand."""
+    return hashlib.sha256(data).hexdigest()
 
 
 def open_session(path: Path):

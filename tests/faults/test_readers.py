@@ -141,10 +141,11 @@ def test_metrics(tmp_path, lines):
     foreseen(lambda: read_metrics(tmp_path), "metrics.jsonl, line ")
 
 
+RADII = {"0.5": 1.0, "0.9": 2.0}
 CALIBRATION = {
     "temperature": 0.03, "share": 0.2, "spread_m": 25.0, "scales": {"0.5": 1.0, "0.9": 2.0},
     "off_map_below": None, "refined_m": {"0.5": 1.0, "0.9": 2.0}, "photographs": 3, "headings": 1,
-    "track": {"plain": {"temper": 1.0, "live": {"0.5": 1.0, "0.9": 2.0}}},
+    "track": {"plain": {"temper": 1.0} | dict.fromkeys(("live", "smoothed"), RADII)},
 }  # fmt: skip
 
 
