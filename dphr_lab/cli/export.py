@@ -28,7 +28,7 @@ def add(commands) -> None:
     parser.add_argument(
         "--int8", action="store_true", help="8-bit weights and activations, fitted on the data"
     )
-    add_encoder_flags(parser)
+    add_encoder_flags(parser, by_onnx=False)
     add_data_flags(parser)
 
 

@@ -163,8 +163,11 @@ def _render(settings):
     return (PhotoTowns if isinstance(settings, PhotoWorldSettings) else TwinTowns)(settings)
 
 
-def add_encoder_flags(parser):
-    """Add what says which encoder; returns the group of those that exclude one another."""
+def add_encoder_flags(parser, by_onnx: bool = True):
+    """Add what says which encoder; returns the group of those that exclude one another.
+
+    `by_onnx`: the command may compute with an exported file that lies beside the encoder's own.
+    """
     group = parser.add_argument_group("encoder")
     which = group.add_mutually_exclusive_group(required=True)
     which.add_argument(
@@ -184,6 +187,12 @@ def add_encoder_flags(parser):
         "--image-px", type=positive, metavar="N", help="default: the run's, or the backbone's"
     )
     group.add_argument("--device", metavar="NAME", help="default: cuda where there is one, or cpu")
+    if by_onnx:
+        group.add_argument(
+            "--no-onnx",
+            action="store_true",
+            help="leave aside what dphr export wrote into the run's folder (used on a CPU)",
+        )
     return which
 
 
@@ -208,8 +217,12 @@ def check_encoder_flags(args) -> None:
         raise WrongUsage("--pretrained goes with --backbone; a run has its own weights")
 
 
-def open_encoder(args):
-    """The encoder that the flags ask for, moved to its device."""
+def open_encoder(args, image_px: int | None = None):
+    """The encoder that the flags ask for, moved to its device.
+
+    On a CPU that is its exported form, where one lies in the run's folder and the command has
+    `--no-onnx`. `image_px`: what it will be asked for, where that is not what the flags say.
+    """
     import torch
 
     from dphr_lab.models import Encoder, default_device
@@ -228,8 +241,23 @@ def open_encoder(args):
             from dphr_lab.models.starter import note
 
             print(f"note: {note()}")
+        if device == "cpu" and not getattr(args, "no_onnx", True):
+            encoder = _exported_or_itself(args.run_folder, encoder, image_px or args.image_px)
         return encoder.to(device)
     return Encoder(args.backbone, pretrained=args.pretrained, image_px=args.image_px).to(device)
+
+
+def _exported_or_itself(folder: Path, encoder, image_px: int | None):
+    """The form of an encoder that ONNX Runtime computes, if one lies in its folder; says so."""
+    from dphr_lab.models.onnx_encoder import exported_beside
+
+    found, not_used = exported_beside(folder, encoder, image_px)
+    for line in not_used:
+        print(f"note: {line}")
+    if found is None:
+        return encoder
+    print(f"note: computed by ONNX Runtime from {found.path}; --no-onnx computes with PyTorch")
+    return found
 
 
 def _check_finished(run_folder: Path) -> None:

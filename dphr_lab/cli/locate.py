@@ -42,7 +42,8 @@ def run(args) -> int:
 
     gallery = Gallery(args.map)
     print_passed_over(args.photos)
-    found = locate(gallery, open_encoder(args), args.photos, options, progress=True)
+    encoder = open_encoder(args, gallery.settings.image_px)
+    found = locate(gallery, encoder, args.photos, options, progress=True)
     said = set()
     for answer in found:
         print(answer)

@@ -101,6 +101,8 @@ def _build(args) -> int:
         raise WrongUsage(f"--index {args.index}: expected {kinds} or milvus://…")
     geomap = _open_map(args)
     print(geomap)
+    if args.engine == "ray":  # whose machines need not have ONNX Runtime, nor see the file
+        args.no_onnx = True
     encoder = open_encoder(args)
     px = args.image_px or encoder.image_px
     if args.side_m / px < geomap.gsd_m / 2:
@@ -143,7 +145,9 @@ def _calibrate(args) -> int:
     options = locate_options(args)
     from dphr_lab.localization.gallery import Gallery
 
-    _calibrate_on(Gallery(args.folder), open_encoder(args), args.flights, options)
+    gallery = Gallery(args.folder)
+    encoder = open_encoder(args, gallery.settings.image_px)
+    _calibrate_on(gallery, encoder, args.flights, options)
     return 0
 
 

@@ -67,7 +67,14 @@ def run(args) -> int:
     ))  # fmt: skip
     gallery = Gallery(args.map)
     print_passed_over([args.folder])
-    found = track(gallery, open_encoder(args), args.folder, options, asked, progress=True)
+    found = track(
+        gallery,
+        open_encoder(args, gallery.settings.image_px),
+        args.folder,
+        options,
+        asked,
+        progress=True,
+    )
     print(found)
     print_errors(found.best)
     write_outputs(args, gallery, found.best, line=True)

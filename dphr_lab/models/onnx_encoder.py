@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from dphr_lab._files import parse_json
+from dphr_lab.models.fingerprint import fingerprint
 
 METADATA_KEY = "dphr_lab"  # of the file's metadata: JSON
 FORMAT = 1
@@ -113,6 +114,40 @@ class OnnxEncoder(nn.Module):
                 f"{self.path} is damaged: its bytes are not those that were written; export it "
                 "again"
             )
+
+
+def exported_beside(
+    folder: Path | str, encoder: nn.Module, image_px: int | None = None
+) -> tuple["OnnxEncoder | None", list[str]]:
+    """(what `export` wrote of `encoder` into its folder, a line on each file that is not that).
+
+    The file has the embeddings of `encoder` at `image_px`, None being its own size: it was made
+    from the same weights, in full precision. None where there is no such file, or no ONNX Runtime.
+    """
+    px, not_used = image_px or encoder.image_px, []
+    files = sorted(Path(folder).glob("*.onnx")) if not isinstance(encoder, OnnxEncoder) else ()
+    for path in files:
+        try:
+            found = OnnxEncoder(path)
+        except (ValueError, OSError, ModuleNotFoundError) as error:
+            not_used.append(f"not used: {error}")
+            continue
+        why = _why_not(found, encoder, px)
+        if why is None:
+            found.selected_on_test = encoder.selected_on_test
+            return found, not_used
+        not_used.append(f"{path} is not used: {why}")
+    return None, not_used
+
+
+def _why_not(found: OnnxEncoder, encoder: nn.Module, image_px: int) -> str | None:
+    if found.int8:
+        return f"it computes in 8 bits, which gives other embeddings; --run {found.path} takes it"
+    if found.fingerprint != fingerprint(encoder):
+        return "it was exported from other weights than the run has now; export it again"
+    if found.image_px != image_px:
+        return f"it takes images of {found.image_px} px, asked for are {image_px} px"
+    return None
 
 
 class Damaged(ValueError):
