@@ -52,9 +52,12 @@ def _client(uri: str):
     try:
         return MilvusClient(address, timeout=20)
     except Exception as error:  # pymilvus has exceptions of its own, grpc others
+        hint = "is it running?"
+        if where.endswith(".db"):
+            hint = "is it Milvus's own, and used by no other command? Files need milvus-lite"
         raise ConnectionError(
             f"{uri}: Milvus cannot be reached ({type(error).__name__}: "
-            f"{str(error).splitlines()[0][:120]}); is it running? Files need milvus-lite"
+            f"{str(error).splitlines()[0][:120]}); {hint}"
         ) from None
 
 

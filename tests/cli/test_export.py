@@ -8,6 +8,7 @@ import torch
 from PIL import Image
 
 from dphr_lab.models import Encoder
+from tests.faults import words
 from tests.helpers import run
 
 pytest.importorskip("onnxscript")
@@ -125,3 +126,25 @@ def test_a_map_of_another_size_is_asked_by_the_run_itself(exported, tmp_path):
     assert exported_beside(folder, encoder)[0].path == folder / "m.onnx"
     assert exported_beside(folder, encoder, 48)[0] is None
     assert exported_beside(exported[0], encoder) == (None, [])
+
+
+def test_an_older_file_stays_where_the_new_one_is_refused(exported, tmp_path, capsys, monkeypatch):
+    from dphr_lab.models import onnx_export
+
+    out = tmp_path / "m.onnx"
+    out.write_text("of an earlier run", "utf-8")
+    monkeypatch.setattr(onnx_export, "difference", lambda *_: 0.5)
+    assert run("export", "--run", exported[0], "--onnx", out, *TINY) == 1
+    assert "m.onnx: not written, its embeddings differ" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["m.onnx"]
+    assert out.read_text("utf-8") == "of an earlier run"
+
+
+def test_a_test_half_for_one_direction_is_enough(exported, tmp_path, capsys):
+    world = tmp_path / "world"
+    few = words("--preset tiny --image-px 32 --train-places 4 --test-places 3 --drone-views 2")
+    assert run("scenes", *few, "--out", world, "--workers", 1) == 0
+    shutil.rmtree(world / "test" / "query_drone")
+    out = tmp_path / "m.onnx"
+    assert run("export", "--run", exported[0], "--onnx", out, "--data", world, "--int8") == 0
+    assert "satellite → drone R@1" in capsys.readouterr().out and out.is_file()

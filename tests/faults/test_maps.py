@@ -99,6 +99,16 @@ def test_milvus_makes_no_folder_of_others_its_own(tmp_path):
     assert not (tmp_path / "none.db").exists()
 
 
+def test_a_town_is_not_rendered_for_pairs_that_have_no_place(tmp_path, capsys):
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "mine.txt").write_text("mine", "utf-8")
+    for pairs_folder in ("full", "town"):
+        line = f"scenes --town {tmp_path}/town --pairs {tmp_path}/{pairs_folder} --km 0.4"
+        assert main(line.split()) == 1
+        assert "holds something; give another, empty folder" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["full"]
+
+
 # -- one thing for another ----------------------------------------------------------------------
 
 
