@@ -457,18 +457,20 @@ def check_apart(args) -> None:
         for out in paths.get(name, ()):
             others = ((other, path) for other in paths if other != name for path in paths[other])
             for other, path in others:
-                if _same_file(out, path) or (other in OF_IMAGES and _is_image_below(out, path)):
-                    where = "is" if _same_file(out, path) else "is an image in"
+                same = _same_file(out, path, other in WRITTEN)
+                if same or (other in OF_IMAGES and _is_image_below(out, path)):
+                    where = "is" if same else "is an image in"
                     raise WrongUsage(
                         f"{flag(name)} {out} {where} what is given as {other}, and would be "
                         "written over; give another name"
                     )
 
 
-def _same_file(one: Path, other: Path) -> bool:
-    if one.exists() and other.exists():
-        return one.is_file() and one.samefile(other)
-    return one.resolve() == other.resolve()
+def _same_file(out: Path, other: Path, written: bool) -> bool:
+    """Whether both name one file; one that is not there yet counts where both are written."""
+    if out.exists() and other.exists():
+        return out.is_file() and out.samefile(other)
+    return written and out.resolve() == other.resolve()
 
 
 def _is_image_below(file: Path, folder: Path) -> bool:
