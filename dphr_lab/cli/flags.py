@@ -389,7 +389,7 @@ def print_errors(found) -> None:
     if len(known) < 2:
         return
     radii = {0.5: [a.radius_50_m for a in known], 0.9: [a.radius_90_m for a in known]}
-    flights = [a.path.parent.name for a in known]
+    flights = [str(a.path.resolve().parent) for a in known]
     print(position_report([a.error_m for a in known], flights, radii, resamples=2000))
 
 

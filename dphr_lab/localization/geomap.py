@@ -207,6 +207,12 @@ class RasterSheet(Sheet):
                         "was made in, such as --crs EPSG:32632"
                     )
                 crs = source.crs.to_wkt()
+            elif source.crs is not None and not _same_crs(crs, source.crs.to_wkt(), str(path)):
+                raise ValueError(
+                    f"{path}: it says its own CRS, {_crs_name(read_crs(source.crs.to_wkt(), ''))}, "
+                    f"and {crs} is another: leave --crs out, or set the file right by "
+                    f"gdal_edit.py -a_srs {crs}"
+                )
             try:
                 inverse = ~transform
             except Exception as error:  # affine's own kind
@@ -275,6 +281,10 @@ def read_crs(given: str, name: str):
             "that it was made in, such as --crs EPSG:32632"
         )
     return found
+
+
+def _same_crs(given: str, own: str, name: str) -> bool:
+    return read_crs(given, name).equals(read_crs(own, name), ignore_axis_order=True)
 
 
 def check_vrt(path: Path, above: tuple[Path, ...] = ()) -> None:
@@ -521,8 +531,12 @@ def open_map(
     Raises FileNotFoundError when nothing is there, ValueError naming the file and what it lacks.
     """
     path = Path(path)
+    if crs is not None and (path.suffix.lower() == ".csv" or _holds_tiles(path)):
+        raise ValueError(f"{path}: a map of this kind has a CRS of its own; leave --crs out")
+    if tms is not None and not _holds_tiles(path):
+        raise ValueError(f"{path}: --tms is for folders of z/x/y tiles; leave it out")
     if path.is_dir():
-        if any(_is_number(p) for p in path.iterdir()):
+        if _holds_tiles(path):
             return GeoMap(path.name, (TileFolderSheet(path, tms),))
         files = image_files(path, lambda name: name.lower().endswith(RASTER_SUFFIXES))
         if not files:
@@ -541,7 +555,7 @@ def open_map(
 def sheets_passed_over(folder: Path | str) -> list[Path]:
     """Images in a folder of GeoTIFFs that `open_map` does not take for sheets of the map."""
     folder = Path(folder)
-    if not folder.is_dir() or any(_is_number(p) for p in folder.iterdir()):
+    if not folder.is_dir() or _holds_tiles(folder):
         return []
     kinds = DRIVERS.keys() - set(RASTER_SUFFIXES)
     return image_files(folder, lambda name: name.lower().endswith(tuple(kinds)))
@@ -665,6 +679,11 @@ def _meets_around(sheet: Bounds, box: Bounds) -> bool:
         sheet.meets(Bounds(box.west + turn, box.south, box.east + turn, box.north))
         for turn in (0, 360, -360)
     )
+
+
+def _holds_tiles(path: Path) -> bool:
+    """Whether this is a folder of z/x/y tiles."""
+    return path.is_dir() and any(_is_number(p) for p in path.iterdir())
 
 
 def _is_number(path: Path) -> bool:

@@ -163,7 +163,8 @@ class LocalFrame:
 def photos_in(paths: Sequence[Path | str]) -> list[Path]:
     """Photographs as given, folders as the images in them, in the order of names.
 
-    Raises FileNotFoundError for what is not there, and for folders without images.
+    Each counts once, however often it is given. Raises FileNotFoundError for what is not there, and
+    for folders without images.
     """
     found = []
     for path in map(Path, paths):
@@ -176,7 +177,7 @@ def photos_in(paths: Sequence[Path | str]) -> list[Path]:
             found.append(path)
         else:
             raise FileNotFoundError(f"{path}: no such photograph or folder")
-    return found
+    return list({path.resolve(): path for path in reversed(found)}.values())[::-1]
 
 
 def pose_of(path: Path, options: LocateOptions) -> PhotoPose:
@@ -416,9 +417,8 @@ def _refined(gallery, frame, scored, spots, best, result: Located, calibration) 
 def seen_of(scored: Scored, frame: LocalFrame) -> Seen:
     """A photograph with a known position as calibration sees it."""
     truth = frame.metres(scored.pose.lat, scored.pose.lon)
-    return Seen(
-        scored.scores, scored.offsets, (float(truth[0]), float(truth[1])), scored.path.parent.name
-    )
+    flight = str(scored.path.resolve().parent)  # of two years, both may be called f01
+    return Seen(scored.scores, scored.offsets, (float(truth[0]), float(truth[1])), flight)
 
 
 def calibrate(

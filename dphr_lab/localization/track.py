@@ -449,6 +449,7 @@ def calibrate_flights(
     `flights`: folders; the `odometry.csv` of each is used where there is one. What `calibrate` and
     `calibrate_tracks` do, each photograph being scored once a heading.
     """
+    flights = list({Path(folder).resolve(): folder for folder in flights}.values())  # each once
     found = {}
     for name in HEADINGS:
         asked = replace(options, use_heading=name == "known", near=None, within_m=None)

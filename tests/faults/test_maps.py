@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 pytest.importorskip("rasterio")
 pytest.importorskip("faiss")
@@ -168,6 +169,39 @@ def test_odometry_has_one_step_a_photograph(tmp_path):
         path.write_text(f"photo,east_m,north_m\n{row}", "utf-8")
         with case(row), pytest.raises(ValueError, match=said):
             read_odometry(path)
+
+
+def test_flights_of_one_name_are_two_and_one_given_twice_is_one(tmp_path):
+    from dphr_lab.localization.answers import names_of
+    from dphr_lab.localization.locate import photos_in, seen_of
+
+    frame = SimpleNamespace(metres=lambda lat, lon: (lat, lon))
+    flights, paths = [], []
+    for year in ("2024", "2025"):
+        (tmp_path / year / "f01").mkdir(parents=True)
+        path = tmp_path / year / "f01" / "DJI_0001.jpg"
+        path.write_bytes(b"")
+        pose = SimpleNamespace(lat=48.0, lon=11.0)
+        scored = SimpleNamespace(path=path, pose=pose, scores=0, offsets=0)
+        flights.append(seen_of(scored, frame).flight)
+        paths.append(path)
+    assert flights[0] != flights[1]
+    twice = [paths[0], paths[0].parent, tmp_path / "2024" / ".." / "2024" / "f01", paths[1]]
+    assert photos_in(twice) == [paths[0], paths[1]]
+    named = names_of([SimpleNamespace(path=path) for path in paths])
+    assert named == [str(path) for path in paths]
+    assert names_of([SimpleNamespace(path=paths[0])]) == ["DJI_0001.jpg"]
+
+
+def test_a_crs_is_given_to_maps_that_lack_one(town, tmp_path):
+    assert open_map(town, crs="EPSG:32632").sheets
+    with pytest.raises(ValueError, match="says its own CRS, EPSG:32632, and EPSG:32633 is another"):
+        open_map(town, crs="EPSG:32633")
+    tiles = maps.write_tiles(tmp_path / "tiles")
+    with pytest.raises(ValueError, match="has a CRS of its own; leave --crs out"):
+        open_map(tiles, crs="EPSG:3857")
+    with pytest.raises(ValueError, match="--tms is for folders of z/x/y tiles"):
+        open_map(town, tms=True)
 
 
 # -- never ends ---------------------------------------------------------------------------------
@@ -377,7 +411,11 @@ def test_what_no_camera_says_is_not_believed(tmp_path):
     ("EPSG:4978", "says nothing of where"), ("EPSG:5773", "says nothing of where"),
     ('LOCAL_CS["x",UNIT["m",1]]', "says nothing of where"),
 ])  # fmt: skip
-def test_a_crs_that_no_map_has_is_told(crs, said, town):
+def test_a_crs_that_no_map_has_is_told(crs, said, tmp_path):
+    pixels, _ = maps.picture("EPSG:32632", 20)
+    town = tmp_path / "map.png"
+    Image.fromarray(pixels).save(town)
+    (tmp_path / "map.pgw").write_text("2\n0\n0\n-2\n691000\n5331000", "utf-8")
     with pytest.raises(ValueError, match=said):
         open_map(town, crs=crs)
 
@@ -416,8 +454,6 @@ def test_pictures_that_are_not_read_are_named(town, tmp_path, capsys):
     (flight / "more").mkdir(parents=True)
     for name in ("a.HEIC", "b.dng", ".c.heic", "odometry.csv"):
         (flight / name).write_bytes(b"")
-    from PIL import Image
-
     for name in ("p.jpg", "more/q.jpg"):
         Image.new("RGB", (20, 20)).save(flight / name)
     assert main(["map", "check", str(town), str(flight)]) == 0
