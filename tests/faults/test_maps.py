@@ -240,6 +240,16 @@ def test_text_in_place_of_xmp_is_read_in_a_moment(text):
     assert time.process_time() - began < 2.0
 
 
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1", "127.0.0.1:99999999"])
+def test_a_ray_cluster_that_is_not_there_is_told_at_once(address):
+    from dphr_lab.localization.cluster import check_reachable
+
+    with pytest.raises(ConnectionError, match=f"reached at {address} .* is RAY_ADDRESS right"):
+        check_reachable(address)
+    for of_ray in ("", "auto", "local", "nonsense"):
+        check_reachable(of_ray)
+
+
 def test_wrappers_that_hold_themselves_are_told():
     from dphr_lab.models._torch_file import tensors_of
 
