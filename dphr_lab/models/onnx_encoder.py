@@ -5,6 +5,7 @@ what else an encoder knows of itself travels in the file's metadata.
 """
 
 import hashlib
+import re
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ RECORD = {
     "fingerprint": dict,
     "digest": str,
 }
+DIGEST = re.compile(rb'"digest": "([0-9a-f]{64})"')  # in that JSON
 BLANK = "the digest of this file, made with this text in its place".ljust(64, ".")
 NEEDS_RUNTIME = "{path}: an ONNX file needs ONNX Runtime: pip install 'dphr-lab[onnx]'"
 
@@ -91,29 +93,32 @@ class OnnxEncoder(nn.Module):
     def _read_record(self) -> dict[str, Any]:
         if not self.path.is_file():
             raise FileNotFoundError(f"{self.path}: found no such file; dphr export writes one")
+        checked = self._check_digest()  # before ONNX Runtime meets damage
         written = self.session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
         try:
             record = parse_json(written or "")
             if record["format"] == FORMAT:
                 if wrong := [n for n, kind in RECORD.items() if type(record.get(n)) is not kind]:
                     raise ValueError(f"{wrong[0]} is {record.get(wrong[0])!r}")
-                self._check_digest(record["digest"])
+                if record["digest"] not in checked:
+                    raise ValueError(f"digest is {record['digest']!r}")
                 return record
             found = f"found format {record['format']}, this version reads {FORMAT}"
-        except Damaged:
-            raise
         except (ValueError, TypeError, KeyError):
             found = "found none of its metadata"
         raise ValueError(f"{self.path}: not an encoder of dphr export ({found}); export it again")
 
-    def _check_digest(self, digest: str) -> None:
-        """Raise `Damaged` where the file is not, byte for byte, the one that was written."""
-        data = self.path.read_bytes().replace(digest.encode(), BLANK.encode())
-        if digest_of(data) != digest:
-            raise Damaged(
-                f"{self.path} is damaged: its bytes are not those that were written; export it "
-                "again"
-            )
+    def _check_digest(self) -> set[str]:
+        """The digests in the file; ValueError where it is not, to a byte, what was written."""
+        data = self.path.read_bytes()
+        found = set(DIGEST.findall(data))
+        for digest in found:
+            if digest_of(data.replace(digest, BLANK.encode())) != digest.decode():
+                raise ValueError(
+                    f"{self.path} is damaged: its bytes are not those that were written; export "
+                    "it again"
+                )
+        return {digest.decode() for digest in found}
 
 
 def exported_beside(
@@ -148,10 +153,6 @@ def _why_not(found: OnnxEncoder, encoder: nn.Module, image_px: int) -> str | Non
     if found.image_px != image_px:
         return f"it takes images of {found.image_px} px, asked for are {image_px} px"
     return None
-
-
-class Damaged(ValueError):
-    """A file that was whole once."""
 
 
 def digest_of(data: bytes) -> str:
