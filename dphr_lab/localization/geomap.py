@@ -713,7 +713,7 @@ def _opened(rasterio, path: Path):
         check_regular(path)
         with rasterio.Env(GDAL_CACHEMAX=CACHE_MB):
             return rasterio.open(path, driver=driver)
-    except (rasterio.errors.RasterioError, ValueError) as error:
+    except (rasterio.errors.RasterioError, rasterio.errors.RasterioIOError, ValueError) as error:
         raise ValueError(f"{path}: cannot be opened as a map ({error})") from None
 
 
