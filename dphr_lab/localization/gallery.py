@@ -394,8 +394,8 @@ class Gallery:
         self.record = read_json(self.folder / MAP_FILE, "a map's record", "build the map anew")
         if self.record.get("format") != FORMAT:
             raise ValueError(
-                f"{self.folder}: of format {self.record.get('format')}, expected {FORMAT}; build "
-                "the map anew"
+                f"{self.folder / MAP_FILE}: of format {self.record.get('format')!r:.60}, expected "
+                f"{FORMAT}; build the map anew"
             )
         try:
             self.settings = _checked(GallerySettings, self.record["settings"])

@@ -11,6 +11,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 pytest.importorskip("rasterio")
@@ -26,6 +28,7 @@ from dphr_lab.localization.photo_metadata import _xmp_numbers, read_photo_pose
 from dphr_lab.localization.tiles import TileGrid
 from dphr_lab.localization.track import Motion, moved_belief, read_odometry
 from dphr_lab.retrieval.faiss_index import FaissIndex, build_index
+from tests.faults.test_readers import FEW, foreseen
 from tests.helpers import case
 from tests.localization import maps
 from tests.localization.test_gallery import Colours, build
@@ -397,6 +400,22 @@ def test_a_map_is_of_one_piece(town, tmp_path):
     for rows in (None, np.arange(5)):
         with pytest.raises(ValueError, match=r"embeddings\.npy: holds numbers that are not finite"):
             Gallery(folder).scores(np.ones((1, 3)), rows)
+
+
+@FEW
+@given(st.lists(st.tuples(st.integers(0, 2**31), st.integers(0, 255)), min_size=1, max_size=5))
+def test_a_damaged_table_of_tiles_is_told_or_read(tmp_path, flips):
+    folder, table = tmp_path / "m", tmp_path / "m" / "tiles.parquet"
+    if not folder.exists():
+        build(maps.write_tif(tmp_path / "town.tif"), folder)
+        (tmp_path / "whole").write_bytes(table.read_bytes())
+    data = bytearray((tmp_path / "whole").read_bytes())
+    for at, byte in flips:  # half of them where the file describes itself
+        data[-1 - at % 2000 if at % 2 else at % len(data)] = byte
+    table.write_bytes(data)
+    gallery = Gallery(folder)
+    if foreseen(lambda: gallery.tiles, "tiles.parquet"):
+        assert gallery.bounds.holds(gallery.tiles.lat.min(), gallery.tiles.lon.min())
 
 
 def test_what_no_camera_says_is_not_believed(tmp_path):
