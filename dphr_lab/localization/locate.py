@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from numbers import Real
 from pathlib import Path
 
 import numpy as np
@@ -299,7 +300,11 @@ def _check_calibration(calibration: Calibration) -> None:
     radii += [track[name] for track in tracks for name in ("live", "smoothed")]
     radii = [found[level] for found in radii if found is not None for level in ("0.5", "0.9")]
     found = radii + [track["temper"] for track in tracks]
-    found += [v for v in asdict(calibration).values() if not isinstance(v, dict) and v is not None]
+    tables = ("scales", "refined_m", "unrefined_scales", "track")
+    plain = {n: v for n, v in asdict(calibration).items() if n not in tables and v is not None}
+    if wrong := [n for n, v in plain.items() if isinstance(v, bool) or not isinstance(v, Real)]:
+        raise ValueError(f"{wrong[0]} is {plain[wrong[0]]!r:.60}, expected a number")
+    found += plain.values()
     if not all(math.isfinite(number) for number in found):
         raise ValueError("found a number that is not finite")
     needed = ("temperature", "share", "spread_m", "photographs", "flights", "headings")
