@@ -347,7 +347,8 @@ def test_a_vrt_names_maps_on_disk_alone(town, tmp_path):
 # -- wrong numbers ------------------------------------------------------------------------------
 
 WRONG = {
-    "temperature": (0, -1, True, "x"), "photographs": ({}, [3]), "spread_m": (0, -5.0), "share": (2, -0.1),
+    "temperature": (0, -1, True, "x"), "photographs": ({}, [3]), "spread_m": (0, -5.0),
+    "share": (2, -0.1),
     "scales": ({"0.5": -1, "0.9": 2},), "refined_m": ({"0.5": 1, "0.9": -1},),
     "track": (
         {"speed": {"temper": 0, "live": {"0.5": 1, "0.9": 1}, "smoothed": {"0.5": 1, "0.9": 1}}},
