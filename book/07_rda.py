@@ -585,6 +585,8 @@ assert (w * loss).mean() < loss.mean() - 0.1
 # * You **measured** the weights of real batches. In the closest reading the 95th percentile is at most 1.45 times the 5th, the gradient keeps its direction (cosine 0.97 or more), and $L_\text{DPHR}$ is nearly $(1 + \lambda^t)\,L_\text{tri}$.
 # * You can **say** what belongs to sharp DPHR alone: gains of 18 and 24 points over $L_\text{tri}$, weights that sharpen by themselves, and a control of the ratio that is blind.
 #
+# [24 Sharpness, collapse and the step size](24_sharpness_and_step_size.ipynb) sets RDA beside its relatives.
+#
 # ## Readings
 #
 # * [Zheng et al. (2025)](references.md#zheng2025dphr): the paper. If you have the text, compare its map with ours: [open choices](open_choices.md) says what to change.

@@ -372,7 +372,7 @@ table(
 # %% [markdown]
 # All intervals hold zero. What was *not* run for this chapter: schedules of the closest reading at exactly equal dose, and with wrong pairs. `dphr study run signals` makes these runs (ten seeds an arm). Also not run: the hosts, where a growing loss is a growing step size.
 #
-# Even under AdamW $(1 + \lambda^t)\,L_\text{tri}$ is more than $L_\text{tri}$: its size grows while the optimiser remembers smaller gradients. That, and $\lambda$ as a feedback loop, are the subject of a research note.
+# Even under AdamW $(1 + \lambda^t)\,L_\text{tri}$ is more than $L_\text{tri}$: its size grows while the optimiser remembers smaller gradients. That, and $\lambda$ as a feedback loop, are the subject of [note 24](24_sharpness_and_step_size.ipynb).
 #
 # ## Exercises
 #
