@@ -482,6 +482,7 @@ halves = {name: d.interval.half_width for name, d in found.items()}
 by_seed = {name: d.by_seed for name, d in found.items()}
 arms_over_seeds(axis, by_seed, halves, chance=0)
 axis.set_xlabel("points of R@1 (mean, 95 %)")
+axis.grid(color="0.92")
 
 # %% [markdown]
 # * **Sharp weights help** against $L_\text{tri}$, by 18 and 24 points. The broken ratio gains as much, as a blind control must.

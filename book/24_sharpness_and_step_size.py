@@ -150,6 +150,7 @@ axis.axvline(positive, color="0.7")
 axis.set(xlabel="distance of the negative", ylabel="sharpness κ")
 axis.set_ylim(-6, 34)
 axis.legend(frameon=False, ncols=2, loc="upper right")
+axis.grid(color="0.92")
 
 # %% [markdown]
 # Two losses can be matched at one distance. InfoNCE is as sharp as another loss at $d$ where $d/\tau - 1/d = \kappa$. At a tie, with the positive at 0.35, that gives the temperatures below. Matched there, they still differ everywhere else.
@@ -314,6 +315,7 @@ axis.axhline(0, color="black", linewidth=0.8)
 axis.set(xscale="log", xlabel="scale c of all distances", ylim=(-0.35, 0.45))
 axis.set_ylabel("spreads ← pull → shrinks")
 axis.legend(frameon=False, ncols=2, loc="upper center")
+axis.grid(color="0.92")
 
 # %% tags=["hide-cell"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
 assert all((pulls[name] > 0).all() for name in ("hardest", "β = 100 alone"))
