@@ -214,6 +214,13 @@ for name, curve in (
     found[name] = [passes(c[curve], c["step"]) for c in courses]
 one, progress, late, early = found.values()
 assert max(one) < 50 < max(progress) < 160 < min(late) and min(early) > 200
+for name, way in (("exp(−m)", "exp"), ("1 / (1 + m)", "reciprocal")):
+    clock, lam = ProgressiveWeight(progress_map=way), []
+    for loss in losses:
+        clock.update(loss, rows=64)
+        lam.append(clock.value().item())
+    found[f"λ, had progress been {name}"] = [passes(lam, steps)]
+    assert found[f"λ, had progress been {name}"][0] < min(late) / 2
 rows = [[name, ", ".join(map(str, at))] for name, at in found.items()]
 table(
     ["passes one half", "at step, a number a seed"],
@@ -222,7 +229,11 @@ table(
 )
 
 # %% [markdown]
-# The loss has halved after some 20 steps. The window makes about 150 of that, and the smoothed coefficient some 270. So at these settings **the average of the coefficient is the schedule**, more than anything that training says. Sharp DPHR's clock starts at once and passes one half at about the same step, because recall itself rises slowly. Move the two settings of the closest clock:
+# The loss has halved after some 20 steps. The window makes about 150 of that, and the smoothed coefficient some 270. So at these settings **the average of the coefficient is the schedule**, more than anything that training says. Sharp DPHR's clock starts at once and passes one half at about the same step, because recall itself rises slowly.
+#
+# The last two rows are other ways from a mean loss to a progress, $e^{-m}$ and $1/(1+m)$, which our sources allow as well **[O]**. They need no reference and are large from the first step on, so $\lambda$ rises as fast as its smoothing lets it. We do not know which of the three the paper has. Its clock could be nearly three times as fast as ours.
+#
+# Move the two settings of the closest clock:
 
 
 # %% tags=["hide-input", "nbval-ignore-output"] cellView="form" jupyter={"source_hidden": true}
