@@ -1,7 +1,7 @@
-"""What chapters do: ask for a guess, show a table or a player, find public data. Needs `[book]`."""
+"""What chapters do: ask for a guess, show tables, players, sliders, find data. Needs `[book]`."""
 
 from dphr_lab.teaching.guesses import GuessBox, compare_guess, guess_choice, guess_number
-from dphr_lab.teaching.players import player
+from dphr_lab.teaching.players import player, slider
 from dphr_lab.teaching.sets import public_data, right_and_twins
 from dphr_lab.teaching.tables import Table, table
 
@@ -14,5 +14,6 @@ __all__ = [
     "player",
     "public_data",
     "right_and_twins",
+    "slider",
     "table",
 ]

@@ -15,12 +15,10 @@ from html import escape
 def compare_guess(guess: float | None, truth: float, unit: str = "") -> None:
     """Print the value found and how far from it the reader's guess was.
 
-    `guess` None: say how to make one. `unit` follows the numbers, such as "%" or " m".
+    `guess` None prints the value alone. `unit` follows the numbers, such as "%" or " m".
     """
     print(f"found: {truth:.1f}{unit}")
-    if guess is None:
-        print("your guess: none yet; set it in this cell before you look, and run it again")
-    else:
+    if guess is not None:
         print(f"your guess: {guess:.1f}{unit}, off by {abs(guess - truth):.1f}{unit}")
 
 

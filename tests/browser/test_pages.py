@@ -124,6 +124,16 @@ def test_players_play(served):
         player.get_by_title("Pause").click()
 
 
+def test_sliders_slide(served):
+    for slider in served.page.locator("[id^=slider-]").all():
+        picture = slider.locator("img")
+        for moved in slider.get_by_role("slider").all():
+            first = picture.get_attribute("src")
+            moved.press("ArrowLeft")
+            assert picture.get_attribute("src") != first
+            moved.press("ArrowRight")
+
+
 def test_opens_on_colab(served):
     if not CHAPTER.fullmatch(served.name):
         return

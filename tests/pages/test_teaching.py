@@ -1,6 +1,9 @@
-"""What the chapters show: guesses beside what was found, and players that need no other host."""
+"""What the chapters show: guesses, tables, and players and sliders that need no other host."""
 
+import base64
+import json
 import re
+from xml.etree import ElementTree
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -14,6 +17,7 @@ from dphr_lab.teaching import (
     player,
     public_data,
     right_and_twins,
+    slider,
     table,
 )
 
@@ -63,13 +67,79 @@ def test_a_player_refuses_no_frames_no_description_and_too_much(monkeypatch):
         make()
 
 
-@pytest.mark.parametrize(
-    ("guess", "said"), [(None, "none yet"), (40, "your guess: 40.0%, off by 21.0%")]
-)
-def test_a_guess_is_set_beside_what_was_found(guess, said, capsys):
+def make_slider(values=None, alt='a <line> that "turns"'):
+    figure, axis = plt.subplots(figsize=(6, 3))
+    drawn = []
+
+    def draw(slope, height=0.0):
+        drawn.append((slope, height))
+        axis.clear()
+        axis.plot(np.linspace(0, 1, 100), slope * np.linspace(0, 1, 100) ** 2 / 3 + height)
+        axis.set(xlim=(0, 1), ylim=(-1, 3))
+        return f"slope {slope} </script>"
+
+    values = {"slope": [0.5, 1.0, 2.0]} if values is None else values
+    return slider(figure, draw, values, alt).data, drawn, figure
+
+
+def told_by(markup):
+    """What a slider's script knows: values, parts, frames and texts."""
+    return json.loads(
+        re.search(r'getElementById\("[^"]+"\), (\{.*\})\);</script>', markup, re.S)[1]
+    )
+
+
+def test_a_slider_draws_each_value_once_and_stores_common_parts_once():
+    markup, drawn, figure = make_slider()
+    assert drawn == [(0.5, 0.0), (1.0, 0.0), (2.0, 0.0)]
+    assert not plt.fignum_exists(figure.number)
+    told = told_by(markup)
+    assert told["values"] == [["0.5", "1", "2"]] and len(told["frames"]) == 3
+    drawings = ["".join(told["parts"][i] for i in frame) for frame in told["frames"]]
+    assert len(set(drawings)) == 3
+    for drawing in drawings:
+        assert ElementTree.fromstring(drawing).tag.endswith("svg")
+    assert len("".join(told["parts"])) < 0.5 * sum(map(len, drawings))
+
+
+def test_a_slider_rests_on_its_middle_and_reads_without_a_script():
+    markup, _, _ = make_slider()
+    told = told_by(markup)
+    picture = re.search(r"base64,([^\"]+)", markup)[1]
+    middle = "".join(told["parts"][i] for i in told["frames"][1])
+    assert base64.b64decode(picture).decode() == middle
+    assert 'value="1" aria-valuetext="1"' in markup and "<div hidden>" in markup
+    assert 'alt="a &lt;line&gt; that &quot;turns&quot;"' in markup
+    assert "slope 1.0 &lt;/script&gt;</p>" in markup and markup.count("</script>") == 1
+
+
+def test_a_slider_asks_no_other_host_and_is_the_same_each_time():
+    markup = make_slider()[0]
+    assert not re.search(r"(src|href)=.https?:", markup)
+    assert markup == make_slider()[0] != make_slider(alt="another")[0]
+
+
+def test_two_parameters_cross():
+    markup, drawn, _ = make_slider({"slope": [1, 2], "height <m>": [0, 1]})
+    assert markup.count('type="range"') == 2 and "height &lt;m&gt;" in markup
+    assert drawn == [(1, 0), (1, 1), (2, 0), (2, 1)]
+
+
+def test_a_slider_refuses_what_cannot_be_moved_or_read(monkeypatch):
+    for values in ({}, {"slope": [1]}):
+        with pytest.raises(ValueError, match="2 or more"):
+            make_slider(values)
+    with pytest.raises(ValueError, match="alt is empty"):
+        make_slider(alt=" ")
+    monkeypatch.setattr("dphr_lab.teaching.players._LARGEST_PLAYER", 1000)
+    with pytest.raises(ValueError, match="fewer frames"):
+        make_slider()
+
+
+@pytest.mark.parametrize(("guess", "said"), [(None, ""), (40, "your guess: 40.0%, off by 21.0%\n")])
+def test_a_guess_is_set_beside_what_was_found_and_none_is_not_spoken_of(guess, said, capsys):
     compare_guess(guess, 61.0, "%")
-    out = capsys.readouterr().out
-    assert "found: 61.0%" in out and said in out
+    assert capsys.readouterr().out == f"found: 61.0%\n{said}"
 
 
 def test_a_table_is_aligned_text_and_marked_up_cells():
