@@ -347,7 +347,7 @@ assert torch.isclose(both, TripletLoss()(z[0], z[1]), atol=1e-5)
 print("both directions together are L_tri")
 
 # %% [markdown]
-# **3. The other loss.** Train a fresh `TinyEncoder` with `TripletLoss()`. Is R@1 higher or lower than with InfoNCE after as many steps? One run of each proves little: [09 Training DPHR](09_training_dphr.ipynb) says how many it takes.
+# **3. The other loss.** Train a fresh `TinyEncoder` with `TripletLoss()`. Is R@1 higher or lower than with InfoNCE after as many steps? One run of each proves little: [05 How sure are we?](05_how_sure_are_we.ipynb) says how many it takes.
 
 # %%
 r_at_1_triplet = None  # your code: fit_scratch, then measured

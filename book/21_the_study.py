@@ -22,7 +22,7 @@
 # * **judge** by a rule whether a gain carries over to other worlds, and say how often the rule errs;
 # * **say** where sharp DPHR wins, where it ties, and what stays undecided.
 #
-# You need: [05 How sure are we?](05_how_sure_are_we.ipynb) for intervals, pairs and Holm's correction, [09 Training DPHR](09_training_dphr.ipynb) for the encoder, and half an hour. The cells run in seconds on two CPU cores. The runs are stored results. Nothing is downloaded.
+# You need: [05 How sure are we?](05_how_sure_are_we.ipynb) for intervals, pairs and Holm's correction, [09 DPHR in three hosts](09_training_dphr.ipynb) for the encoder, and half an hour. The cells run in seconds on two CPU cores. The runs are stored results. Nothing is downloaded.
 #
 # > **Which reading?** All runs here are of *sharp DPHR (ours)*: exponential weights of sharpness 16, in-batch recall as the signal **[O]**. "RDA" and "PALW" name its two halves. [20](20_the_closest_reading.ipynb) asks the same of the closest reading of the paper; [open choices](open_choices.md) sets the two side by side.
 

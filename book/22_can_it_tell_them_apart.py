@@ -22,7 +22,7 @@
 # * **fit** a psychometric curve to the answers and read a threshold with its interval, or say that there is none;
 # * **compare** encoders on the same trials, and say what each loss taught.
 #
-# You need: [05 How sure are we?](05_how_sure_are_we.ipynb) and [09 Training DPHR](09_training_dphr.ipynb), half an hour. The cells run in about a minute on two CPU cores. The curves of trained encoders are stored results. Nothing is downloaded.
+# You need: [05 How sure are we?](05_how_sure_are_we.ipynb) and [09 DPHR in three hosts](09_training_dphr.ipynb), half an hour. The cells run in about a minute on two CPU cores. The curves of trained encoders are stored results. Nothing is downloaded.
 #
 # > **Which reading?** The runs of this note are of *sharp DPHR (ours)*: exponential weights of sharpness 16, in-batch recall as the signal **[O]**. "RDA" is one of its halves. [Open choices](open_choices.md) sets it beside the closest reading of the paper.
 

@@ -158,7 +158,7 @@ _SAMPLE4GEO = (
     Choice("augmentation.blur", 0.15, "[O]", "there: 0.3, one half of it sharpening instead"),
     Choice("augmentation.erase", 0.3, "[S]", f"{CODE}: the probability"),
     Choice("augmentation.erase_area", (0.02, 0.15), "[O]", "one rectangle; there 10-25, or a grid"),
-    Choice("val_places", None, "[O]", "a tenth of the places; there the test set chooses"),
+    Choice("val_places", None, "[O]", "a tenth of the places; there none is held out"),
     Choice("select", "best", "[O]", "by R@1 on held-out training places"),
 )
 _OF_SAMPLE4GEO = (

@@ -16,7 +16,6 @@ from matplotlib import rc_context
 from dphr_lab import scenes
 from dphr_lab.settings.recipes import RECIPES
 from dphr_lab.studies import altitudes
-from dphr_lab.training import step_cost
 from tests.helpers import ROOT
 from tests.helpers.training import SMALL
 
@@ -36,10 +35,6 @@ def run_in_full(chapter: str, root: Path, monkeypatch) -> dict:
     text = (BOOK / f"{chapter}.py").read_text("utf-8")
     assert text.count(SWITCH) == 1
     text = text.replace(SWITCH, "FULL = True").replace('"workers": 2', '"workers": 0')
-    text = text.replace('Encoder("convnext_base", image_px=384)', "None")  # takes seconds to build
-    shown = []
-    monkeypatch.setattr("IPython.display.Markdown", shown.append)
-    text = text.replace("torch.set_num_threads(2)", "torch.set_num_threads(1)")
     threads, left = torch.get_num_threads(), {}
     try:
         with rc_context():
@@ -48,7 +43,7 @@ def run_in_full(chapter: str, root: Path, monkeypatch) -> dict:
         torch.set_num_threads(threads)
     assert left["root"] == root and left["recipe"].name == name
     assert left["recipe"].overridden(left["settings"]) == {} and left["settings"].micro_batch
-    return left | {"shown": "\n".join(shown)}
+    return left
 
 
 def towns(**own) -> scenes.World:
@@ -71,20 +66,18 @@ def test_the_first_chapter_shows_a_place_of_the_reader_s_own(tmp_path, monkeypat
     assert titles == ["satellite", "drone"]
 
 
-def test_university_1652(tmp_path, monkeypatch):
+def test_university_1652(tmp_path, monkeypatch, capsys):
     root, world = tmp_path / "University-1652", towns(distractor_places=2, drone_views=5)
     scenes.write_university1652(world, root, workers=1, progress=False)
-    cost = step_cost.StepCost(0, 0, 0, 0, 0, 0.0)  # and longer to count
-    monkeypatch.setattr(step_cost, "step_cost", lambda *_: cost)
     left = run_in_full("10_university1652", root, monkeypatch)
     steps = (10 - SMALL["val_places"]) * 5 // SMALL["batch"]  # one pass
     assert len(left["curves"]["loss"]) == steps
     assert {report.queries for report in left["found"].values()} == {4, 20}
-    assert "(the real one, on this page)" in left["shown"]
-    assert "**ran** `dphr-university1652` as it stands" in left["shown"]
+    said = capsys.readouterr().out
+    assert "data: University-1652" in said and "Twin Towns" not in said
 
 
-def test_sues_200(tmp_path, monkeypatch):
+def test_sues_200(tmp_path, monkeypatch, capsys):
     root, world = tmp_path / "SUES-200", towns(distractor_places=0, drone_views=2)
     scenes.write_sues200(world, root, workers=1, progress=False)
     left = run_in_full("11_sues200", root, monkeypatch)
@@ -96,4 +89,5 @@ def test_sues_200(tmp_path, monkeypatch):
             "150": 3, "200": 2, "250": 1, "300": 0
         }  # fmt: skip
     assert left["found"]["150 m"].queries == 8  # asked of the matrix's own model of 150 m
-    assert "matrix (of this set)" in left["shown"] and "(Twin Towns" not in left["shown"]
+    said = capsys.readouterr().out
+    assert "data: SUES-200" in said and "matrix: of this set" in said and "Twin Towns" not in said
