@@ -34,7 +34,7 @@ def distance_from_similarity(similarity: Tensor) -> Tensor:
     """Euclidean distance in [0.002, 2] of unit vectors with this cosine similarity.
 
     d = sqrt(max(2 - 2 s, 4e-6)); the gradient is zero at the floor, so identical embeddings give
-    a finite gradient. Taught in: book/04.
+    a finite gradient. Taught in: book/06.
     """
     return (2 - 2 * similarity).clamp_min(SQUARED_DISTANCE_FLOOR).sqrt()
 
@@ -42,7 +42,7 @@ def distance_from_similarity(similarity: Tensor) -> Tensor:
 def pairwise_distance(a: Tensor, b: Tensor) -> Tensor:
     """Euclidean distances of unit rows, (N, D) and (M, D) -> (N, M), each in [0.002, 2].
 
-    One matrix product; no (N, M, D) object. Taught in: book/04.
+    One matrix product; no (N, M, D) object. Taught in: book/06.
     """
     return distance_from_similarity(similarities(a, b))
 

@@ -2,7 +2,7 @@
 
 p(x) = 1/2 + (1/2 - lapse) Phi((log2 x - log2 midpoint) / width), for a dose x in square metres:
 chance where nothing can be seen, and 1 - lapse where everything can. The threshold is the dose at
-which p is 75 %, said only where it lies among the doses that were tried.
+which p is 75 %, or another criterion, said only where it lies among the doses that were tried.
 Source: Wichmann and Hill, "The psychometric function: I", Perception & Psychophysics 2001.
 Taught in: book/22.
 """
@@ -13,7 +13,7 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import ndtr, ndtri, xlogy
 
-CRITERION = 0.75  # half-way from chance to certainty
+CRITERION = 0.75  # half-way from chance to certainty; a milder one is asked for by its name
 _WIDTHS = np.geomspace(0.5, 6, 12)  # octaves; doses an octave apart show no steeper one
 _LAPSES = np.linspace(0, 0.5, 11)
 _STEP, _BEYOND = 0.125, 3.0  # of the midpoints' grid: its step, and its reach past the doses
@@ -35,10 +35,11 @@ class Fit:
 
 @dataclass(frozen=True)
 class Threshold:
-    """The dose of 75 % correct, in m², with a 95 % interval; no value is beyond the tried doses.
+    """The dose of a share correct, in m², with a 95 % interval; no value is beyond the tried doses.
 
-    Each of the three is 0.0 when it lies below `smallest_m2` (75 % is passed at every dose), and
-    None when it lies above `largest_m2` (75 % is not reached).
+    The share is the criterion that `threshold` was asked for. Each of the three is 0.0 when it lies
+    below `smallest_m2` (the share is passed at every dose), and None when it lies above
+    `largest_m2` (it is not reached).
     """
 
     value_m2: float | None
@@ -49,7 +50,7 @@ class Threshold:
 
     @property
     def reached(self) -> bool:
-        """Whether the curve passes 75 % at or below the largest dose."""
+        """Whether the curve passes the criterion at or below the largest dose."""
         return self.value_m2 is not None
 
     def __str__(self) -> str:
@@ -88,13 +89,18 @@ def fit_curve(dose_m2, correct, trials) -> Fit:
     return Fit(float(2**midpoint), float(width), float(lapse))
 
 
-def threshold_m2(fit: Fit, smallest_m2: float, largest_m2: float) -> float | None:
-    """The dose where a curve passes 75 %: 0.0 if below the smallest, None if above the largest."""
+def threshold_m2(
+    fit: Fit, smallest_m2: float, largest_m2: float, criterion: float = CRITERION
+) -> float | None:
+    """The dose where a curve passes the criterion, a share in (0.5, 1).
+
+    0.0 if it is below the smallest dose, None if above the largest.
+    """
     row = np.array([[np.log2(fit.midpoint_m2), fit.width_octaves, fit.lapse]])
-    return _rounded_or_none(_thresholds(row, smallest_m2, largest_m2)[0])
+    return _rounded_or_none(_thresholds(row, smallest_m2, largest_m2, criterion)[0])
 
 
-def bootstrap_thresholds(dose_m2, correct, trials) -> np.ndarray:
+def bootstrap_thresholds(dose_m2, correct, trials, criterion: float = CRITERION) -> np.ndarray:
     """Thresholds (R,) of R resamples; 0 is below the smallest dose, infinity above the largest.
 
     `dose_m2` (C,); `correct` and `trials` (R, C). Each is the best curve of the same grid: an
@@ -102,14 +108,22 @@ def bootstrap_thresholds(dose_m2, correct, trials) -> np.ndarray:
     """
     dose = np.asarray(dose_m2, float)
     rows = _grid_search(dose, np.asarray(correct, float), np.asarray(trials, float))
-    return _thresholds(rows, dose.min(), dose.max())
+    return _thresholds(rows, dose.min(), dose.max(), criterion)
 
 
-def threshold(dose_m2, correct, trials, correct_resampled, trials_resampled) -> Threshold:
-    """The threshold of a fitted curve with the 95 % interval of resampled counts (R, C)."""
+def threshold(
+    dose_m2, correct, trials, correct_resampled, trials_resampled, criterion: float = CRITERION
+) -> Threshold:
+    """The threshold of a fitted curve with the 95 % interval of resampled counts (R, C).
+
+    Raises ValueError for a criterion that is not between chance, 0.5, and 1, and as `fit_curve`.
+    """
+    if not 0.5 < criterion < 1:
+        raise ValueError(f"criterion is {criterion}; expected a share between 0.5 and 1")
     smallest, largest = float(np.min(dose_m2)), float(np.max(dose_m2))
-    value = threshold_m2(fit_curve(dose_m2, correct, trials), smallest, largest)
-    spread = np.sort(bootstrap_thresholds(dose_m2, correct_resampled, trials_resampled))
+    value = threshold_m2(fit_curve(dose_m2, correct, trials), smallest, largest, criterion)
+    resampled = correct_resampled, trials_resampled
+    spread = np.sort(bootstrap_thresholds(dose_m2, *resampled, criterion))
     # taken from the sorted values, not between them: some are infinite
     low, high = (spread[round(q * (len(spread) - 1))] for q in (0.025, 0.975))
     return Threshold(value, _rounded_or_none(low), _rounded_or_none(high), smallest, largest)
@@ -134,10 +148,12 @@ def _grid_search(dose: np.ndarray, correct: np.ndarray, trials: np.ndarray) -> n
     return grid[np.concatenate(best)]
 
 
-def _thresholds(curves: np.ndarray, smallest_m2: float, largest_m2: float) -> np.ndarray:
+def _thresholds(
+    curves: np.ndarray, smallest_m2: float, largest_m2: float, criterion: float
+) -> np.ndarray:
     """(R, 3) curves -> (R,) thresholds, 0 or infinity outside the two doses."""
     midpoint, width, lapse = curves.T
-    needed = (CRITERION - 0.5) / np.maximum(0.5 - lapse, 1e-12)
+    needed = (criterion - 0.5) / np.maximum(0.5 - lapse, 1e-12)
     x = np.where(needed < 1, midpoint + width * ndtri(np.minimum(needed, 1 - 1e-12)), np.inf)
     dose = np.where(x < np.log2(smallest_m2), 0.0, np.exp2(np.minimum(x, 64)))
     return np.where(x > np.log2(largest_m2), np.inf, dose)

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
-from dphr_lab.probe.psychometric import Fit, Threshold, fit_curve, threshold
+from dphr_lab.probe.psychometric import CRITERION, Fit, Threshold, fit_curve, threshold
 from dphr_lab.probe.stimuli import Stimuli
 from dphr_lab.results.environment import describe
 from dphr_lab.retrieval import SELECTED_ON_TEST
@@ -58,6 +58,22 @@ class ProbeReport:
         """Outcomes in {0, 0.5, 1}, NaN where there is no trial, (places, kinds, 1 + doses)."""
         shape = (self.places, len(self.stimuli["kinds"]), 1 + len(self.stimuli["doses_m2"]))
         return np.array([_LETTERS[letter] for letter in self.outcomes]).reshape(shape)
+
+    def threshold(self, criterion: float = CRITERION, kind: str = ALL_KINDS) -> Threshold:
+        """The dose at which a share in (0.5, 1) is right, from the stored outcomes.
+
+        The curve's own `threshold` is that of 75 %. Raises ValueError for a kind without a curve,
+        or a criterion outside of the range.
+        """
+        if kind not in self.curves:
+            raise ValueError(f"kind is {kind!r}; expected one of {', '.join(self.curves)}")
+        asked = [kind in (ALL_KINDS, name) for name in self.stimuli["kinds"]]
+        doses = np.isin([0.0, *self.stimuli["doses_m2"]], self.curves[kind].dose_m2)
+        outcomes = self.table()[:, asked][:, :, doses]
+        won, met = np.nansum(outcomes, 1), np.isfinite(outcomes).sum(1)  # (places, doses)
+        drawn = resampled_counts(self.places, self.resamples, self.bootstrap_seed)
+        counts = won.sum(0), met.sum(0), drawn @ won, drawn @ met
+        return threshold(self.curves[kind].area_m2, *counts, criterion)
 
     def __str__(self) -> str:
         curve = self.curves[ALL_KINDS]

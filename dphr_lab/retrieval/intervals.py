@@ -6,7 +6,7 @@ replacement, each with all its queries. (On Twin Towns whole families are drawn,
 rivals of each other.) Gallery and ranks stay as they are. The interval therefore says how the score
 varies over places, with the same encoder and gallery. It does not cover another training run.
 
-Taught in: book/04.
+Taught in: book/05.
 """
 
 from collections.abc import Iterator

@@ -2,6 +2,8 @@
 
 A seed changes world, initialisation and sampler, and arms share it, so differences are taken
 within seeds. Intervals are Student's, over seeds. Needs scipy.
+
+Taught in: book/05.
 """
 
 from __future__ import annotations
@@ -30,6 +32,11 @@ class StudentInterval:
     mean: float
     half_width: float  # NaN for a single value
 
+    @property
+    def signed(self) -> str:
+        """As text, the mean with its sign: of a difference."""
+        return f"{self.mean:+.1f} ± {self.half_width:.1f}"
+
     def __str__(self) -> str:
         half_width = "–" if math.isnan(self.half_width) else f"{self.half_width:.1f}"
         return f"{self.mean:.1f} ± {half_width}"
@@ -47,10 +54,8 @@ class Difference:
 
     def __str__(self) -> str:
         seeds = " ".join(f"{d:+.1f}" for d in self.by_seed)
-        return (
-            f"{self.arm} − {self.reference}: {self.interval.mean:+.1f} ± "
-            f"{self.interval.half_width:.1f} (p {self.p:.3f}; by seed {seeds})"
-        )
+        sure = f"p {p_text(self.p)}; by seed {seeds}"
+        return f"{self.arm} − {self.reference}: {self.interval.signed} ({sure})"
 
 
 @dataclass(frozen=True)
@@ -75,8 +80,13 @@ class Equivalence:
         return (
             f"{difference.arm} − {difference.reference}: {difference.interval.mean:+.1f}, 90 % "
             f"from {low:+.1f} to {high:+.1f}, {len(difference.by_seed)} seeds: **{self.verdict}** "
-            f"(p {self.p:.3f} for equivalence, {difference.p:.3f} for a difference)"
+            f"(p {p_text(self.p)} for equivalence, {p_text(difference.p)} for a difference)"
         )
+
+
+def p_text(p: float) -> str:
+    """A p value with three decimals; one that they would show as nought is "< 0.001"."""
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def student_interval(values: Sequence[float], confidence: float = 0.95) -> StudentInterval:

@@ -168,7 +168,7 @@ def chosen(search: Tuning, stored: Mapping[str, Any]) -> dict[str, dict[str, Any
 def search_report(search: Tuning, stored: Mapping[str, Any]) -> str:
     """Markdown: each arm's best and worst trial, what it chose, and whether at a list's end.
 
-    A choice at the end of a list says that the list may have been too short.
+    A choice at the end of a list says that the list may have been too short; names have no end.
     """
     best = chosen(search, stored)
     rows = []
@@ -181,9 +181,13 @@ def search_report(search: Tuning, stored: Mapping[str, Any]) -> str:
         ends = [
             n
             for n, v in best[arm].items()
-            if len(lists[n]) > 1 and v in lists[n][:: len(lists[n]) - 1]
+            if not isinstance(v, str) and len(lists[n]) > 1 and v in (lists[n][0], lists[n][-1])
         ]
-        values = ", ".join(f"{name} {value:g}" for name, value in best[arm].items())
+        values = ", ".join(f"{name} {_shown(value)}" for name, value in best[arm].items())
         rows.append((arm, values, f"{max(done):.1f}", f"{min(done):.1f}", ", ".join(ends)))
     heads = ("arm", "chosen", "R@1 held out", "worst trial", "at the end of a list")
     return markdown_table(heads, rows)
+
+
+def _shown(value: Any) -> str:
+    return value if isinstance(value, str) else f"{value:g}"

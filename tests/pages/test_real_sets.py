@@ -1,4 +1,4 @@
-"""Chapters 10 and 11 on real sets: which recipe they run, and that each of their cells does.
+"""Chapters 01, 10 and 11 on real sets: which recipe they run, and that each of their cells does.
 
 Real sets are not here. Rendered ones in their layouts stand in, found by `DPHR_DATA` as real ones
 are, and the recipes in full are made small. Assertions of the chapters, which are about what they
@@ -8,6 +8,7 @@ find, are left out; what is looked at is what the cells leave behind.
 from dataclasses import replace
 from pathlib import Path
 
+import jupytext
 import pytest
 import torch
 from matplotlib import rc_context
@@ -52,6 +53,22 @@ def run_in_full(chapter: str, root: Path, monkeypatch) -> dict:
 
 def towns(**own) -> scenes.World:
     return scenes.make_world(scenes.WorldSettings("few", 10, 4, family_size=1, **own))
+
+
+def test_the_first_chapter_shows_a_place_of_the_reader_s_own(tmp_path, monkeypatch):
+    root = tmp_path / "University-1652"
+    scenes.write_university1652(towns(drone_views=2), root, workers=1, progress=False)
+    monkeypatch.setenv("DPHR_DATA", str(root))
+    sources = [cell.source for cell in jupytext.read(BOOK / "01_the_problem.py").cells]
+    imports = next(source for source in sources if "from dphr_lab.teaching import" in source)
+    (shows,) = (source for source in sources if "if real := public_data(" in source)
+    left = {}
+    with rc_context():
+        exec(f"{imports}\n{shows}", left)
+        titles = [axis.get_title() for axis in left["plt"].gcf().axes]
+        left["plt"].close("all")
+    assert left["real"] == root
+    assert titles == ["satellite", "drone"]
 
 
 def test_university_1652(tmp_path, monkeypatch):

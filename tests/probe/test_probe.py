@@ -9,7 +9,7 @@ import pytest
 import torch
 from matplotlib import rc_context
 
-from dphr_lab import cli
+from dphr_lab import cli, results
 from dphr_lab.probe import (
     ALL_KINDS,
     Fit,
@@ -345,6 +345,29 @@ def test_the_threshold_is_where_the_curve_passes_75_percent():
     fit = Fit(50, 1.3, 0.08)
     assert fit(threshold_m2(fit, 5, 320)) == pytest.approx(0.75, abs=1e-3)
     assert threshold_m2(Fit(50, 1, 0), 5, 320) == pytest.approx(50)
+
+
+def test_a_milder_criterion_is_met_at_a_smaller_dose():
+    fit = Fit(50, 1.3, 0.08)
+    mild = threshold_m2(fit, 5, 320, criterion=0.625)
+    assert fit(mild) == pytest.approx(0.625, abs=1e-3) and mild < threshold_m2(fit, 5, 320)
+    for nonsense in (0.5, 1.0, 75):
+        with pytest.raises(ValueError, match="criterion is"):
+            threshold(DOSES, *np.ones((2, 7)), *np.ones((2, 5, 7)), criterion=nonsense)
+
+
+def test_stored_outcomes_have_the_threshold_of_any_criterion():
+    stored = results.load("probe")["mini", "sharp_rda", 0]["probe"]
+    report = ProbeReport.from_dict(json.loads(json.dumps(stored)))
+    for kind, curve in report.curves.items():
+        again = report.threshold(kind=kind)
+        for part in ("value_m2", "low_m2", "high_m2"):
+            once = getattr(curve.threshold, part)
+            assert getattr(again, part) == (pytest.approx(once, rel=1e-3) if once else once)
+    removed = report.threshold(0.625, "building removed")
+    assert removed.reached and not report.threshold(0.75, "building removed").reached
+    with pytest.raises(ValueError, match="kind is 'a tree'"):
+        report.threshold(kind="a tree")
 
 
 def test_a_fit_without_noise_is_exact():

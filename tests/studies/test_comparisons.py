@@ -19,6 +19,7 @@ from dphr_lab.studies.comparisons import (
     equivalences,
     holm,
     over_seeds,
+    p_text,
     paired,
     student_interval,
     values,
@@ -47,6 +48,14 @@ def test_the_interval_holds_the_truth_as_often_as_it_says():
     intervals = [student_interval(rng.normal(3, 2, 5).tolist()) for _ in range(2000)]
     holds = np.mean([abs(i.mean - 3) <= i.half_width for i in intervals])
     assert abs(holds - 0.95) < 0.015
+
+
+def test_a_p_value_is_never_told_as_nought():
+    assert [p_text(p) for p in (1.0, 0.0426, 0.001, 0.00099, 0.0)] == [
+        "1.000", "0.043", "0.001", "< 0.001", "< 0.001",
+    ]  # fmt: skip
+    certain = paired(runs_of({"a": [2, 3], "b": [1, 2]}), "mini", "a", "b")
+    assert "+1.0 ± 0.0 (p < 0.001; by seed +1.0 +1.0)" in str(certain)
 
 
 def test_differences_are_taken_within_seeds_that_both_have():
@@ -158,8 +167,9 @@ def test_the_three_verdicts():
     })  # fmt: skip
     found = equivalences(against(runs, "mini", "r", "nfw"), 2)
     assert [each.verdict for each in found] == ["equivalent within ±2", "different", "undecided"]
-    assert "n − r: +0.1, 90 % from -0.1 to +0.2, 4 seeds: **equivalent within ±2** (p 0.0" in (
-        str(found[0])
+    assert (
+        "n − r: +0.1, 90 % from -0.1 to +0.2, 4 seeds: **equivalent within ±2** (p < 0.001 for"
+        in (str(found[0]))
     )
     assert found[0].p > equivalence(found[0].difference, 2).p  # Holm over three
     assert equivalence(paired(runs, "mini", "r", "r"), 2).verdict == "equivalent within ±2"

@@ -61,6 +61,17 @@ def store(folder, by_arm):
     (folder / tuning.TRIALS).write_text(json.dumps({"trials": trials}), "utf-8")
 
 
+def test_a_list_of_names_is_reported_and_has_no_end():
+    candidates = [{"alpha": 40.0, "scale": scale} for scale in ("none", "minmax")]
+    search = tuning.Tuning("mini", (7,), {}, {"dphr": candidates})
+    trials = [
+        {"arm": "dphr", "changes": changes, "seed": 7, "val_r_at_1": value}
+        for changes, value in zip(candidates, (20.0, 21.5), strict=True)
+    ]
+    report = tuning.search_report(search, {"trials": trials})
+    assert "| dphr | alpha 40, scale minmax | 21.5 | 20.0 |  |" in report
+
+
 @pytest.mark.slow
 def test_trials_are_made_once_and_read_no_test_place(folder, monkeypatch):
     asked, fit = [], training.fit
