@@ -26,6 +26,7 @@ BUDGETS = {  # measure -> (the most that is allowed, what it is)
     "made text": (0, "words of text that code assembled, tables aside"),
     "figures": (5, "figures"),
     "uncaptioned": (0, "figures without a number and a caption"),
+    "objects": (0, "figures above which an object is printed: a legend, a label"),
     "clipped": (0, "phrases that the style bans"),
 }
 BANNED = (  # phrases that slow a reader down, as patterns; what to write is in CONTRIBUTING.md
@@ -100,6 +101,7 @@ def measure(notebook: nbformat.NotebookNode) -> dict[str, float]:
         "made text": sum(map(assembled, outputs)),
         "figures": len(pictures),
         "uncaptioned": sum(not caption for caption in captions),
+        "objects": sum(any(o.output_type == "execute_result" for o in c.outputs) for c in pictures),
         "clipped": len(clipped(text)) + sum(len(clipped(title)) for title in titles),
     }
 

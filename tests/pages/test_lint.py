@@ -42,6 +42,12 @@ BAD = {  # measure -> a chapter that is over its budget, and by how much it meas
     ),
     "figures": (chapter(*[code("1", PNG, mystnb=CAPTION) for _ in range(6)]), 6),
     "uncaptioned": (chapter(code("1", PNG)), 1),
+    "objects": (
+        chapter(
+            code("1", PNG, new.new_output("execute_result", {"text/plain": "<L>"}), mystnb=CAPTION)
+        ),
+        1,
+    ),
     "clipped": (chapter(new.new_markdown_cell("What to see: all but\nfor one.")), 2),
 }
 
