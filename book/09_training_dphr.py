@@ -138,7 +138,7 @@ axis.set_axis_off()
 # * **LPN** cuts the map into square rings. A classifier on each ring learns to name the training places.
 # * **MCCG** adds two gated copies of the map. It has classifiers and a triplet term; DPHR takes that term's place **[O]**.
 #
-# Classifiers are dropped at test time. [Three hosts](data.md#peers-weights) says what each layer is.
+# Classifiers are dropped at test time. [Three hosts](data.md#three-hosts-and-weights-that-their-own-code-wrote) says what each layer is.
 #
 # ## The sum in code
 #
@@ -433,7 +433,7 @@ assert all(abs(d.interval.mean) < d.interval.half_width for d in ties)
 # * **PALW on top of RDA** cannot be distinguished from none.
 # * **InfoNCE** has none of DPHR's parts and cannot be distinguished from sharp DPHR.
 #
-# Rate, steps and weather were set with sharp DPHR as the loss ([how this book is checked](checked.md#settings-of-main)). [21 The study](21_the_study.ipynb) searches a rate for each loss.
+# Rate, steps and weather were set with sharp DPHR as the loss ([how this book is checked](checked.md#how-the-settings-of-main-were-chosen)). [21 The study](21_the_study.ipynb) searches a rate for each loss.
 
 # %% tags=["hide-cell"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
 # R@1 is the share of right families times that of right members within
