@@ -178,8 +178,8 @@ guess_choice(
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "R@1 from drone to satellite after 300 steps. Small marks are seeds, dots their means. All forms of the closest reading lie with L_tri. Sharp DPHR stands apart, and it falls back when its weights are taken away."}, "image": {"alt": "Ten rows, one an arm, with small marks for seeds and a dot for the mean. L_tri, its replay, constant lambda and all closest forms lie together a little above 20 percent. InfoNCE lies near 29 percent with a wide scatter. Sharp lies near 45 percent, sharp's lambda without weights is back near 20."}} cellView="form" jupyter={"source_hidden": true}
 figure, axis = plt.subplots(figsize=(6.6, 4.0))
-arms_over_seeds(axis, {arms[a]: recall[a] for a in arms})
 axis.set(xlabel="R@1, drone → satellite (%)")
+drawn = arms_over_seeds(axis, {arms[a]: recall[a] for a in arms})
 
 # %% [markdown]
 # Now the differences within seeds. Each is a mean with a 95 % interval (Student), and a p value that Holm's method corrects for all rows of the table.
@@ -250,6 +250,8 @@ def tuned_minus(arm, other, way="D2S"):
 
 there = comparisons.corrected([tuned_minus(*pair) for pair in pairs])
 back_there = [tuned_minus(*pair, "S2D") for pair in pairs]
+chosen = tuned["mini", "closest", 0]["settings"]
+print("rate", chosen["learning_rate"], "and", chosen["loss_options"])
 
 # %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 rows = [

@@ -194,7 +194,7 @@ table(
 )
 
 # %% [markdown]
-# Sharp DPHR leads L_tri by 23.9 ± 4.2 points and RDA alone by 23.2 ± 2.0, from drone to satellite. From satellite to drone they lead by still more. No other loss is clearly ahead in either direction. The hardest negative alone hardly learns.
+# Sharp DPHR leads L_tri by 23.9 ± 4.2 points and RDA alone by 23.2 ± 2.0, from drone to satellite. From satellite to drone they lead by still more. No other loss is clearly ahead in either direction. The hardest negative alone hardly learns. The closest reading had its twelve trials later: [note 20](20_the_closest_reading.ipynb) shows what they brought.
 #
 # ## Two yardsticks of InfoNCE
 #
@@ -277,7 +277,7 @@ for arm, (tone, line, mark) in styles.items():
 right.axhline(0, color="0.5", linestyle=":")
 left.set(xlabel="steps", ylabel="R@1, D2S (%)", xticks=at)
 right.set(xlabel="steps", ylabel="minus InfoNCE, points", xticks=at)
-left.legend(frameon=False)
+legend = left.legend(frameon=False)
 
 # %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 rows = []

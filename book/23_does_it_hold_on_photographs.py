@@ -202,7 +202,7 @@ for axis, (name, h) in zip(axes, hardness.items(), strict=False):
     six = hardness["genuine places"]
     axis.plot(six, np.full(len(six), 2.0), "v", color=PALETTE["vermilion"])
     axis.set(ylabel="places", title=name)
-axes[-1].set_xlabel("h of the nearest other place")
+label = axes[-1].set_xlabel("h of the nearest other place")
 
 # %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 key = "nearest_over_median_quantiles"
@@ -277,9 +277,9 @@ for row, arm in enumerate(shown):
         axis.plot(d.mean, y, mark, mec="black", mfc=tone, label=label)
 axis.axvline(0, color="0.4", linewidth=0.8)
 axis.set_yticks(range(len(shown)), [NAMES[arm] for arm in shown])
-axis.invert_yaxis()
 axis.set_xlabel("R@1 minus L_tri's, points")
 axis.legend(frameon=False, loc="lower right")
+axis.invert_yaxis()
 
 # %% [markdown]
 # By the rule the gains of RDA (with either ratio) and of sharp DPHR transfer, and so does the harm of the hardest negative. InfoNCE is undecided. A sign is not a size: RDA's gain is +23.7 points on plain towns and +3.5 on photographs.
@@ -351,9 +351,9 @@ for row, loss in enumerate(shown):
         axis.plot(found, [y] * len(found), "|", color="0.4", markersize=8)
         axis.plot(found.mean(), y, mark, mec="black", mfc=tone, label=label)
 axis.set_yticks(range(len(shown)), [NAMES[loss] for loss in shown])
-axis.invert_yaxis()
 axis.set_xlabel("R@1, drone → satellite (%)")
 axis.legend(frameon=False, loc="lower left")
+axis.invert_yaxis()
 
 # %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 rows = []

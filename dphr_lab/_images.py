@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"})
+OTHER_PICTURES = frozenset({  # that are not read
+    ".avif", ".arw", ".cr2", ".cr3", ".dng", ".gif", ".heic", ".heif", ".jp2", ".jxl", ".nef",
+    ".orf", ".psd", ".raf", ".raw", ".rw2",
+})  # fmt: skip
 # Decoders of Pillow. The others stay off, whatever a file is called: they meet few files, one
 # starts another program (EPS), and several end in errors of their own.
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP")
@@ -88,6 +92,46 @@ def is_folder(entry: os.DirEntry) -> bool:
         return entry.is_dir()
     except OSError:  # links in a circle
         return False
+
+
+def passed_over(folder: Path | str, below: bool = False) -> list[str]:
+    """What a command says of a folder's pictures that it does not read; nothing where all are.
+
+    Pictures of other kinds, and folders with images where those are not followed; `below`: they
+    are.
+    """
+    folder = Path(folder)
+    if below:
+        others = image_files(folder, _is_other_picture)
+    else:
+        others = sorted(path for path in folder.iterdir() if _is_other_picture(path.name))
+    said = []
+    if others:
+        kinds = ", ".join(sorted({path.suffix.lower() for path in others}))
+        name = printable(str(others[0].relative_to(folder)), line=True)
+        said.append(
+            f"{folder}: {len(others)} pictures not read ({kinds}), such as {name}: save them as "
+            "JPEG"
+        )
+    inner = () if below else sorted(path for path in folder.iterdir() if _holds_images(path))
+    if inner:
+        said.append(
+            f"{folder}: images in {len(inner)} folders in it not read, such as "
+            f"{printable(inner[0].name, line=True)}: give those folders, too"
+        )
+    return said
+
+
+def _is_other_picture(name: str) -> bool:
+    return not name.startswith(".") and os.path.splitext(name)[1].lower() in OTHER_PICTURES
+
+
+def _holds_images(path: Path) -> bool:
+    return (
+        not path.name.startswith(".")
+        and path.is_dir()
+        and any(is_image_name(entry.name) for entry in path.iterdir())
+    )
 
 
 def orientation(image: PillowImage) -> int:

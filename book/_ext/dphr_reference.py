@@ -27,6 +27,7 @@ IN_NO_CHAPTER = {
     "dphr_lab.training.step_cost": "for ``dphr train``; see :doc:`/reference/commands`",
     "dphr_lab.training.dry_run": "for ``dphr train``; see :doc:`/reference/commands`",
     "dphr_lab.losses.AsMetricLearning": "joins a loss to another library's training loop",
+    "dphr_lab.losses.MetricLearningLoss": "peers of the studies; see :doc:`/21_the_study`",
     "dphr_lab.losses.MeanOverParts": "joins a pair loss to the parts of a host",
     "dphr_lab.losses.microbatch": "large batches in little memory, for training loops",
     "dphr_lab.losses.processes": "batches over several processes, for training loops",

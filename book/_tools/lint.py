@@ -1,13 +1,9 @@
-"""The budgets of chapters and pages: python book/_tools/lint.py [--write]
+"""The budgets of chapters and pages: python book/_tools/lint.py
 
-Prints a table, a row a chapter, and ends with 1 where a budget is exceeded. What old chapters
-exceed is listed in excess.json beside this file. That list can only shrink: a value above it is an
-error, and so is one below it, until `--write` has stored the smaller one.
+Prints a table, a row a chapter, and ends with 1 where a budget is exceeded.
 """
 
-import argparse
 import ast
-import json
 import re
 import statistics
 import sys
@@ -17,7 +13,6 @@ import nbformat
 
 ROOT = Path(__file__).resolve().parents[2]
 BOOK = ROOT / "book"
-EXCESS = Path(__file__).with_name("excess.json")
 WIDTH = 79  # characters of a line, in code and in outputs
 BUDGETS = {  # measure -> (the most that is allowed, what it is)
     "words": (1500, "words of text, formulas and code aside"),
@@ -31,6 +26,7 @@ BUDGETS = {  # measure -> (the most that is allowed, what it is)
     "made text": (0, "words of text that code assembled, tables aside"),
     "figures": (5, "figures"),
     "uncaptioned": (0, "figures without a number and a caption"),
+    "objects": (0, "figures above which an object is printed: a legend, a label"),
     "clipped": (0, "phrases that the style bans"),
 }
 BANNED = (  # phrases that slow a reader down, as patterns; what to write is in CONTRIBUTING.md
@@ -105,6 +101,7 @@ def measure(notebook: nbformat.NotebookNode) -> dict[str, float]:
         "made text": sum(map(assembled, outputs)),
         "figures": len(pictures),
         "uncaptioned": sum(not caption for caption in captions),
+        "objects": sum(any(o.output_type == "execute_result" for o in c.outputs) for c in pictures),
         "clipped": len(clipped(text)) + sum(len(clipped(title)) for title in titles),
     }
 
@@ -124,23 +121,13 @@ def excess(measured: dict[str, float]) -> dict[str, float]:
     return {name: value for name, value in measured.items() if value > BUDGETS[name][0]}
 
 
-def complaints(found: dict[str, dict], known: dict[str, dict]) -> list[str]:
-    """Where the excess found is another than the known one: a line each."""
-    said = []
-    for stem in sorted(found | known):
-        for name in BUDGETS:
-            now, before = (table.get(stem, {}).get(name) for table in (found, known))
-            if now == before:
-                continue
-            budget, meaning = BUDGETS[name]
-            if now is None:
-                said.append(f"{stem}: {name} is within {budget} now; store it: lint.py --write")
-            elif before is not None and now < before:
-                said.append(f"{stem}: {name} fell from {before} to {now}; store it: --write")
-            else:
-                most = budget if before is None else before
-                said.append(f"{stem}: {name} is {now}; expected at most {most} ({meaning})")
-    return said
+def complaints(found: dict[str, dict]) -> list[str]:
+    """A line for each measure over its budget."""
+    return [
+        f"{stem}: {name} is {value:g}; expected at most {BUDGETS[name][0]} ({BUDGETS[name][1]})"
+        for stem, over in sorted(found.items())
+        for name, value in over.items()
+    ]
 
 
 def table(measured: dict[str, dict]) -> str:
@@ -159,10 +146,6 @@ def table(measured: dict[str, dict]) -> str:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--write", action="store_true", help="store an excess that has shrunk")
-    write = parser.parse_args().write
-    known = json.loads(EXCESS.read_text("utf-8"))
     measured = {
         path.stem: measure(nbformat.read(path, as_version=4))
         for path in sorted(BOOK.glob("[0-9]*.ipynb"))
@@ -173,11 +156,8 @@ def main() -> int:
             found[page.name] = {"clipped": len(phrases)}
             print(f"{page.name}: {', '.join(phrases)}")
     print(table(measured))
-    said = complaints(found, known)
-    if write and not any("expected at most" in line for line in said):
-        EXCESS.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
-        said = []
-    print("\n".join(said) or "nothing is over its budget beyond excess.json")
+    said = complaints(found)
+    print("\n".join(said) or "nothing is over its budget")
     return bool(said)
 
 

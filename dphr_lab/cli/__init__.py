@@ -38,7 +38,7 @@ from dphr_lab.cli import (
     train,
     verify,
 )
-from dphr_lab.cli.flags import WrongUsage, add_traceback_flag
+from dphr_lab.cli.flags import WrongUsage, add_traceback_flag, check_apart
 
 COMMANDS = (
     demo,
@@ -115,6 +115,7 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def _carry_out(args: argparse.Namespace) -> int:
     try:
+        check_apart(args)
         return args.run(args) or 0
     except WrongUsage as error:
         message = str(error).rstrip(".")

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from dphr_lab._files import replace_when_done
 from dphr_lab.cli.flags import (
     WrongUsage,
     add_data_flags,
@@ -28,7 +29,7 @@ def add(commands) -> None:
     parser.add_argument(
         "--int8", action="store_true", help="8-bit weights and activations, fitted on the data"
     )
-    add_encoder_flags(parser)
+    add_encoder_flags(parser, by_onnx=False)
     add_data_flags(parser)
 
 
@@ -43,37 +44,43 @@ def run(args) -> int:
     check_data_flags(args, stored)
     encoder = open_encoder(args)
     data = open_data(args, stored)
-    from dphr_lab.models import export
-    from dphr_lab.models.onnx_export import difference
-
-    px, fitted = args.image_px, None
+    query, gallery = data.test(data.directions[0] if data.directions else "D2S")
+    fitted = None
     if args.int8:
-        fitted, whose = _fitted_on(data)
+        fitted, whose = _fitted_on(data, (query, gallery))
         print(f"fitting 8-bit scales on {len(fitted)} images of the {whose}")
-    exported = export(encoder, args.onnx, px, fitted)
-    query, gallery = data.test("D2S")
-    rows = range(0, len(query), max(1, len(query) // CHECKED))
-    largest = difference(encoder, exported, query.subset(list(rows)))
-    print(f"largest difference to PyTorch on {len(rows)} images: {largest:.1e}")
-    if not args.int8 and largest > LARGEST:
-        args.onnx.unlink()
-        raise ValueError(
-            f"{args.onnx}: removed, its embeddings differ from PyTorch's by {largest:.1e}; "
-            f"expected at most {LARGEST:.0e}; do the versions of torch and onnxruntime go together?"
-        )
-    if args.int8:
-        _print_recall({"PyTorch": encoder, "8 bits": exported}, query, gallery, px)
+    with replace_when_done(args.onnx) as aside:  # an older file stays where this one is refused
+        exported = _checked(args, encoder, aside, fitted, query)
+        if args.int8:
+            _print_recall({"PyTorch": encoder, "8 bits": exported}, query, gallery, args.image_px)
     size = args.onnx.stat().st_size / 1e6
     print(f"wrote {args.onnx} ({size:.1f} MB, {exported.image_px} px, {exported.width} numbers)")
     return 0
 
 
-def _fitted_on(data):
+def _checked(args, encoder, path: Path, fitted, query):
+    """The encoder as written to `path`; raises ValueError where it differs from itself."""
+    from dphr_lab.models import export
+    from dphr_lab.models.onnx_export import difference
+
+    exported = export(encoder, path, args.image_px, fitted)
+    rows = range(0, len(query), max(1, len(query) // CHECKED))
+    largest = difference(encoder, exported, query.subset(list(rows)))
+    print(f"largest difference to PyTorch on {len(rows)} images: {largest:.1e}")
+    if not args.int8 and largest > LARGEST:
+        raise ValueError(
+            f"{args.onnx}: not written, its embeddings differ from PyTorch's by {largest:.1e}; "
+            f"expected at most {LARGEST:.0e}; do the versions of torch and onnxruntime go together?"
+        )
+    return exported
+
+
+def _fitted_on(data, test):
     """(images of both views, which half): of the training places where there are any."""
     from dphr_lab.datasets.images import JoinedImages
 
     half = "training places" if data.has_train else "test places, which the recall below then knows"
-    sets = (data.train.drone, data.train.satellite) if data.has_train else data.test("D2S")
+    sets = (data.train.drone, data.train.satellite) if data.has_train else test
     few = [s.subset(list(range(0, len(s), max(1, len(s) // FITTED)))[:FITTED]) for s in sets]
     return JoinedImages(few), half
 
@@ -81,7 +88,8 @@ def _fitted_on(data):
 def _print_recall(encoders, query, gallery, image_px) -> None:
     from dphr_lab.localization import evaluate_images
 
+    way = f"{query.view} → {gallery.view}"
     for name, encoder in encoders.items():
         report = evaluate_images(encoder, query, gallery, image_px=image_px, progress=True)
         low, high = (report.intervals or {}).get("r_at_1", (float("nan"),) * 2)
-        print(f"  {name:8s} drone → satellite R@1 {report.r_at_1:.2f} ({low:.2f} to {high:.2f})")
+        print(f"  {name:8s} {way} R@1 {report.r_at_1:.2f} ({low:.2f} to {high:.2f})")

@@ -163,8 +163,11 @@ def _render(settings):
     return (PhotoTowns if isinstance(settings, PhotoWorldSettings) else TwinTowns)(settings)
 
 
-def add_encoder_flags(parser):
-    """Add what says which encoder; returns the group of those that exclude one another."""
+def add_encoder_flags(parser, by_onnx: bool = True):
+    """Add what says which encoder; returns the group of those that exclude one another.
+
+    `by_onnx`: the command may compute with an exported file that lies beside the encoder's own.
+    """
     group = parser.add_argument_group("encoder")
     which = group.add_mutually_exclusive_group(required=True)
     which.add_argument(
@@ -184,6 +187,12 @@ def add_encoder_flags(parser):
         "--image-px", type=positive, metavar="N", help="default: the run's, or the backbone's"
     )
     group.add_argument("--device", metavar="NAME", help="default: cuda where there is one, or cpu")
+    if by_onnx:
+        group.add_argument(
+            "--no-onnx",
+            action="store_true",
+            help="leave aside what dphr export wrote into the run's folder (used on a CPU)",
+        )
     return which
 
 
@@ -208,8 +217,12 @@ def check_encoder_flags(args) -> None:
         raise WrongUsage("--pretrained goes with --backbone; a run has its own weights")
 
 
-def open_encoder(args):
-    """The encoder that the flags ask for, moved to its device."""
+def open_encoder(args, image_px: int | None = None):
+    """The encoder that the flags ask for, moved to its device.
+
+    On a CPU that is its exported form, where one lies in the run's folder and the command has
+    `--no-onnx`. `image_px`: what it will be asked for, where that is not what the flags say.
+    """
     import torch
 
     from dphr_lab.models import Encoder, default_device
@@ -228,8 +241,23 @@ def open_encoder(args):
             from dphr_lab.models.starter import note
 
             print(f"note: {note()}")
+        if device == "cpu" and not getattr(args, "no_onnx", True):
+            encoder = _exported_or_itself(args.run_folder, encoder, image_px or args.image_px)
         return encoder.to(device)
     return Encoder(args.backbone, pretrained=args.pretrained, image_px=args.image_px).to(device)
+
+
+def _exported_or_itself(folder: Path, encoder, image_px: int | None):
+    """The form of an encoder that ONNX Runtime computes, if one lies in its folder; says so."""
+    from dphr_lab.models.onnx_encoder import exported_beside
+
+    found, not_used = exported_beside(folder, encoder, image_px)
+    for line in not_used:
+        print(f"note: {line}")
+    if found is None:
+        return encoder
+    print(f"note: computed by ONNX Runtime from {found.path}; --no-onnx computes with PyTorch")
+    return found
 
 
 def _check_finished(run_folder: Path) -> None:
@@ -344,6 +372,15 @@ def write_outputs(args, gallery, answers, line: bool) -> None:
             print(f"wrote {path}")
 
 
+def print_passed_over(paths, below: bool = False) -> None:
+    """Print which pictures of the folders among `paths` are not read; before the work."""
+    from dphr_lab._images import passed_over
+
+    for folder in paths:
+        for line in passed_over(folder, below) if folder.is_dir() else ():
+            print(f"note: {line}")
+
+
 def print_errors(found) -> None:
     """Print the errors of all photographs, where several have a GPS position."""
     from dphr_lab.retrieval.positions import position_report
@@ -352,7 +389,7 @@ def print_errors(found) -> None:
     if len(known) < 2:
         return
     radii = {0.5: [a.radius_50_m for a in known], 0.9: [a.radius_90_m for a in known]}
-    flights = [a.path.parent.name for a in known]
+    flights = [str(a.path.resolve().parent) for a in known]
     print(position_report([a.error_m for a in known], flights, radii, resamples=2000))
 
 
@@ -404,6 +441,45 @@ def check_out(name: str, path: Path | None, folder: bool = False) -> None:
         raise PermissionError(
             f"{name}: no permission to write in {above}; give another path, or change that"
         )
+
+
+# by their names in `args`: files that are written, and folders of images that are read
+WRITTEN = ("out", "json", "figure", "csv", "geojson", "picture", "html", "page", "onnx")
+OF_IMAGES = ("data", "root", "photos", "photo", "folder", "flights", "query", "gallery")
+
+
+def check_apart(args) -> None:
+    """Raise `WrongUsage` where a file to be written is one that is read, or is asked for twice."""
+    given = {name: value if isinstance(value, list) else [value] for name, value in
+             vars(args).items()}  # fmt: skip
+    paths = {name: [v for v in values if isinstance(v, Path)] for name, values in given.items()}
+    for name in WRITTEN:
+        for out in paths.get(name, ()):
+            others = ((other, path) for other in paths if other != name for path in paths[other])
+            for other, path in others:
+                same = _same_file(out, path, other in WRITTEN)
+                if same or (other in OF_IMAGES and _is_image_below(out, path)):
+                    where = "is" if same else "is an image in"
+                    raise WrongUsage(
+                        f"{flag(name)} {out} {where} what is given as {other}, and would be "
+                        "written over; give another name"
+                    )
+
+
+def _same_file(out: Path, other: Path, written: bool) -> bool:
+    """Whether both name one file; one that is not there yet counts where both are written."""
+    if out.exists() and other.exists():
+        return out.is_file() and out.samefile(other)
+    return written and out.resolve() == other.resolve()
+
+
+def _is_image_below(file: Path, folder: Path) -> bool:
+    """Whether an image of that name is there, in `folder` or below it."""
+    if not (file.is_file() and folder.is_dir() and folder.resolve() in file.resolve().parents):
+        return False
+    from dphr_lab._images import is_image_name
+
+    return is_image_name(file.name)
 
 
 def positive(text: str) -> int:

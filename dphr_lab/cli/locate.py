@@ -13,6 +13,7 @@ from dphr_lab.cli.flags import (
     locate_options,
     open_encoder,
     print_errors,
+    print_passed_over,
     write_outputs,
 )
 
@@ -40,7 +41,9 @@ def run(args) -> int:
     from dphr_lab.localization.locate import locate
 
     gallery = Gallery(args.map)
-    found = locate(gallery, open_encoder(args), args.photos, options, progress=True)
+    print_passed_over(args.photos)
+    encoder = open_encoder(args, gallery.settings.image_px)
+    found = locate(gallery, encoder, args.photos, options, progress=True)
     said = set()
     for answer in found:
         print(answer)

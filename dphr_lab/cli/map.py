@@ -12,6 +12,7 @@ from dphr_lab.cli.flags import (
     locate_options,
     open_encoder,
     positive,
+    print_passed_over,
     within,
 )
 
@@ -46,8 +47,11 @@ def add_map_flags(parser) -> None:
 
 
 def _open_map(args):
-    from dphr_lab.localization.geomap import open_map
+    from dphr_lab.localization.geomap import open_map, sheets_passed_over
 
+    for path in (others := sheets_passed_over(args.map))[:1]:
+        print(f"note: {len(others)} images in {args.map} are no sheets of the map, such as "
+              f"{path.name}: a folder's sheets are GeoTIFFs and VRTs")  # fmt: skip
     return open_map(args.map, args.crs, args.tms)
 
 
@@ -97,6 +101,8 @@ def _build(args) -> int:
         raise WrongUsage(f"--index {args.index}: expected {kinds} or milvus://…")
     geomap = _open_map(args)
     print(geomap)
+    if args.engine == "ray":  # whose machines need not have ONNX Runtime, nor see the file
+        args.no_onnx = True
     encoder = open_encoder(args)
     px = args.image_px or encoder.image_px
     if args.side_m / px < geomap.gsd_m / 2:
@@ -139,7 +145,9 @@ def _calibrate(args) -> int:
     options = locate_options(args)
     from dphr_lab.localization.gallery import Gallery
 
-    _calibrate_on(Gallery(args.folder), open_encoder(args), args.flights, options)
+    gallery = Gallery(args.folder)
+    encoder = open_encoder(args, gallery.settings.image_px)
+    _calibrate_on(gallery, encoder, args.flights, options)
     return 0
 
 
@@ -148,6 +156,7 @@ def _calibrate_on(gallery, encoder, flights, options) -> None:
     from dphr_lab._locks import only_writer
     from dphr_lab.localization.track import calibrate_flights
 
+    print_passed_over(flights)
     with only_writer(gallery.folder):
         fitted = calibrate_flights(gallery, encoder, flights, options, True)
     for name, found in fitted.items():
@@ -192,6 +201,7 @@ def _pairs(args) -> int:
     from dphr_lab.localization.locate import photos_in
     from dphr_lab.localization.pairs import cut_pairs
 
+    print_passed_over(args.photos)
     report = cut_pairs(
         _open_map(args), photos_in(args.photos), args.out, args.side_m, args.image_px,
         args.test_share, args.ground_m, args.turned,
@@ -218,6 +228,7 @@ def _check(args) -> int:
     geomap = _open_map(args)
     found = check_map(geomap, photos_in(args.photos), args.ground_m)
     print(found)
+    print_passed_over(args.photos)
     if args.out:
         draw_check(geomap, found, args.out)
         print(f"wrote {args.out}")

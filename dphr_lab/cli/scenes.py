@@ -3,6 +3,7 @@
 from functools import partial
 from pathlib import Path
 
+from dphr_lab._files import is_empty
 from dphr_lab.cli.flags import (
     WORLD_FLAGS,
     WrongUsage,
@@ -129,6 +130,8 @@ def _town(args) -> int:
     settings = or_wrong_usage(TownSettings, given)
     check_out("--town", args.town, folder=True)
     check_out("--pairs", args.pairs, folder=True)
+    if args.pairs and (not is_empty(args.pairs) or args.pairs.resolve() == args.town.resolve()):
+        raise FileExistsError(f"--pairs: {args.pairs} holds something; give another, empty folder")
     from dphr_lab.scenes.continuous import write_town
 
     write_town(settings, args.town, workers=args.workers)

@@ -13,6 +13,7 @@ from dphr_lab.cli.flags import (
     command,
     open_encoder,
     positive,
+    print_passed_over,
 )
 
 VIEWS = ("drone", "satellite")
@@ -54,6 +55,7 @@ def run(args) -> int:
     encoder = open_encoder(args)
     from dphr_lab.localization import search_images
 
+    print_passed_over([args.gallery], below=True)
     found = search_images(
         encoder,
         args.query,

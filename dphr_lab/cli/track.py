@@ -14,6 +14,7 @@ from dphr_lab.cli.flags import (
     open_encoder,
     or_wrong_usage,
     print_errors,
+    print_passed_over,
     within,
     write_outputs,
 )
@@ -65,7 +66,15 @@ def run(args) -> int:
         smooth=not args.live,
     ))  # fmt: skip
     gallery = Gallery(args.map)
-    found = track(gallery, open_encoder(args), args.folder, options, asked, progress=True)
+    print_passed_over([args.folder])
+    found = track(
+        gallery,
+        open_encoder(args, gallery.settings.image_px),
+        args.folder,
+        options,
+        asked,
+        progress=True,
+    )
     print(found)
     print_errors(found.best)
     write_outputs(args, gallery, found.best, line=True)

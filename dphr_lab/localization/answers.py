@@ -33,11 +33,21 @@ def state_of(answer: Answer) -> str:
     return "not on this map" if getattr(answer, "on_map", None) is False else "found"
 
 
-def _row(answer: Answer) -> tuple:
+def names_of(answers: Sequence[Answer]) -> list[str]:
+    """A name for each photograph: its file's, with its folder's where two files have one name."""
+    paths = [answer.path for answer in answers]
+    for name in (lambda p: p.name, lambda p: f"{p.resolve().parent.name}/{p.name}", str):
+        names = [printable(name(path), line=True) for path in paths]
+        if len(set(names)) == len(names):
+            break
+    return names
+
+
+def _row(answer: Answer, name: str) -> tuple:
     truth = answer.truth or ("", "")
     error = "" if answer.error_m is None else round(answer.error_m, 2)
     return (
-        printable(answer.path.name), f"{answer.lat:.8f}", f"{answer.lon:.8f}",
+        name, f"{answer.lat:.8f}", f"{answer.lon:.8f}",
         round(answer.radius_50_m, 2), round(answer.radius_90_m, 2), state_of(answer), *truth, error,
     )  # fmt: skip
 
@@ -48,7 +58,7 @@ def write_csv(answers: Sequence[Answer], path: Path | str) -> None:
         replace_when_done(path) as aside,
         open(aside, "w", newline="", encoding="utf-8") as file,
     ):
-        csv.writer(file).writerows([COLUMNS, *map(_row, answers)])
+        csv.writer(file).writerows([COLUMNS, *map(_row, answers, names_of(answers))])
 
 
 def write_geojson(answers: Sequence[Answer], path: Path | str, line: bool = False) -> None:
@@ -57,8 +67,8 @@ def write_geojson(answers: Sequence[Answer], path: Path | str, line: bool = Fals
     if line:
         spots = [[round(a.lon, 8), round(a.lat, 8)] for a in answers]
         features.append(_feature({"type": "LineString", "coordinates": spots}, {"what": "flight"}))
-    for answer in answers:
-        properties = dict(zip(COLUMNS, _row(answer), strict=True))
+    for answer, name in zip(answers, names_of(answers), strict=True):
+        properties = dict(zip(COLUMNS, _row(answer, name), strict=True))
         point = {"type": "Point", "coordinates": [round(answer.lon, 8), round(answer.lat, 8)]}
         features.append(_feature(point, properties | {"what": "position"}))
         turn = np.linspace(0, 2 * np.pi, 33)
@@ -67,9 +77,7 @@ def write_geojson(answers: Sequence[Answer], path: Path | str, line: bool = Fals
         ring = np.round(np.stack([lon, lat], 1), 8).tolist()
         ring[-1] = ring[0]
         circle = {"type": "Polygon", "coordinates": [ring]}
-        features.append(
-            _feature(circle, {"photo": printable(answer.path.name), "what": "90 % radius"})
-        )
+        features.append(_feature(circle, {"photo": name, "what": "90 % radius"}))
     with replace_when_done(path) as aside:
         aside.write_text(
             json.dumps({"type": "FeatureCollection", "features": features}), encoding="utf-8"

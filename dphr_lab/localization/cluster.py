@@ -7,6 +7,8 @@ block as it comes, so that a stopped build goes on here, too.
 
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
@@ -15,6 +17,7 @@ import torch
 
 from dphr_lab.localization.tiles import Tiles
 
+REACHED_WITHIN_S = 10.0
 NEEDS_RAY = "--engine ray needs Ray: install it with pip install 'dphr-lab[cluster]'"
 
 
@@ -47,6 +50,22 @@ class EmbedBlocks:
         return out
 
 
+def check_reachable(address: str) -> None:
+    """Raise ConnectionError where nothing listens at HOST:PORT, for which Ray waits very long.
+
+    Other words, such as "auto", are Ray's to understand.
+    """
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdecimal():
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=REACHED_WITHIN_S).close()
+    except (OSError, OverflowError, UnicodeError) as error:
+        raise ConnectionError(
+            f"no Ray cluster can be reached at {address} ({error}); is RAY_ADDRESS right?"
+        ) from None
+
+
 def embed_blocks(
     encoder: torch.nn.Module,
     path: str,
@@ -66,6 +85,7 @@ def embed_blocks(
         raise ModuleNotFoundError(NEEDS_RAY) from None
     mine = not ray.is_initialized()
     if mine:
+        check_reachable(os.environ.get("RAY_ADDRESS", ""))
         try:
             ray.init(include_dashboard=False, log_to_driver=False, logging_level="error")
         except (ConnectionError, OSError, RuntimeError, TimeoutError) as error:

@@ -168,7 +168,8 @@ def build_gallery(
         source = os.path.relpath(Path(source).resolve(), folder.resolve())
     settings = GallerySettings(source, crs, tms, side_m, stride_m, px, min_known)
     asked = {"format": FORMAT, "settings": asdict(settings), "encoder": fingerprint(encoder),
-             "candidates": len(tiles), "block": block_size(px)}  # fmt: skip
+             "candidates": len(tiles), "block": block_size(px),
+             "map_files": geomap.stamp()}  # fmt: skip
     with only_writer(folder):
         _begin(folder, asked)
         if engine == "ray":
@@ -187,10 +188,12 @@ def _finish(geomap, tiles, folder: Path, asked: dict, index: str, progress: bool
     write_table(tiles[kept], folder / TILES_FILE)
     record = build_index(embeddings, folder / INDEX_FILE, "auto" if in_milvus else index).to_dict()
     if in_milvus:
-        from dphr_lab.retrieval.milvus_index import write_milvus
+        from dphr_lab.retrieval.milvus_index import absolute, write_milvus
 
-        collection = collection_name(asked)
-        write_milvus(index, collection, embeddings, tiles.lat[kept], tiles.lon[kept], progress)
+        index = absolute(index)
+        own = tiles[kept]
+        collection = collection_name(asked["encoder"], embeddings, own)
+        write_milvus(index, collection, embeddings, own.lat, own.lon, progress)
         record |= {"milvus": index, "collection": collection}
     bounds = geomap.bounds
     write_json(folder / MAP_FILE, asked | {
@@ -223,6 +226,11 @@ def _begin(folder: Path, asked: dict) -> None:
         raise ValueError(
             f"{folder}: a map was begun here with another encoder: {_named(was)}, this one is "
             f"{_named(now)}; give another --out, or remove the folder"
+        )
+    if before | {"map_files": asked["map_files"]} == json.loads(json.dumps(asked)):
+        raise ValueError(
+            f"{folder}: the map's files have changed since a build was begun here, and what it "
+            "embedded is of the old ones; give another --out, or remove the folder"
         )
     settings = before.get("settings")
     settings = settings if isinstance(settings, dict) else {}
@@ -285,10 +293,15 @@ def _embed_by_ray(encoder, tiles, folder, settings, geomap, progress) -> None:
         save_block(folder, number, z, kept)
 
 
-def collection_name(asked: dict) -> str:
-    """What a map is called in Milvus: by its encoder and settings."""
-    text = json.dumps([asked["encoder"], asked["settings"]], sort_keys=True)
-    return "dphr_" + hashlib.sha256(text.encode()).hexdigest()[:16]
+def collection_name(encoder: dict, embeddings: np.ndarray, tiles: Tiles) -> str:
+    """What a map is called in Milvus: by its encoder and what is stored, so no map has another's.
+
+    Settings would not do: `town.tif` lies beside many a map.
+    """
+    digest = hashlib.sha256(json.dumps(encoder, sort_keys=True).encode())
+    for part in (tiles.lat, tiles.lon, *parts(embeddings)):
+        digest.update(np.ascontiguousarray(part).tobytes())
+    return "dphr_" + digest.hexdigest()[:16]
 
 
 def _block(folder: Path, number: int) -> Path:
@@ -381,8 +394,8 @@ class Gallery:
         self.record = read_json(self.folder / MAP_FILE, "a map's record", "build the map anew")
         if self.record.get("format") != FORMAT:
             raise ValueError(
-                f"{self.folder}: of format {self.record.get('format')}, expected {FORMAT}; build "
-                "the map anew"
+                f"{self.folder / MAP_FILE}: of format {self.record.get('format')!r:.60}, expected "
+                f"{FORMAT}; build the map anew"
             )
         try:
             self.settings = _checked(GallerySettings, self.record["settings"])
@@ -416,6 +429,13 @@ class Gallery:
                 raise ValueError(f"found {[str(c.dtype) for c in columns]}, expected numbers")
             if not all(np.isfinite(c).all() for c in columns):
                 raise ValueError("found a number that is not finite")
+            stride = (table.schema.metadata or {}).get(b"stride_m", b"").decode("ascii", "replace")
+            if stride != repr(self.settings.stride_m):
+                raise ValueError(
+                    f"of a grid of {stride or 'no known'} m, the record says "
+                    f"{self.settings.stride_m} m"
+                )
+            _check_inside(self.bounds, *columns[2:])
         except Exception as error:  # pyarrow's own kinds, and more
             raise ValueError(
                 f"{path}: not a table of tiles ({str(error).splitlines()[0]}); build the map anew"
@@ -508,8 +528,15 @@ class Gallery:
         """Cosine similarity (Q, n) of queries (Q, D) to all tiles, or to some."""
         z = np.ascontiguousarray(z, np.float32)
         if rows is not None:
-            return z @ self.embeddings[rows].astype(np.float32).T
-        return np.concatenate([z @ part.T for part in parts(self.embeddings)], axis=1)
+            found = z @ self.embeddings[rows].astype(np.float32).T
+        else:
+            found = np.concatenate([z @ part.T for part in parts(self.embeddings)], axis=1)
+        if np.isfinite(z).all() and not np.isfinite(found).all():
+            raise ValueError(
+                f"{self.folder / EMBEDDINGS_FILE}: holds numbers that are not finite; build the "
+                "map anew"
+            )
+        return found
 
 
 def _named_in_utf8(folder: Path | str) -> Path:
@@ -528,17 +555,45 @@ def _checked(kind: type, values: dict):
 def _check_record(record: dict, settings: GallerySettings) -> None:
     """Raise ValueError or TypeError for a part of map.json that is none."""
     west, south, east, north = record["bounds"]
-    _checked(Bounds, dict(west=west, south=south, east=east, north=north))
-    index = {k: v for k, v in record["index"].items() if k not in ("milvus", "collection")}
-    _checked(IndexRecord, index)
+    bounds = _checked(Bounds, dict(west=west, south=south, east=east, north=north))
+    if not (-90 <= south < north <= 90 and -180 <= west < east <= 540):
+        raise ValueError(f"bounds are {record['bounds']}: expected west, south, east, north")
     for name in ("tiles", "dim"):
         check_value(name, record[name], type(record[name]) is int and record[name] > 0, "a count")
+    _check_index(record)
     for name in ("side_m", "stride_m", "image_px"):
         value = getattr(settings, name)
         check_value(name, value, value > 0, "a number above 0")
+    check_value("side_m", settings.side_m, settings.side_m <= 1.01 * min(bounds.size_m),
+                "at most the map's size")  # fmt: skip
+    check_value("map", record["map"], isinstance(record["map"], str), "text")
     for name in ("name", "sha256"):
         value = record["encoder"][name]
         check_value(f"encoder: {name}", value, isinstance(value, str), "text")
+
+
+def _check_index(record: dict) -> None:
+    """Raise ValueError or TypeError for the record of an index that is none, or of other rows."""
+    known = {k: v for k, v in record["index"].items() if k not in ("milvus", "collection")}
+    index = _checked(IndexRecord, known)
+    check_value("index: kind", index.kind, index.kind in ("exact", "ivfpq"), "exact or ivfpq")
+    found, tiles = (index.rows, index.dim), (record["tiles"], record["dim"])
+    check_value("index: rows and dim", found, found == tiles, f"{tiles}, as the map's")
+    if "milvus" in record["index"]:
+        for name in ("milvus", "collection"):
+            value = record["index"].get(name)
+            check_value(f"index: {name}", value, isinstance(value, str), "text")
+
+
+def _check_inside(bounds: Bounds, lat: np.ndarray, lon: np.ndarray) -> None:
+    """Raise ValueError for a tile whose centre lies off the map."""
+    reach = np.array([[lat.min(), lon.min()], [lat.max(), lon.max()]]) if len(lat) else None
+    low, high = (bounds.south, bounds.west), (bounds.north, bounds.east)
+    if reach is not None and ((reach[0] < low).any() or (reach[1] > high).any()):
+        raise ValueError(
+            f"tiles from {reach[0].tolist()} to {reach[1].tolist()}, which is not within the "
+            f"map's {bounds}"
+        )
 
 
 def _named(encoder: Any) -> str:

@@ -6,9 +6,11 @@ images whose corners a CSV names. Read here: folders of z/x/y tiles, which raste
 
 from __future__ import annotations
 
+import hashlib
 import math
 import threading
 import warnings
+import xml.etree.ElementTree as ElementTree
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -16,8 +18,15 @@ from pathlib import Path
 
 import numpy as np
 
-from dphr_lab._files import check_regular, read_csv
-from dphr_lab._images import IMAGE_SUFFIXES, image_files, is_image_name, opened, read_image
+from dphr_lab._files import check_regular, read_csv, read_text
+from dphr_lab._images import (
+    IMAGE_SUFFIXES,
+    file_stat,
+    image_files,
+    is_image_name,
+    opened,
+    read_image,
+)
 from dphr_lab.localization.ground import MAX_LATITUDE, metres_from, metres_per_degree, moved
 
 MAP_EXTRA = "install it with pip install 'dphr-lab[map]'"
@@ -36,6 +45,7 @@ DRIVERS = {  # of GDAL; its other ones stay off, whatever a file holds: some rea
     ".bmp": "BMP",
     ".jp2": "JP2OpenJPEG",
 }
+DEEPEST_VRT = 16  # VRTs that name one another
 CACHE_MB = 64  # of GDAL, for all maps of a process
 # how CSVs of corners call their columns: wildnav's and UAV-VisLoc's, spaces as underscores
 CORNER_COLUMNS = {
@@ -153,6 +163,10 @@ class Sheet:
             lon = np.where(lon < 0, lon + 360, lon)
         return Bounds(*(float(v) for v in (lon.min(), lat.min(), lon.max(), lat.max())))
 
+    def files(self) -> list[Path]:
+        """The files that it is read from."""
+        return []
+
     def window(self, box: tuple[int, int, int, int], shape: tuple[int, int]):
         """Pixels (h, w, 3) uint8 and known (h, w) bool of (left, top, right, bottom), averaged.
 
@@ -165,7 +179,7 @@ class RasterSheet(Sheet):
     """A file that rasterio opens."""
 
     def __init__(self, path: Path, crs=None, corners: Bounds | None = None):
-        rasterio, pyproj = needs("rasterio"), needs("pyproj")
+        rasterio = needs("rasterio")
         self.path = Path(path)
         with _quiet(), _opened(rasterio, self.path) as source:
             kind = source.dtypes[0]
@@ -193,16 +207,31 @@ class RasterSheet(Sheet):
                         "was made in, such as --crs EPSG:32632"
                     )
                 crs = source.crs.to_wkt()
-            inverse = ~transform
+            elif source.crs is not None and not _same_crs(crs, source.crs.to_wkt(), str(path)):
+                raise ValueError(
+                    f"{path}: it says its own CRS, {_crs_name(read_crs(source.crs.to_wkt(), ''))}, "
+                    f"and {crs} is another: leave --crs out, or set the file right by "
+                    f"gdal_edit.py -a_srs {crs}"
+                )
+            try:
+                inverse = ~transform
+            except Exception as error:  # affine's own kind
+                raise ValueError(
+                    f"{path}: its pixels have no size on the ground ({error}); georeference it anew"
+                ) from None
             self.bands = _rgb_bands(source)
             self.colours = _palette(source)
             super().__init__(
                 str(path),
-                pyproj.CRS.from_user_input(crs),
+                read_crs(crs, str(path)),
                 np.array([[inverse.a, inverse.b, inverse.c], [inverse.d, inverse.e, inverse.f]]),
                 source.width,
                 source.height,
             )
+            self._files = [Path(file) for file in source.files]  # with those beside it
+
+    def files(self) -> list[Path]:
+        return self._files
 
     def _source(self):
         """The open file of this thread: GDAL's handles must not be shared."""
@@ -234,6 +263,56 @@ class RasterSheet(Sheet):
         if len(pixels) == 1:
             pixels = np.repeat(pixels, 3, axis=0)
         return np.ascontiguousarray(pixels.transpose(1, 2, 0)), known
+
+
+def read_crs(given: str, name: str):
+    """The CRS that a user or a map names; raises ValueError for one that no map can have."""
+    pyproj = needs("pyproj")
+    try:
+        found = pyproj.CRS.from_user_input(given)
+    except pyproj.exceptions.CRSError as error:
+        raise ValueError(
+            f"{name}: found {given[:60]!r} for its coordinate reference system, which PROJ does "
+            f"not know ({str(error).splitlines()[0][:120]}); give one such as --crs EPSG:32632"
+        ) from None
+    if not (found.is_geographic or found.is_projected):
+        raise ValueError(
+            f"{name}: {_crs_name(found)} says nothing of where on Earth a map lies; give the CRS "
+            "that it was made in, such as --crs EPSG:32632"
+        )
+    return found
+
+
+def _same_crs(given: str, own: str, name: str) -> bool:
+    return read_crs(given, name).equals(read_crs(own, name), ignore_axis_order=True)
+
+
+def check_vrt(path: Path, above: tuple[Path, ...] = ()) -> None:
+    """Raise ValueError for a VRT of other sources than files that would be opened as maps, too.
+
+    GDAL opens whatever a VRT names: addresses, named pipes, files that say where to read.
+    """
+    if path.resolve() in above or len(above) > DEEPEST_VRT:
+        raise ValueError(f"{path}: a VRT of itself, or of more than {DEEPEST_VRT} in one another")
+    text = read_text(path)
+    if "<!DOCTYPE" in text or "<!ENTITY" in text:
+        raise ValueError(f"{path}: found a document type in it, which a VRT does not have")
+    try:
+        parts = ElementTree.fromstring(text).iter()
+    except ElementTree.ParseError as error:
+        raise ValueError(f"{path}: not a VRT ({error})") from None
+    for part in parts:
+        if part.tag not in ("SourceFilename", "SourceDataset") or not part.text:
+            continue
+        named = part.text.strip()
+        file = path.parent / named if part.get("relativeToVRT") == "1" else Path(named)
+        if not file.is_file():  # GDAL has further names: of addresses, of parts of archives
+            found = "no regular file" if file.exists() else "nothing of that name on disk"
+            raise ValueError(f"{path}: names {named[:200]!r} as a source: found {found}")
+        if file.suffix.lower() == ".vrt":
+            check_vrt(file, (*above, path.resolve()))
+        else:
+            _opened(needs("rasterio"), file).close()
 
 
 class TileFolderSheet(Sheet):
@@ -280,6 +359,9 @@ class TileFolderSheet(Sheet):
             TILE_PX * n for n in (columns[0], min(rows), columns[-1] + 1, max(rows) + 1)
         )
         self._tile = lru_cache(maxsize=64)(self._read_tile)
+
+    def files(self) -> list[Path]:
+        return image_files(self.folder)
 
     def _row(self, y: int, zoom: int) -> int:
         return 2**zoom - 1 - y if self.tms else y
@@ -375,6 +457,15 @@ class GeoMap:
         lengths = np.hypot(*(spots[1] - spots[0])), np.hypot(*(spots[3] - spots[2]))
         return float(10 / min(lengths))
 
+    def stamp(self) -> str:
+        """A hash of its files' names, sizes and times: another one where a file has changed."""
+        digest = hashlib.blake2b(digest_size=16)
+        for file in (file for sheet in self.sheets for file in sheet.files()):
+            told = file_stat(file)
+            digest.update(f"{file.name}\0{told.st_size}\0{told.st_mtime_ns}\n".encode(
+                "utf-8", "surrogateescape"))  # fmt: skip
+        return digest.hexdigest()
+
     def read(
         self, centre: tuple[float, float], side_m: float, px: int, yaw_deg: float = 0.0
     ) -> tuple[np.ndarray, np.ndarray]:
@@ -440,8 +531,12 @@ def open_map(
     Raises FileNotFoundError when nothing is there, ValueError naming the file and what it lacks.
     """
     path = Path(path)
+    if crs is not None and (path.suffix.lower() == ".csv" or _holds_tiles(path)):
+        raise ValueError(f"{path}: a map of this kind has a CRS of its own; leave --crs out")
+    if tms is not None and not _holds_tiles(path):
+        raise ValueError(f"{path}: --tms is for folders of z/x/y tiles; leave it out")
     if path.is_dir():
-        if any(_is_number(p) for p in path.iterdir()):
+        if _holds_tiles(path):
             return GeoMap(path.name, (TileFolderSheet(path, tms),))
         files = image_files(path, lambda name: name.lower().endswith(RASTER_SUFFIXES))
         if not files:
@@ -455,6 +550,15 @@ def open_map(
         sheets = read_corners(path)
         return map_of_corners(path.stem, sheets, images or path.parent)
     return GeoMap(path.stem, (RasterSheet(path, crs),))
+
+
+def sheets_passed_over(folder: Path | str) -> list[Path]:
+    """Images in a folder of GeoTIFFs that `open_map` does not take for sheets of the map."""
+    folder = Path(folder)
+    if not folder.is_dir() or _holds_tiles(folder):
+        return []
+    kinds = DRIVERS.keys() - set(RASTER_SUFFIXES)
+    return image_files(folder, lambda name: name.lower().endswith(tuple(kinds)))
 
 
 def map_of_corners(name: str, sheets: dict[str, Bounds], folder: Path) -> GeoMap:
@@ -496,13 +600,25 @@ def read_corners(path: Path | str) -> dict[str, Bounds]:
             raise ValueError(
                 f"{path}, line {number}: a corner that is no number, or no image: {row}"
             )
-        box = Bounds(*corners)
+        name, box = row[column["name"]], Bounds(*corners)
+        if not (max(-box.south, box.north) <= 90 and -180 <= box.west <= 180
+                and box.east - box.west < 180):  # fmt: skip
+            raise ValueError(
+                f"{path}, line {number}: a corner that is no latitude and longitude, or a sheet "
+                f"of half the globe: {row}"
+            )
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            raise ValueError(
+                f"{path}, line {number}: found {name!r}; expected an image of this folder"
+            )
+        if name in boxes:
+            raise ValueError(f"{path}, line {number}: {name!r} a second time; expected it once")
         if not (box.south < box.north and box.west < box.east):
             raise ValueError(
                 f"{path}, line {number}: the first corner must lie north-west of the second; "
                 f"found {box.north}, {box.west} and {box.south}, {box.east}"
             )
-        boxes[row[column["name"]]] = box
+        boxes[name] = box
     if not boxes:
         raise ValueError(f"{path}: no line below its header")
     return boxes
@@ -565,6 +681,11 @@ def _meets_around(sheet: Bounds, box: Bounds) -> bool:
     )
 
 
+def _holds_tiles(path: Path) -> bool:
+    """Whether this is a folder of z/x/y tiles."""
+    return path.is_dir() and any(_is_number(p) for p in path.iterdir())
+
+
 def _is_number(path: Path) -> bool:
     return path.is_dir() and path.name.isdecimal()
 
@@ -586,11 +707,13 @@ def _opened(rasterio, path: Path):
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file")
     driver = DRIVERS.get(path.suffix.lower(), "GTiff")
+    if driver == "VRT":
+        check_vrt(path)
     try:
         check_regular(path)
         with rasterio.Env(GDAL_CACHEMAX=CACHE_MB):
             return rasterio.open(path, driver=driver)
-    except (rasterio.errors.RasterioError, ValueError) as error:
+    except (rasterio.errors.RasterioError, rasterio.errors.RasterioIOError, ValueError) as error:
         raise ValueError(f"{path}: cannot be opened as a map ({error})") from None
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from numbers import Real
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +38,7 @@ BEST_OF_INDEX = 5000
 CANDIDATES = 10
 REFINED = 40  # photographs that are refined to fit the radii of refined positions
 FEW = 10  # of them must be there
+MOST_TURNS = 360  # hypotheses of a photograph's heading
 HEADINGS = ("known", "unknown")  # calibrations are fitted for each
 AT_ONCE = 32  # pictures embedded together
 
@@ -57,8 +59,8 @@ class LocateOptions:
     ground_m: float | None = None  # of the ground above sea level
 
     def __post_init__(self):
-        if self.headings < 1:
-            raise ValueError(f"headings is {self.headings}: expected 1 or more")
+        if not 1 <= self.headings <= MOST_TURNS:
+            raise ValueError(f"headings is {self.headings}: expected 1 to {MOST_TURNS}")
         if (self.near is None) != (self.within_m is None):
             raise ValueError("near and within_m go together: a position, and metres around it")
 
@@ -162,7 +164,8 @@ class LocalFrame:
 def photos_in(paths: Sequence[Path | str]) -> list[Path]:
     """Photographs as given, folders as the images in them, in the order of names.
 
-    Raises FileNotFoundError for what is not there, and for folders without images.
+    Each counts once, however often it is given. Raises FileNotFoundError for what is not there, and
+    for folders without images.
     """
     found = []
     for path in map(Path, paths):
@@ -175,7 +178,7 @@ def photos_in(paths: Sequence[Path | str]) -> list[Path]:
             found.append(path)
         else:
             raise FileNotFoundError(f"{path}: no such photograph or folder")
-    return found
+    return list({path.resolve(): path for path in reversed(found)}.values())[::-1]
 
 
 def pose_of(path: Path, options: LocateOptions) -> PhotoPose:
@@ -291,18 +294,30 @@ def calibration_of(gallery: Gallery, heading_known: bool) -> Calibration:
 
 
 def _check_calibration(calibration: Calibration) -> None:
-    """Raise what a wrong type leads to, or ValueError, unless all of it are finite numbers."""
+    """Raise what a wrong type leads to, or ValueError for a number that cannot be one."""
     tracks = (calibration.track or {}).values()
     radii = [calibration.scales, calibration.refined_m, calibration.unrefined_scales]
-    radii += [track[name] for track in tracks for name in track if name != "temper"]
-    found = [found[level] for found in radii if found is not None for level in ("0.5", "0.9")]
-    found += [track["temper"] for track in tracks]
-    found += [v for v in asdict(calibration).values() if not isinstance(v, dict) and v is not None]
+    radii += [track[name] for track in tracks for name in ("live", "smoothed")]
+    radii = [found[level] for found in radii if found is not None for level in ("0.5", "0.9")]
+    found = radii + [track["temper"] for track in tracks]
+    tables = ("scales", "refined_m", "unrefined_scales", "track")
+    plain = {n: v for n, v in asdict(calibration).items() if n not in tables and v is not None}
+    if wrong := [n for n, v in plain.items() if isinstance(v, bool) or not isinstance(v, Real)]:
+        raise ValueError(f"{wrong[0]} is {plain[wrong[0]]!r:.60}, expected a number")
+    found += plain.values()
     if not all(math.isfinite(number) for number in found):
         raise ValueError("found a number that is not finite")
     needed = ("temperature", "share", "spread_m", "photographs", "flights", "headings")
     if missing := [name for name in needed if getattr(calibration, name) is None]:
         raise ValueError(f"found null for {missing[0]}, expected a number")
+    above_0 = {"temperature": calibration.temperature, "spread_m": calibration.spread_m}
+    above_0 |= {f"temper of {name}": t["temper"] for name, t in (calibration.track or {}).items()}
+    if wrong := [name for name, value in above_0.items() if not value > 0]:
+        raise ValueError(f"{wrong[0]} is {above_0[wrong[0]]}, expected a number above 0")
+    if not 0 <= calibration.share <= 1:
+        raise ValueError(f"share is {calibration.share}, expected 0 to 1")
+    if (lowest := min(radii)) < 0:
+        raise ValueError(f"a radius or its scale is {lowest}, expected 0 or more")
 
 
 def located(
@@ -407,9 +422,8 @@ def _refined(gallery, frame, scored, spots, best, result: Located, calibration) 
 def seen_of(scored: Scored, frame: LocalFrame) -> Seen:
     """A photograph with a known position as calibration sees it."""
     truth = frame.metres(scored.pose.lat, scored.pose.lon)
-    return Seen(
-        scored.scores, scored.offsets, (float(truth[0]), float(truth[1])), scored.path.parent.name
-    )
+    flight = str(scored.path.resolve().parent)  # of two years, both may be called f01
+    return Seen(scored.scores, scored.offsets, (float(truth[0]), float(truth[1])), flight)
 
 
 def calibrate(

@@ -25,6 +25,8 @@ from dphr_lab.localization.photo_metadata import PhotoPose, read_photo_pose
 from dphr_lab.localization.tiles import filled
 from dphr_lab.localization.to_ground import looked_at, to_ground
 
+MOST_TURNED = 360  # times that a photograph is written, turned
+WIDEST_PX = 16_384  # of an image that is written
 JOINS = 0.1  # of a side: photographs this near to a place's centre belong to it
 
 
@@ -78,8 +80,11 @@ def cut_pairs(
     heading wrong by even steps of a turn, for an encoder that must work without headings.
     Raises FileExistsError for a `root` that holds something, ValueError when no photograph fits.
     """
-    if not is_empty(Path(root)):
-        raise FileExistsError(f"{root}: holds something; give a new or empty folder")
+    if not 1 <= turned <= MOST_TURNED:
+        raise ValueError(f"turned is {turned}: expected 1 to {MOST_TURNED}")
+    if not 1 <= px <= WIDEST_PX:
+        raise ValueError(f"px is {px}: expected 1 to {WIDEST_PX:,} pixels")
+    _check_empty(root)
     centres, seen, counts = _founded(geomap, photos, side_m, ground_m)
     if not centres:
         raise ValueError(f"none of {len(photos)} photographs can be paired with this map: {counts}")
@@ -95,6 +100,7 @@ def cut_pairs(
         int(used.sum()), int(tested.sum()), len(kept), len(pairs), len(seen) - len(kept), **counts
     )
     with only_writer(root), replace_folder_when_done(root) as folder:
+        _check_empty(root)  # again: another may have written there until the lock was free
         for place in np.flatnonzero(used).tolist():
             own = [s for s in kept if s.place == place]
             _write_place(folder, place, tested[place], geomap, centres[place], own, side_m, px,
@@ -111,6 +117,11 @@ def cut_pairs(
             "test": (np.flatnonzero(tested) + 1).tolist(),
         })  # fmt: skip
     return report
+
+
+def _check_empty(root: Path | str) -> None:
+    if not is_empty(Path(root)):
+        raise FileExistsError(f"{root}: holds something; give a new or empty folder")
 
 
 def _founded(geomap: GeoMap, photos, side_m: float, ground_m: float | None):

@@ -18,8 +18,11 @@ from dphr_lab._images import UnreadableImage, opened, orientation
 FILM_DIAGONAL_MM = 43.27  # of 24 × 36 mm
 ASSUMED_FOV_DEG = 73.7  # of a 24 mm lens, across
 LOWEST_PITCH_DEG = 20.0  # nearer to the horizon, no square of ground is seen well
+MOST = 1e6  # of any number that a camera says of itself
+HIGHEST_M = 20_000.0  # above the ground
+# every repetition ends: a search takes no longer than the text's length
 XMP_NUMBER = re.compile(
-    rb"(?:drone-dji|Camera|[A-Za-z-]+):(\w+)\s*(?:=\s*[\"']|>)\s*([+-]?\d+(?:\.\d+)?)"
+    rb"[A-Za-z-]:(\w{1,64})\s{0,9}(?:=\s{0,9}[\"']|>)\s{0,9}([+-]?\d{1,30}(?:\.\d{1,30})?)"
 )
 
 
@@ -47,7 +50,7 @@ class PhotoPose:
         Raises ValueError for values out of range.
         """
         given = {name: value for name, value in given.items() if value is not None}
-        ranges = {"height_m": (1, 20_000), "yaw_deg": (-360, 360), "fov_deg": (1, 150),
+        ranges = {"height_m": (1, HIGHEST_M), "yaw_deg": (-360, 360), "fov_deg": (1, 150),
                   "pitch_deg": (LOWEST_PITCH_DEG, 90)}  # fmt: skip
         for name, value in given.items():
             low, high = ranges.get(name, (-math.inf, math.inf))
@@ -119,7 +122,7 @@ def _ifd(exif, tag: int) -> dict:
 
 def _xmp_numbers(packet: bytes) -> dict[str, float]:
     found = {name.decode(): float(value) for name, value in XMP_NUMBER.findall(packet)}
-    return {name: value for name, value in found.items() if math.isfinite(value)}
+    return {name: value for name, value in found.items() if abs(value) <= MOST}
 
 
 def _number(value) -> float | None:
@@ -127,7 +130,7 @@ def _number(value) -> float | None:
         number = float(value)
     except (TypeError, ValueError, ArithmeticError):
         return None
-    return number if math.isfinite(number) else None
+    return number if abs(number) <= MOST else None  # NaN is not
 
 
 def _position(gps: dict, notes: list[str]) -> tuple[float | None, float | None]:
@@ -163,6 +166,10 @@ def _height(xmp: dict, gps: dict, ground_m: float | None, notes: list[str]) -> f
             notes.append(
                 f"height: RelativeAltitude is {relative:g} m, not above the ground; give --height-m"
             )
+        elif relative > HIGHEST_M:
+            notes.append(
+                f"height: RelativeAltitude is {relative:g} m, not believed; give --height-m"
+            )
         elif above_sea is not None and relative > 300 and abs(relative - above_sea) < 1:
             notes.append(
                 f"height: RelativeAltitude {relative:g} m equals the altitude above sea level: a "
@@ -175,8 +182,11 @@ def _height(xmp: dict, gps: dict, ground_m: float | None, notes: list[str]) -> f
                 )
             return relative
     if above_sea is not None and ground_m is not None:
-        if above_sea - ground_m >= 1:
+        if 1 <= above_sea - ground_m <= HIGHEST_M:
             return above_sea - ground_m
+        if above_sea - ground_m > HIGHEST_M:
+            notes.append(f"height: altitude {above_sea:g} m is not believed; give --height-m")
+            return None
         notes.append(
             f"height: altitude {above_sea:g} m above the sea lies below the ground at "
             f"{ground_m:g} m; is it relative? give --height-m"

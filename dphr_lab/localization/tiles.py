@@ -20,6 +20,8 @@ from dphr_lab.localization.ground import (
     moved,
 )
 
+MOST_TILES = 100_000_000  # of a grid: 90,000 km² at a stride of 30 m
+
 
 @dataclass(frozen=True)
 class TileGrid:
@@ -62,7 +64,19 @@ class TileGrid:
         return float(self.stride_m / east)
 
     def tiles(self) -> Tiles:
-        """All tiles, row by row from the south, west to east."""
+        """All tiles, row by row from the south, west to east.
+
+        Raises ValueError for none, and for more than `MOST_TILES`.
+        """
+        first, end = self.rows
+        widest = max(_length(self.columns(row)) for row in (first, (first + end) // 2, end))
+        if (count := (end - first) * widest) > MOST_TILES:
+            width, height = self.bounds.size_m
+            raise ValueError(
+                f"a grid of {self.stride_m:g} m on this map of {width:,.0f} × {height:,.0f} m is "
+                f"about {count:,} tiles, expected at most {MOST_TILES:,}: give a larger "
+                "--stride-m, or cut the map into parts"
+            )
         rows, columns, lats, lons = [], [], [], []
         for row in range(*self.rows):
             first, end = self.columns(row)
@@ -82,6 +96,10 @@ class TileGrid:
             )
         parts = (np.concatenate(part) for part in (rows, columns, lats, lons))
         return Tiles(*parts, side_m=self.side_m, stride_m=self.stride_m)
+
+
+def _length(ends: tuple[int, int]) -> int:
+    return max(0, ends[1] - ends[0])
 
 
 @dataclass(frozen=True)

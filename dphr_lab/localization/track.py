@@ -45,6 +45,8 @@ SPREAD_ANEW = 0.01  # of the belief at each step
 STEP_ERROR = 0.15  # of an odometry step, a standard deviation
 STEP_ERROR_M = 1.5  # at least
 TWO_FLIGHTS = timedelta(minutes=15)  # a longer gap is another flight
+FLAT = 4  # times the grid's size: a belief that has spread so far is as good as even
+LONGEST_STEP_M = 1_000_000  # between two photographs
 LOST_BELOW = 0.5  # of the belief near the position: the filter is lost
 MOST_BYTES = 2 * 2**30  # of stored beliefs, which smoothing needs
 
@@ -129,11 +131,19 @@ def read_odometry(path: Path | str) -> dict[str, tuple[float, float]]:
     steps = {}
     for number, row in rows:
         try:
-            steps[row["photo"]] = (float(row["east_m"]), float(row["north_m"]))
+            photo, step = row["photo"], (float(row["east_m"]), float(row["north_m"]))
         except (KeyError, ValueError):
             raise ValueError(f"{path}, line {number}: a step that is no number: {row}") from None
-        if not all(map(math.isfinite, steps[row["photo"]])):
+        if not all(map(math.isfinite, step)):
             raise ValueError(f"{path}, line {number}: a step that is not finite")
+        if math.hypot(*step) > LONGEST_STEP_M:
+            raise ValueError(
+                f"{path}, line {number}: a step of {math.hypot(*step):g} m; expected "
+                f"{LONGEST_STEP_M:,} m at most"
+            )
+        if photo in steps:
+            raise ValueError(f"{path}, line {number}: a second step for {photo}; expected one")
+        steps[photo] = step
     return steps
 
 
@@ -226,12 +236,14 @@ def moved_belief(belief: np.ndarray, motion: Motion, cell_m: float, back: bool =
     if not back:
         belief = _rolled(belief, motion.cells)
     if motion.is_bound:
-        reach = max(1, math.ceil(motion.error_m / cell_m))
+        # beyond the grid's size a longer reach changes nothing
+        reach = max(1, min(math.ceil(motion.error_m / cell_m), max(belief.shape)))
         y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1]
         disc = (np.hypot(x, y) * cell_m <= max(motion.error_m, cell_m)).astype(float)
         belief = np.maximum(fftconvolve(belief, disc / disc.sum(), mode="same"), 0)
     else:
-        belief = gaussian_filter(belief, motion.error_m / cell_m, mode="constant")
+        spread = min(motion.error_m / cell_m, FLAT * max(belief.shape))
+        belief = gaussian_filter(belief, spread, mode="constant")
     if back:
         belief = _rolled(belief, (-motion.cells[0], -motion.cells[1]))
     total, even = belief.sum(), 1 / belief.size
@@ -333,6 +345,11 @@ def ordered(scored: Sequence[Scored], options: TrackOptions):
             raise ValueError(
                 f"the odometry has no step for {lost[0]} ({len(lost)} of {len(scored)} missing)"
             )
+        if useless := sorted(options.odometry.keys() - {s.path.name for s in scored}):
+            notes.append(
+                f"the odometry has {len(useless)} steps for photographs that are not here, such as "
+                f"{useless[0]}: a photograph that was taken away leaves a gap"
+            )
     return list(scored), seconds, notes
 
 
@@ -432,6 +449,7 @@ def calibrate_flights(
     `flights`: folders; the `odometry.csv` of each is used where there is one. What `calibrate` and
     `calibrate_tracks` do, each photograph being scored once a heading.
     """
+    flights = list({Path(folder).resolve(): folder for folder in flights}.values())  # each once
     found = {}
     for name in HEADINGS:
         asked = replace(options, use_heading=name == "known", near=None, within_m=None)
@@ -456,12 +474,22 @@ def calibrate_tracks(
 
     `flights`: photographs of each, scored, with their odometry or None. The tempering is the one
     with the smallest median error; radii are scaled to their promise. Both kinds are fitted, with
-    odometry where there is any, and with the speed bound.
+    odometry where there is any, and with the speed bound where photographs say their time.
+    Photographs without a position count for nothing here.
     """
+    flights = [
+        (rows, steps)
+        for rows, steps in flights
+        if len(rows) > 1 and any(s.pose.lat is not None for s in rows)
+    ]
     calibration = calibration_of(gallery, heading_known)
     fitted = dict(calibration.track or {})
     for kind in ("odometry", "speed"):
-        chosen = [f for f in flights if kind == "speed" or f[1] is not None]
+        chosen = [
+            (rows, steps)
+            for rows, steps in flights
+            if (steps is not None if kind == "odometry" else any(s.pose.taken for s in rows))
+        ]
         if not chosen:
             continue
         best = None
@@ -476,6 +504,8 @@ def calibrate_tracks(
                 frame = LocalFrame(gallery)
                 for name, summaries in raw.items():
                     for s, (at, half, most, _) in zip(rows, summaries, strict=True):
+                        if s.pose.lat is None:
+                            continue
                         truth = frame.metres(s.pose.lat, s.pose.lon)
                         error = float(np.hypot(at[0] - truth[0], at[1] - truth[1]))
                         ratios[name].append((error / half, error / most))

@@ -77,7 +77,7 @@ class WeightedInfoNCE(LossOfTerms):
     debiasing; beta is per unit cosine, so it is their code's beta over the temperature).
     "rda": omega = exp(beta (h - 1/2)) / mean, RDA's weights on InfoNCE [O]. The mean is over a
     query's negatives. Weights are attached to the gradient, as in HCL's code, unless `detach`.
-    Raises ValueError for another weighting or a setting out of range. Taught in: book/07.
+    Raises ValueError for another weighting or a setting out of range. Taught in: book/24.
 
     Terms: similarity and negatives (B, B), temperature, and weights (2, B, B), [0] query ->
     gallery, [1] gallery -> query, zero where there is no negative.
@@ -139,7 +139,7 @@ class HERLikeLoss(LossOfTerms):
     omega = (clip(sigmoid(slope (d_pos - d_neg)), low, high) - low) / (high - low), detached: easy
     triplets are dropped and the hardest, often noise, count no more than hard ones. In the manner
     of HER (Cai et al., ICCV 2019), of which we know the abstract alone: the formula is ours [O].
-    Raises ValueError unless 0 <= low < high <= 1. Taught in: book/07.
+    Raises ValueError unless 0 <= low < high <= 1. Taught in: book/24.
 
     Terms: distance and negatives (B, B), weights (2, B, B).
     """

@@ -16,7 +16,7 @@ from dphr_lab.losses.rda import check_weights, map_hardness, rda_hardness
 def soft_margin_sharpness(d_pos: Tensor, d_neg: Tensor, alpha: float = 10.0) -> Tensor:
     """alpha (1 - sigma), of the weight sigma = sigmoid(alpha (d_pos - d_neg)); (B, K).
 
-    Taught in: book/07.
+    Taught in: book/07, book/24.
     """
     return alpha * torch.sigmoid(alpha * (d_neg - as_column(d_pos, d_neg)))
 
@@ -35,7 +35,7 @@ def rda_sharpness(
     (w_max - w_min) / omega for "interval" with `bounds` (w_min, w_max). With `scale` "minmax" h is
     scaled to its range in each row first, and that range counts as constant. Normalising changes
     none of it, as the mean is shared. It multiplies the soft margin's weight in L_wtri, so their
-    sharpnesses add. Raises ValueError as `rda_weights` does. Taught in: book/07.
+    sharpnesses add. Raises ValueError as `rda_weights` does. Taught in: book/07, book/24.
     """
     check_weights(weight_map, beta, "none", bounds, scale)
     h = rda_hardness(d_pos, d_neg)
@@ -55,7 +55,7 @@ def rda_sharpness(
 def info_nce_sharpness(d_neg: Tensor, temperature: float = 0.07) -> Tensor:
     """d_neg / temperature, of the weight exp(s / temperature) with s = 1 - d_neg^2 / 2.
 
-    Taught in: book/07.
+    Taught in: book/24.
     """
     return d_neg / temperature
 
@@ -63,7 +63,8 @@ def info_nce_sharpness(d_neg: Tensor, temperature: float = 0.07) -> Tensor:
 def effective_negatives(weights: Tensor, negatives: Tensor | None = None) -> Tensor:
     """(sum w)^2 / sum w^2 of each row, (B, K) -> (B,): K for equal weights, 1 for a single one.
 
-    Only entries where `negatives` is True count; a row of zero weights has 0. Taught in: book/07.
+    Only entries where `negatives` is True count; a row of zero weights has 0.
+    Taught in: book/06, book/07.
     """
     if negatives is not None:
         weights = weights.masked_fill(~negatives, 0)

@@ -7,6 +7,7 @@ arguments. Exit code 3 and one line on standard error: what was found in place o
 import sys
 
 WRAPPERS = ("model_state_dict", "state_dict", "model", "net")  # known first; else the only one
+DEEPEST = 16  # wrappers in one another; a dictionary may even hold itself
 PREFIXES = ("module.", "_orig_mod.")  # before each name: of DataParallel, of torch.compile
 
 
@@ -17,12 +18,16 @@ def tensors_of(loaded):
     def named(value):
         return isinstance(value, dict) and all(isinstance(v, torch.Tensor) for v in value.values())
 
-    while isinstance(loaded, dict) and not named(loaded):
+    for _ in range(DEEPEST):
+        if not isinstance(loaded, dict) or named(loaded):
+            break
         inner = [w for w in WRAPPERS if isinstance(loaded.get(w), dict)]
         others = [name for name, value in loaded.items() if value and named(value)]
         if not inner and len(others) != 1:
             break
         loaded = loaded[(inner or others)[0]]
+    else:
+        raise ValueError(f"found wrappers in one another, more than {DEEPEST}")
     if not isinstance(loaded, dict) or not loaded:
         raise ValueError(f"found {type(loaded).__name__}, expected names with tensors")
     strange = [name for name, value in loaded.items() if not isinstance(value, torch.Tensor)]
@@ -47,11 +52,11 @@ def main(path, out):
             loaded = torch.load(path, map_location="cpu", weights_only=True)
         save_file(tensors_of(loaded), out)
     except ValueError as error:
-        problem = str(error)
+        problem = f"cannot be read as a state dict: {error}"
     except Exception as error:  # torch's unpickler raises whatever a damaged file leads to
         problem = (
-            f"it is damaged, or a pickle of more than tensors, which is not run here "
-            f"({type(error).__name__})"
+            "cannot be read as a state dict: it is damaged, or a pickle of more than tensors, "
+            f"which is not run here ({type(error).__name__})"
         )
     else:
         return 0

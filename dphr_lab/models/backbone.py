@@ -1,11 +1,28 @@
 """A timm backbone: how it is built, and which sizes of images it takes."""
 
+import re
+
 import timm
 import torch
 from torch import Tensor, nn
 
 STEPS = (32, 16, 14, 64)  # sides that backbones count in: whole patches, windows, halvings
+OLDEST_TIMM = "1.0.21"  # as pyproject.toml bounds it
 _TAKEN: set[tuple[str, int]] = set()  # (backbone, px) that were tried in this process
+
+
+def check_timm() -> None:
+    """Raise ValueError for a timm that was installed beside what pyproject.toml asks for."""
+    found, oldest = (_numbers(version) for version in (timm.__version__, OLDEST_TIMM))
+    if found < oldest:
+        raise ValueError(
+            f"timm {timm.__version__} is installed, and dphr-lab needs {OLDEST_TIMM} or newer: "
+            "pip install --upgrade timm"
+        )
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(map(int, re.findall(r"\d+", version)[:3]))
 
 
 def build(name: str, image_px: int | None = None) -> nn.Module:

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from dphr_lab import __version__
 from dphr_lab._files import read_json, write_json
 from dphr_lab.losses.distances import is_compiling
-from dphr_lab.models.backbone import build, check_size, features
+from dphr_lab.models.backbone import build, check_size, check_timm, features
 from dphr_lab.models.pooling import GeM
 from dphr_lab.models.weights import (
     file_state,
@@ -77,6 +77,7 @@ class Encoder(nn.Module):
         super().__init__()
         if pool not in POOLS:
             raise ValueError(f"pool is {pool!r}: expected one of {POOLS}")
+        check_timm()
         if not timm.is_model(backbone):
             near = difflib.get_close_matches(backbone, timm.list_models(), n=3)
             raise ValueError(

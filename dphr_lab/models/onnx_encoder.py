@@ -4,6 +4,8 @@
 what else an encoder knows of itself travels in the file's metadata.
 """
 
+import hashlib
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from dphr_lab._files import parse_json
+from dphr_lab.models.fingerprint import fingerprint
 
 METADATA_KEY = "dphr_lab"  # of the file's metadata: JSON
 FORMAT = 1
@@ -21,7 +24,10 @@ RECORD = {
     "int8": bool,
     "selected_on_test": bool,
     "fingerprint": dict,
+    "digest": str,
 }
+DIGEST = re.compile(rb'"digest": "([0-9a-f]{64})"')  # in that JSON
+BLANK = "the digest of this file, made with this text in its place".ljust(64, ".")
 NEEDS_RUNTIME = "{path}: an ONNX file needs ONNX Runtime: pip install 'dphr-lab[onnx]'"
 
 
@@ -63,7 +69,11 @@ class OnnxEncoder(nn.Module):
                 f"{self.path}: images are {images.dtype} {tuple(images.shape)}; this graph takes "
                 f"uint8 (B, 3, {px}, {px}): leave --image-px out, or export at another size"
             )
-        (z,) = self.session.run(None, {"images": images.cpu().numpy()})
+        try:
+            (z,) = self.session.run(None, {"images": images.cpu().numpy()})
+        except Exception as error:  # a class of its own for each fault, none of them public
+            told = " ".join(str(error).split())[:160]
+            raise ValueError(f"{self.path}: cannot be computed ({told}); export it again") from None
         return torch.from_numpy(z)
 
     def settings(self) -> dict[str, Any]:
@@ -83,17 +93,71 @@ class OnnxEncoder(nn.Module):
     def _read_record(self) -> dict[str, Any]:
         if not self.path.is_file():
             raise FileNotFoundError(f"{self.path}: found no such file; dphr export writes one")
+        checked = self._check_digest()  # before ONNX Runtime meets damage
         written = self.session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
         try:
             record = parse_json(written or "")
             if record["format"] == FORMAT:
                 if wrong := [n for n, kind in RECORD.items() if type(record.get(n)) is not kind]:
                     raise ValueError(f"{wrong[0]} is {record.get(wrong[0])!r}")
+                if record["digest"] not in checked:
+                    raise ValueError(f"digest is {record['digest']!r}")
                 return record
             found = f"found format {record['format']}, this version reads {FORMAT}"
         except (ValueError, TypeError, KeyError):
             found = "found none of its metadata"
         raise ValueError(f"{self.path}: not an encoder of dphr export ({found}); export it again")
+
+    def _check_digest(self) -> set[str]:
+        """The digests in the file; ValueError where it is not, to a byte, what was written."""
+        data = self.path.read_bytes()
+        found = set(DIGEST.findall(data))
+        for digest in found:
+            if digest_of(data.replace(digest, BLANK.encode())) != digest.decode():
+                raise ValueError(
+                    f"{self.path} is damaged: its bytes are not those that were written; export "
+                    "it again"
+                )
+        return {digest.decode() for digest in found}
+
+
+def exported_beside(
+    folder: Path | str, encoder: nn.Module, image_px: int | None = None
+) -> tuple["OnnxEncoder | None", list[str]]:
+    """(what `export` wrote of `encoder` into its folder, a line on each file that is not that).
+
+    The file has the embeddings of `encoder` at `image_px`, None being its own size: it was made
+    from the same weights, in full precision. None where there is no such file, or no ONNX Runtime.
+    """
+    px, not_used = image_px or encoder.image_px, []
+    files = sorted(Path(folder).glob("*.onnx")) if not isinstance(encoder, OnnxEncoder) else ()
+    for path in files:
+        try:
+            found = OnnxEncoder(path)
+        except (ValueError, OSError, ModuleNotFoundError) as error:
+            not_used.append(f"not used: {error}")
+            continue
+        why = _why_not(found, encoder, px)
+        if why is None:
+            found.selected_on_test = encoder.selected_on_test
+            return found, not_used
+        not_used.append(f"{path} is not used: {why}")
+    return None, not_used
+
+
+def _why_not(found: OnnxEncoder, encoder: nn.Module, image_px: int) -> str | None:
+    if found.int8:
+        return f"it computes in 8 bits, which gives other embeddings; --run {found.path} takes it"
+    if found.fingerprint != fingerprint(encoder):
+        return "it was exported from other weights than the run has now; export it again"
+    if found.image_px != image_px:
+        return f"it takes images of {found.image_px} px, asked for are {image_px} px"
+    return None
+
+
+def digest_of(data: bytes) -> str:
+    """SHA-256 of a file that holds `BLANK` where the digest is to stand."""
+    return hashlib.sha256(data).hexdigest()
 
 
 def open_session(path: Path):

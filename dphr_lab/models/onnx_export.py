@@ -19,7 +19,13 @@ from dphr_lab._files import replace_when_done
 from dphr_lab.models.embedding import embed
 from dphr_lab.models.encoder import Encoder
 from dphr_lab.models.fingerprint import fingerprint
-from dphr_lab.models.onnx_encoder import FORMAT, METADATA_KEY, OnnxEncoder
+from dphr_lab.models.onnx_encoder import (
+    BLANK,
+    FORMAT,
+    METADATA_KEY,
+    OnnxEncoder,
+    digest_of,
+)
 
 OPSET = 18
 CALIBRATION_BATCH = 16
@@ -176,5 +182,6 @@ def _stamp(written: Path, path: Path, record: dict) -> None:
 
     model = onnx.load(written)
     del model.metadata_props[:]
-    model.metadata_props.add(key=METADATA_KEY, value=json.dumps(record))
-    onnx.save(model, path)
+    model.metadata_props.add(key=METADATA_KEY, value=json.dumps(record | {"digest": BLANK}))
+    data = model.SerializeToString()
+    path.write_bytes(data.replace(BLANK.encode(), digest_of(data).encode()))

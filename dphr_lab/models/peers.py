@@ -19,8 +19,6 @@ unknown, and training them further is refused.
 """
 
 import re
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -31,6 +29,7 @@ from safetensors.torch import load_file
 from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 from torch import Tensor
 
+from dphr_lab._child import run_reader
 from dphr_lab._files import write_json
 from dphr_lab._locks import only_writer
 from dphr_lab.models.lpn import LPN
@@ -40,7 +39,6 @@ from dphr_lab.models.weights import load_exactly
 
 CONVERTED = "converted.json"  # beside the encoder's files: where they come from
 READER = Path(__file__).with_name("_torch_file.py")
-NOT_THEM = 3  # the reader's exit code for a file without named tensors
 
 
 def convert(
@@ -111,20 +109,8 @@ def read_torch_file(file: Path | str) -> dict[str, Tensor]:
     if not file.is_file():
         raise FileNotFoundError(f"there is no file {file}")
     with tempfile.TemporaryDirectory() as folder:
-        tensors = Path(folder) / "tensors.safetensors"
-        done = subprocess.run(
-            [sys.executable, "-c", READER.read_text("utf-8"), file.resolve(), tensors],
-            capture_output=True,
-            text=True,
-            cwd=folder,
-        )
-        if done.returncode == NOT_THEM:
-            raise ValueError(f"{file} cannot be read as a state dict: {done.stderr.strip()}")
-        if done.returncode:
-            raise ValueError(
-                f"{file} cannot be read: the process that read it ended with code "
-                f"{done.returncode} ({(done.stderr.strip().splitlines() or ['no word'])[-1]})"
-            )
+        tensors = Path(folder).resolve() / "tensors.safetensors"
+        run_reader(READER, file, tensors)
         return load_file(tensors)
 
 

@@ -12,8 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
+from dphr_lab._child import run_reader
 from dphr_lab._files import replace_when_done
 
+READER = Path(__file__).with_name("_faiss_file.py")
+TRIED_WITHIN_S = 60.0  # that opening an index and a query may take
 EXACT_UP_TO = 1_000_000
 KINDS = ("auto", "exact", "ivfpq")
 AGAIN = 20  # answers of IVF-PQ that are scored exactly, for each that is asked for
@@ -98,25 +101,25 @@ def parts(embeddings: np.ndarray, rows: int = 8192) -> Iterable[np.ndarray]:
 
 
 class FaissIndex:
-    """An index file, memory-mapped. `search` answers (rows, scores), as `VectorIndex` does."""
+    """An index file, memory-mapped. `search` answers (rows, scores), as `VectorIndex` does.
+
+    It is tried in a child process first: on a damaged file faiss may crash, or never end. Raises
+    FileNotFoundError, and ValueError, which names the file, for one that is not what `record` says.
+    """
 
     def __init__(self, path: Path | str, record: IndexRecord):
         faiss = _faiss()
         self.path, self.record = Path(path), record
+        if not self.path.is_file():
+            raise FileNotFoundError(f"{path}: no such index")
+        # a query of a large exact index reads the whole file
+        tried = record.kind != "exact" or record.rows <= EXACT_UP_TO
+        numbers = (record.rows, record.dim, record.probes, int(tried))
         try:
-            self._index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
-        except RuntimeError as error:
-            if not self.path.is_file():
-                raise FileNotFoundError(f"{path}: no such index") from None
-            raise ValueError(
-                f"{path}: not an index that faiss {faiss.__version__} can read "
-                f"({_last_line(error)}); build the map anew"
-            ) from None
-        if (self._index.ntotal, self._index.d) != (record.rows, record.dim):
-            raise ValueError(
-                f"{path}: holds {self._index.ntotal} rows of {self._index.d}, its record says "
-                f"{record.rows} of {record.dim}; build the map anew"
-            )
+            run_reader(READER, path, *map(str, numbers), within_s=TRIED_WITHIN_S)
+        except ValueError as error:
+            raise ValueError(f"{error}; build the map anew") from None
+        self._index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
         if record.probes:
             self._index.nprobe = record.probes
 
@@ -136,8 +139,13 @@ class FaissIndex:
             _, rows = self._index.search(queries, min(AGAIN * k, self.record.rows))
             scores = np.full(rows.shape, -np.inf, np.float32)
             for i, found in enumerate(rows):
-                there = found >= 0
+                there = (found >= 0) & (found < self.record.rows)
                 scores[i, there] = _floats(embeddings[found[there]]) @ queries[i]
+        if rows.size and not -1 <= rows.min() <= rows.max() < self.record.rows:
+            raise ValueError(
+                f"{self.path}: is damaged, it answers with rows {rows.min()} to {rows.max()} of "
+                f"{self.record.rows}; build the map anew"
+            )
         order = np.lexsort((rows, -scores), axis=1)[:, :k]
         return np.take_along_axis(rows, order, 1), np.take_along_axis(scores, order, 1)
 

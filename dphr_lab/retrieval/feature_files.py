@@ -202,7 +202,7 @@ def _read_npz(path: Path) -> Features:
 
 def _read_mat(path: Path) -> list[Features]:
     with tempfile.TemporaryDirectory() as folder:
-        arrays = Path(folder) / "arrays.npz"
+        arrays = Path(folder).resolve() / "arrays.npz"
         run_reader(MAT_READER, path, arrays, *MAT_KEYS)
         with np.load(arrays, allow_pickle=False) as file:
             found = {name: file[name] for name in file.files}

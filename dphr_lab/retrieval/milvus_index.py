@@ -6,15 +6,38 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 
 SCHEME = "milvus://"
 ROWS_AT_ONCE = 2000
+MARK = "collections"  # in the folder that milvus-lite 3 makes of FILE.db
 NEEDS_MILVUS = (
     "milvus:// needs pymilvus, files milvus-lite, too: install them with "
     "pip install 'dphr-lab[cluster]'"
 )
+
+
+def absolute(uri: str) -> str:
+    """`uri` with a file's path made absolute, so that it names one file from every folder."""
+    where = uri.removeprefix(SCHEME)
+    return f"{SCHEME}{Path(where).resolve()}" if where.endswith(".db") else uri
+
+
+@contextmanager
+def _told(uri: str) -> Iterator[None]:
+    """Whatever Milvus raises as a ConnectionError of one line, which names it."""
+    try:
+        yield
+    except Exception as error:  # pymilvus has exceptions of its own, grpc others
+        said = (str(error).splitlines() or [""])[0][:120]
+        raise ConnectionError(
+            f"{uri}: Milvus does not answer ({type(error).__name__}: {said}); is it running, and "
+            "its data whole? Else build the map anew"
+        ) from None
 
 
 def _client(uri: str):
@@ -29,9 +52,12 @@ def _client(uri: str):
     try:
         return MilvusClient(address, timeout=20)
     except Exception as error:  # pymilvus has exceptions of its own, grpc others
+        hint = "is it running?"
+        if where.endswith(".db"):
+            hint = "is it Milvus's own, and used by no other command? Files need milvus-lite"
         raise ConnectionError(
             f"{uri}: Milvus cannot be reached ({type(error).__name__}: "
-            f"{str(error).splitlines()[0][:120]}); is it running? Files need milvus-lite"
+            f"{str(error).splitlines()[0][:120]}); {hint}"
         ) from None
 
 
@@ -42,7 +68,16 @@ def write_milvus(
 
     Raises ValueError for another scheme, ConnectionError when Milvus cannot be reached.
     """
+    where = Path(uri.removeprefix(SCHEME))
+    foreign = where.suffix == ".db" and where.is_dir() and not (where / MARK).exists()
+    if foreign and any(where.iterdir()):
+        raise FileExistsError(f"{where}: holds something else than Milvus's; give another name")
     client = _client(uri)
+    with _told(uri):
+        _write(client, collection, embeddings, lat, lon, progress)
+
+
+def _write(client, collection: str, embeddings: np.ndarray, lat, lon, progress: bool) -> None:
     if client.has_collection(collection):
         client.drop_collection(collection)
     from pymilvus import DataType
@@ -75,10 +110,22 @@ class MilvusIndex:
 
     def __init__(self, uri: str, collection: str, rows: int):
         self.uri, self.collection, self.rows = uri, collection, rows
+        where = uri.removeprefix(SCHEME)
+        if where.endswith(".db") and not Path(where).exists():  # a client would make it
+            raise FileNotFoundError(f"{where}: no such file of Milvus; build the map anew")
         self._client = _client(uri)
-        if not self._client.has_collection(collection):
+        with _told(uri):
+            there = self._client.has_collection(collection)
+            held = int(self._client.get_collection_stats(collection)["row_count"]) if there else 0
+        if not there:
             raise ValueError(f"{uri}: holds no collection {collection}; build the map anew")
-        self._client.load_collection(collection)
+        if held != rows:
+            raise ValueError(
+                f"{uri}: collection {collection} holds {held} rows, the map has {rows}; build the "
+                "map anew"
+            )
+        with _told(uri):
+            self._client.load_collection(collection)
 
     def search(self, queries: np.ndarray, k: int, near: tuple[float, float, float] | None = None):
         """Rows (Q, k) int64 and scores (Q, k) float32, best first.
@@ -87,10 +134,11 @@ class MilvusIndex:
         box around that circle before anything is scored.
         """
         rule = "" if near is None else _box_rule(*near)
-        found = self._client.search(
-            self.collection, np.asarray(queries, np.float32).tolist(), limit=min(k, self.rows),
-            filter=rule, search_params={"metric_type": "IP"}, output_fields=["id"],
-        )  # fmt: skip
+        with _told(self.uri):
+            found = self._client.search(
+                self.collection, np.asarray(queries, np.float32).tolist(), limit=min(k, self.rows),
+                filter=rule, search_params={"metric_type": "IP"}, output_fields=["id"],
+            )  # fmt: skip
         most = max((len(row) for row in found), default=0)
         scores = np.full((len(found), most), -np.inf, np.float32)
         rows = np.full((len(found), most), -1, np.int64)

@@ -70,7 +70,8 @@ def step_cost(settings: Settings, encoder: Encoder | None = None, device: str = 
     """What a step of these settings takes in one process, by counting.
 
     `encoder` saves building one; `device` "cuda" or "cpu" decides which kernels, and so which
-    tensors, are counted: none of them runs. Raises what `make_encoder` raises.
+    tensors, are counted: none of them runs. Raises what `make_encoder` raises, and ValueError for
+    a device that `can_count` says no to.
     """
     if encoder is None:
         classes = range(PUBLISHED[UNIVERSITY1652]["train/drone"][0])  # where a host has some
@@ -98,8 +99,14 @@ def count_activations(
 ) -> tuple[int, int, float]:
     """(bytes kept for backward, the largest tensor's, flops) of a forward pass of `images`.
 
-    `half`: the precision of autocast, None for float32. Nothing is computed.
+    `half`: the precision of autocast, None for float32. Nothing is computed. Raises ValueError for
+    a device that `can_count` says no to.
     """
+    if not can_count(device):
+        raise ValueError(
+            f"torch {torch.__version__} asks for a GPU even where nothing is computed, and found "
+            "none: count with device='cpu', or install a newer torch"
+        )
     held: dict[int, torch.Tensor] = {}
     with FakeTensorMode(allow_non_fake_inputs=True), _autocast(device, half):
         state = {
@@ -114,6 +121,12 @@ def count_activations(
         own = {_storage(t) for t in state.values()}
         sizes = [t.untyped_storage().nbytes() for key, t in held.items() if key not in own]
     return sum(sizes), max(sizes, default=0), float(counter.get_total_flops())
+
+
+def can_count(device: str) -> bool:
+    """Whether steps of a device can be counted here; a GPU's without one, unless torch is old."""
+    stands_in = hasattr(torch._C, "_ensureCUDADeviceGuardSet")  # for a driver that is missing
+    return device != "cuda" or stands_in or torch.cuda.is_available()
 
 
 @contextmanager

@@ -100,6 +100,24 @@ ENCODER = {
     "kind": "plain", "backbone": "test_resnet", "embed_dim": None, "pool": "avg", "image_px": 32,
     "selected_on_test": False, "dphr_lab": "0.1.0",
 }  # fmt: skip
+MAP = {
+    "format": 1, "encoder": {"name": "e", "sha256": "0" * 64}, "candidates": 9, "block": 16,
+    "settings": {"source": "town.tif", "crs": None, "tms": None, "side_m": 120.0, "stride_m": 30.0,
+                 "image_px": 32, "min_known": 0.5},
+    "map_files": "0" * 32, "tiles": 9, "dim": 3, "bounds": [11.0, 48.0, 11.1, 48.1], "map": "town",
+    "index": {"kind": "exact", "rows": 9, "dim": 3, "lists": 0, "probes": 0, "bytes_a_row": 6,
+              "recall_at_10": 1.0, "milvus": "milvus://host:1", "collection": "c"}, "gsd_m": 0.5,
+}  # fmt: skip
+
+
+def read_map(folder):
+    from dphr_lab.localization.gallery import Gallery
+
+    for name in ("tiles.parquet", "embeddings.npy"):
+        (folder / name).touch()
+    return len(Gallery(folder)), Gallery(folder).bounds.size_m
+
+
 JSON_READERS = {  # file -> (what a whole one holds, its reader, which is given the folder)
     "settings.json": (RUN, lambda folder: Settings.from_dict(stored_run(folder)["settings"])),
     "result.json": (RESULT, stored_result),
@@ -109,6 +127,7 @@ JSON_READERS = {  # file -> (what a whole one holds, its reader, which is given 
     "cross-area-drone2sate-test.json": ([PAIR, PAIR], read_gta_uav),
     "record.json": (RECORD, real.entries),
     "encoder.json": (ENCODER, Encoder.load),
+    "map.json": (MAP, read_map),
 }
 
 
@@ -141,10 +160,11 @@ def test_metrics(tmp_path, lines):
     foreseen(lambda: read_metrics(tmp_path), "metrics.jsonl, line ")
 
 
+RADII = {"0.5": 1.0, "0.9": 2.0}
 CALIBRATION = {
     "temperature": 0.03, "share": 0.2, "spread_m": 25.0, "scales": {"0.5": 1.0, "0.9": 2.0},
     "off_map_below": None, "refined_m": {"0.5": 1.0, "0.9": 2.0}, "photographs": 3, "headings": 1,
-    "track": {"plain": {"temper": 1.0, "live": {"0.5": 1.0, "0.9": 2.0}}},
+    "track": {"plain": {"temper": 1.0} | dict.fromkeys(("live", "smoothed"), RADII)},
 }  # fmt: skip
 
 

@@ -230,17 +230,14 @@ STUDIES = {  # fault -> what stands in the study.toml in place of what
     "no text": ('"x"', "\udcff"),
     "lacks a part": ("seeds = [0]", ""),
     "unknown part": ("[settings]", "[magic]\nx = 1\n[settings]"),
-    "seeds are text": ("[0]", '"x"'),
     "seeds below 0": ("[0]", "[-1]"),
     "no seed": ("[0]", "[]"),
     "an arm is text": ('[arms.triplet]\nloss = "triplet"', '[arms]\ntriplet = "triplet"'),
     "unknown setting": ("steps = 1", "magic = 1"),
-    "text for a number": ("steps = 1", 'steps = "one"'),
     "NaN": ("steps = 1", "learning_rate = nan"),
     "unknown loss": ('loss = "triplet"', 'loss = "l2"'),
     "unknown preset": ('"tiny"', '"huge"'),
     "unknown change of a world": ('"tiny"', '"tiny"\nmagic = 3'),
-    "text for a number of a world": ('"tiny"', '"tiny"\ntrain_places = "many"'),
     "missing": None,
 }
 OF_STUDIES = table("study.toml")
@@ -265,11 +262,7 @@ def test_studies(fault, surface, tmp_path, capsys):
 
 METADATA = {
     "no JSON": "{",
-    "a list": "[]",
-    "places are a number": '{"places": 5}',
-    "a place without a family": '{"places": {"0001": {}}}',
     "a family that is a word": '{"places": {"0001": {"family": "x"}}}',
-    "a family that is NaN": '{"places": {"0001": {"family": NaN}}}',
     "lacks places of the data": '{"places": {"0001": {"family": 1}}}',
 }
 OF_METADATA = table("metadata.json")

@@ -1,11 +1,14 @@
 """Which image sizes a backbone takes, and weights as other programs save them."""
 
+import re
+
 import pytest
 import timm
 import torch
 
 from dphr_lab.models import LPN, Encoder, Sample4Geo
-from tests.helpers import case
+from dphr_lab.models.backbone import OLDEST_TIMM, check_timm
+from tests.helpers import ROOT, case
 
 BACKBONE = "test_convnext"
 
@@ -14,6 +17,18 @@ BACKBONE = "test_convnext"
 def state():
     torch.manual_seed(1)
     return timm.create_model(BACKBONE, num_classes=0).state_dict()
+
+
+def test_a_timm_older_than_the_bound_is_told(monkeypatch):
+    (bound,) = re.findall(r'"timm>=([\d.]+)"', (ROOT / "pyproject.toml").read_text("utf-8"))
+    assert bound == OLDEST_TIMM
+    for version in ("1.0.3", "0.9.16", "1.0.20.dev0"):
+        monkeypatch.setattr(timm, "__version__", version)
+        with pytest.raises(ValueError, match=f"timm {version} is installed, and .* needs {bound}"):
+            Encoder(BACKBONE, image_px=32)
+    for version in (bound, "1.0.21.dev1", "1.1.0", "2.0"):
+        monkeypatch.setattr(timm, "__version__", version)
+        check_timm()
 
 
 @pytest.mark.parametrize(

@@ -98,6 +98,13 @@ def test_damaged_and_foreign_files_are_named(exported, tmp_path):
     cut.write_bytes(written[: len(written) // 2])
     with pytest.raises(ValueError, match=r"cut\.onnx is damaged"):
         Encoder.load(cut)
+    digest = written.index(b'"digest": "') + 20
+    for at in (100, len(written) // 3, digest, len(written) - 5):
+        changed = bytearray(written)
+        changed[at] ^= 0x41
+        cut.write_bytes(changed)
+        with pytest.raises(ValueError, match=r"cut\.onnx(: not an encoder| is damaged|: images)"):
+            Encoder.load(cut)(torch.zeros(1, 3, PX, PX, dtype=torch.uint8))
     model = onnx.load(exported[1].path)
     del model.metadata_props[:]
     onnx.save(model, tmp_path / "foreign.onnx")

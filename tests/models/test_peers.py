@@ -231,10 +231,10 @@ class Unpickled:
 
 def test_no_code_of_a_file_is_run_and_a_damaged_one_is_named(tmp_path, capfd):
     torch.save({"weight": Unpickled()}, tmp_path / "bad.pth")
-    with pytest.raises(ValueError, match=r"bad\.pth cannot be read.*more than tensors"):
+    with pytest.raises(ValueError, match=r"bad\.pth: cannot be read.*more than tensors"):
         read_torch_file(tmp_path / "bad.pth")
     (tmp_path / "cut.pth").write_bytes(b"PK\x03\x04 and no more")
-    with pytest.raises(ValueError, match=r"cut\.pth cannot be read.*damaged"):
+    with pytest.raises(ValueError, match=r"cut\.pth: cannot be read.*damaged"):
         read_torch_file(tmp_path / "cut.pth")
     assert "must not" not in "".join(capfd.readouterr())
     save_file({"a": torch.ones(2)}, tmp_path / "good.safetensors")

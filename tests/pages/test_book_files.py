@@ -123,12 +123,6 @@ def test_needs_nothing_that_a_notebook_service_lacks(path):
         assert "myst_nb" not in cell.source, "glue is for the page builder, not for a chapter"
 
 
-# Numbers in a chapter's prose that none of its cells shows, and where they are from.
-GIVEN = {
-    "07_rda": {"0.25": "h (1 - h)", "0.21": "h (1 - h)"},
-}
-
-
 @each_chapter
 def test_numbers_in_prose_are_shown_by_a_cell(path):
     """Decimals, percentages and points of the text occur in some cell's source or output."""
@@ -142,9 +136,9 @@ def test_numbers_in_prose_are_shown_by_a_cell(path):
     number = r"(?<![\w.])(?:\d+\.\d+|\d+(?= ?(?:%|points)))(?![\w.]*\d)"
     for cell in cells:
         prose = re.sub(apart, "", cell.source, flags=re.S) if cell.cell_type == "markdown" else ""
-        for found in set(re.findall(number, prose)) - set(GIVEN.get(path.stem, ())):
+        for found in set(re.findall(number, prose)):
             assert re.search(rf"(?<![\d.]){re.escape(found)}(?!\d)", "\n".join(shown)), (
-                f"{found} is in no cell: let one show it, or name its source in GIVEN:\n{prose}"
+                f"{found} is in no cell; let one show it:\n{prose}"
             )
 
 

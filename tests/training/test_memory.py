@@ -20,6 +20,7 @@ from dphr_lab.training.step_cost import (
     CARD_SHARE,
     GIB,
     MIB,
+    can_count,
     count_activations,
     kept_for_backward,
     step_cost,
@@ -30,6 +31,8 @@ from tests.helpers.training import ColouredPlaces, settings
 sys.path += [str(ROOT / "book" / "_ext"), str(ROOT / "book" / "_tools")]
 from cards import CARDS_GB, TFLOP_PER_S, cards_table
 from store_memory import measure_steps
+
+of_a_gpu = pytest.mark.skipif(not can_count("cuda"), reason="this torch needs a GPU to count one's")
 
 
 def kept_in_truth(encoder, images, half):
@@ -53,6 +56,7 @@ def test_counted_activations_are_those_that_autograd_keeps(backbone, half):
     assert 0 < largest < counted and flops > 0
 
 
+@of_a_gpu
 def test_counting_leaves_the_encoder_and_torch_as_they_were():
     encoder = Encoder("test_convnext", image_px=64).train()
     before = {name: value.clone() for name, value in encoder.state_dict().items()}
@@ -64,6 +68,15 @@ def test_counting_leaves_the_encoder_and_torch_as_they_were():
     assert encoder(torch.zeros(1, 3, 64, 64, dtype=torch.uint8)).device.type == "cpu"
 
 
+def test_a_torch_that_asks_for_a_gpu_it_lacks_is_told(monkeypatch):
+    monkeypatch.delattr(torch._C, "_ensureCUDADeviceGuardSet", raising=False)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(ValueError, match="found none: count with device='cpu', or install a newer"):
+        step_cost(Settings(image_px=64), Encoder("test_convnext", image_px=64))
+    assert can_count("cpu")
+
+
+@of_a_gpu
 def test_the_parts_of_a_step_follow_the_settings():
     plain = Settings(image_px=64, batch=32)
     encoder = Encoder("test_convnext", image_px=64)
@@ -185,6 +198,7 @@ def test_the_least_time_is_the_counted_work_at_the_given_rate():
     assert shown() == ["under 0.01", "under 0.01", "0.20"]  # 800 steps
 
 
+@of_a_gpu
 def test_a_stored_estimate_is_counted_again():
     stored = json.loads((files("dphr_lab.results") / "memory" / "cards.json").read_text("utf-8"))
     (row,) = [r for r in stored["rows"] if r["recipe"] == "twin-towns" and r["how"] == "estimated"]
