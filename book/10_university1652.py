@@ -163,6 +163,8 @@ rows = []
 for choice in recipe.choices:
     if "." not in choice.name:
         value = "none" if choice.value is None else f"{choice.value}"
+        if choice.name == "backbone":  # without the name of its weights
+            value = value.partition(".")[0]
         source = choice.source.replace("Sample4Geo's public", "their")
         rows.append([choice.name, value, choice.grade, source])
 table(["setting", "value", "grade", "where it is from"], rows)
