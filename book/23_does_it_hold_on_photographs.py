@@ -51,7 +51,7 @@ from dphr_lab.scenes import photos
 from dphr_lab.scenes.photos import aim
 from dphr_lab.scenes.photos.views import view_matrix
 from dphr_lab.studies import comparisons, transfer
-from dphr_lab.studies.comparisons import p_text
+from dphr_lab.studies.comparisons import p_text, signed
 from dphr_lab.studies.study import complete_runs
 from dphr_lab.teaching import guess_choice, guess_number, table
 
@@ -250,8 +250,8 @@ levels = {"plain": "plain towns", "textured": "textured towns",
 rows = []
 for arm in [a for a in NAMES if a in verdict.arms]:
     found = verdict.differences[arm]
-    cells = [f"{found[w].mean:+.1f} ({found[w].low:+.1f} to "
-             f"{found[w].high:+.1f})" for w in levels]  # fmt: skip
+    cells = [f"{signed(found[w].mean)} ({signed(found[w].low)} to "
+             f"{signed(found[w].high)})" for w in levels]  # fmt: skip
     rows.append([NAMES[arm], *cells, verdict.arms[arm]])
 assert list(by_realism) == list(levels) and collapsed == ["hardest"]
 assert verdict.arms["infonce"] == verdict.order == "undecided"
@@ -410,8 +410,8 @@ def judged(pairs, margin=2):
     for test in comparisons.equivalences(pairs, margin):
         low, high = test.range_90
         yield [
-            f"{test.difference.interval.mean:+.1f}",
-            f"{low:+.1f} to {high:+.1f}",
+            signed(test.difference.interval.mean),
+            f"{signed(low)} to {signed(high)}",
             len(test.difference.by_seed),
             test.verdict,
         ]
@@ -487,7 +487,7 @@ table(["λ", "mean over the run"], [*dose.items()], digits=2)
 # * *The gains of RDA and sharp DPHR over L_tri keep their sign on warped photographs.* They shrink from 23.7 points to 3.5 and 2.6, and the order of the losses is undecided.
 # * *Telling twins apart does not carry over.* It is next to chance on photographs.
 # * *The ratio does not matter* within two points in these three worlds.
-# * *No schedule of λ is ahead of a constant*, with noise or without.
+# * *No schedule of λ is ahead of a constant* with sharp weights, with noise or without ([08 PALW](08_palw.ipynb) has the closest reading).
 # * *Beyond that, nothing.* The photographs have no parallax and no façades, the encoders are small, and the runs are short.
 #
 # ## Exercises

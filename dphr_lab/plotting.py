@@ -234,7 +234,7 @@ def training_curves(
 
 
 def arms_over_seeds(axes, arms, intervals=None, chance: float | None = None):
-    """One row an arm: a small mark a seed, a large one for their mean, a bar for its interval.
+    """One row an arm: a small ring a seed, a large dot for their mean, a bar for its interval.
 
     `arms`: {name: values, one a seed}; `intervals`: {name: half-width} where they are to be shown;
     `chance`: a level to compare with, drawn as a dotted line. The first arm stands on top.
@@ -249,8 +249,10 @@ def arms_over_seeds(axes, arms, intervals=None, chance: float | None = None):
         half = (intervals or {}).get(name)
         if half is not None and np.isfinite(half):
             axes.errorbar(values.mean(), row, xerr=half, color="0.4", capsize=3, zorder=1)
-        axes.plot(values, [row] * len(values), "|", color="0.35", markersize=11, zorder=2)
-        axes.plot(values.mean(), row, "o", color=PALETTE["blue"], markersize=7, zorder=3)
+        axes.plot(values.mean(), row, "o", color=PALETTE["blue"], markersize=8, zorder=2)
+        # above the mean, so that it hides no seed
+        seeds = {"color": "white", "markeredgecolor": "0.2", "markersize": 7}
+        axes.plot(values, [row] * len(values), ".", zorder=3, **seeds)
     if chance is not None:
         axes.axvline(chance, color=PALETTE["vermilion"], linestyle=":", linewidth=1.4)
     axes.set(yticks=range(len(arms)), yticklabels=list(arms))

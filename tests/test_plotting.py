@@ -198,9 +198,9 @@ def test_arms_are_drawn_by_seed_mean_and_interval(figure):
     axes = figure.subplots()
     arms_over_seeds(axes, {"a": [1, 2, 6], "b": [4]}, {"a": 1.5, "b": np.nan}, chance=2.5)
     assert [label.get_text() for label in axes.get_yticklabels()] == ["a", "b"]
-    lines = [line for line in axes.lines if len(line.get_xdata()) and line.get_marker() in "|o"]
+    lines = [line for line in axes.lines if len(line.get_xdata()) and line.get_marker() in ".o"]
     drawn = {(line.get_marker(), *np.atleast_1d(line.get_xdata())) for line in lines}
-    assert {("|", 1, 2, 6), ("o", 3), ("|", 4), ("o", 4)} <= drawn
+    assert {(".", 1, 2, 6), ("o", 3), (".", 4), ("o", 4)} <= drawn
     bars = [c for c in axes.collections if hasattr(c, "get_segments")]
     assert len(bars) == 1  # no bar where there is no interval
     np.testing.assert_allclose(bars[0].get_segments()[0][:, 0], [1.5, 4.5])

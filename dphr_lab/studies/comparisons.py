@@ -35,7 +35,7 @@ class StudentInterval:
     @property
     def signed(self) -> str:
         """As text, the mean with its sign: of a difference."""
-        return f"{self.mean:+.1f} ± {self.half_width:.1f}"
+        return f"{signed(self.mean)} ± {self.half_width:.1f}"
 
     def __str__(self) -> str:
         half_width = "–" if math.isnan(self.half_width) else f"{self.half_width:.1f}"
@@ -82,6 +82,12 @@ class Equivalence:
             f"from {low:+.1f} to {high:+.1f}, {len(difference.by_seed)} seeds: **{self.verdict}** "
             f"(p {p_text(self.p)} for equivalence, {p_text(difference.p)} for a difference)"
         )
+
+
+def signed(value: float, digits: int = 1) -> str:
+    """A difference with its sign; one that rounds to nought has none."""
+    text = f"{value:+.{digits}f}"
+    return text if text.strip("+-0.") else text[1:]
 
 
 def p_text(p: float) -> str:

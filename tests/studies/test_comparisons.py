@@ -58,6 +58,15 @@ def test_a_p_value_is_never_told_as_nought():
     assert "+1.0 ± 0.0 (p < 0.001; by seed +1.0 +1.0)" in str(certain)
 
 
+@pytest.mark.parametrize(
+    "value, text",
+    [(0.04, "0.0"), (-0.04, "0.0"), (0.0, "0.0"), (0.06, "+0.1"), (-10.0, "-10.0")],
+)
+def test_a_difference_that_rounds_to_nought_has_no_sign(value, text):
+    assert comparisons.signed(value) == text
+    assert comparisons.StudentInterval(value, 0.5).signed == f"{text} ± 0.5"
+
+
 def test_differences_are_taken_within_seeds_that_both_have():
     runs = runs_of({"a": [50, 60, 70, None], "b": [48, 59, None, 1]})
     found = paired(runs, "mini", "a", "b")
@@ -254,7 +263,7 @@ def test_a_figure_has_a_panel_a_world_and_every_seed(tmp_path, monkeypatch):
     assert labels == [["a", "c"], ["a", "b"]]  # by the mean of all: 45, 35 and 7
     for axes, world, arms in zip(panels, ("hard", "plain"), labels, strict=True):
         of_seeds = [[value for value in table[world][arm] if value] for arm in arms]
-        marks = [list(line.get_xdata()) for line in axes.lines if line.get_marker() == "|"]
+        marks = [list(line.get_xdata()) for line in axes.lines if line.get_marker() == "."]
         assert [found for found in marks if found in of_seeds] == of_seeds
         low, high = axes.get_xlim()
         assert 0 <= low < 7 and 98 < high <= 100  # the interval of 60 and 98 reaches beyond
