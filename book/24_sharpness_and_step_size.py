@@ -76,7 +76,7 @@ def plus_minus(interval):
 # | RDA, closest | ratio | that, and $\tfrac{1}{\omega} \cdot h(1-h)/d$ |
 # | RDA, sharp | ratio | that of $L_\text{tri}$, and $\beta\, h(1-h)/d$ |
 # | InfoNCE | the negative alone | $d/\tau - 1/d$ |
-# | HCL ([Robinson et al., 2021](references.md#robinson2021hard)) | the negative alone | that, and $\beta d$ |
+# | HCL, hard contrastive learning ([Robinson et al., 2021](references.md#robinson2021hard)) | the negative alone | that, and $\beta d$ |
 # | HER ([Cai et al., 2019](references.md#cai2019ground)), our form **[O]** | difference | that of $L_\text{tri}$, more than doubled, up to its cut |
 
 
@@ -167,7 +167,7 @@ matched = {k: positive / (v + 1 / positive) for k, v in at_tie.items()}
 table(
     ["loss", "κ at the tie", "matching τ"],
     [[name, at_tie[name], f"{matched[name]:.3f}"] for name in at_tie],
-    caption="At distance 0.35; InfoNCE's usual τ of 0.07 is duller than all",
+    caption="At distance 0.35; InfoNCE's usual τ of 0.07 is less sharp than all",
 )
 
 # %% [markdown]
@@ -309,8 +309,8 @@ guess_choice(
     "Which of these shrink the vectors at every scale, without end?",
     {
         "none": "Two of them do.",
-        "hardest, and β = 100 alone": "Their choice does not depend on the "
-        "scale, so nothing stops them.",
+        "hardest, and β = 100 alone": "At every scale they pick negatives "
+        "nearer than the positive.",
         "all but semi-hard": "L_tri weighs all negatives alike once distances "
         "are small, and the average negative is farther than the positive.",
     },
@@ -340,7 +340,7 @@ assert all(pulls[name][0] < 0 for name in list(WEIGH)[2:])
 assert (pulls["semi-hard"] < 0).all()
 
 # %% [markdown]
-# The hardest negative is the same one at each scale, and the ratio $h$ knows no scale either. Nothing stops these two short of zero. In the stored study of chapter 06 exactly these two arms collapsed, on each seed. With $L_\text{tri}$ beside them they came to rest.
+# The hardest negative is the same one at each scale, and the ratio $h$ knows no scale either. Nothing stops these two short of zero. In the stored study of chapter 06 exactly these two arms collapsed, on each seed. (Its arm "β = 100 alone" still has one part of $L_\text{tri}$ to a hundred.) With a whole $L_\text{tri}$ beside it, β = 100 came to rest; the hardest beside $L_\text{tri}$ was not run.
 #
 # ## A growing loss is a longer step
 #
@@ -508,7 +508,7 @@ assert abs(0.3 / (1 - 0.5) - lam_now) < 1e-6
 # ## Summary
 #
 # * You **placed** losses on one axis: RDA sharpens near negatives, InfoNCE far ones. In the stored studies $\beta = 4$ was worse than 16. Whether 64 is better depends on the study, within its intervals.
-# * You **predicted** collapse from the sign of a pull: what picks the same negatives at each scale shrinks without end, unless a plain term stands beside it.
+# * You **predicted** collapse from the sign of a pull: what picks, at every scale, negatives that are on average nearer than the positive shrinks without end; semi-hard picks farther ones and spreads.
 # * You **separated** gains. A growing loss lengthens Adam's step by a known factor, and a replay without weights measures what is left for the weights.
 #
 # ## Readings
