@@ -516,7 +516,7 @@ assert gaps[0] > 0
 #
 # ## Readings
 #
-# * [Schroff et al. (2015)](references.md#schroff2015facenet): semi-hard negatives, and the remark that the hardest can collapse training early.
-# * [Hermans et al. (2017)](references.md#hermans2017defense): the hardest within a batch works after all. List what differs from the runs above.
-# * [Wu et al. (2017)](references.md#wu2017sampling): which distances are drawn matters as much as the loss.
-# * [Xuan et al. (2020)](references.md#xuan2020hard): why the hardest negatives make triplet training fail, and a remedy.
+# * [Schroff et al. (2015)](references.md#schroff2015facenet), *FaceNet: A Unified Embedding for Face Recognition and Clustering*, [arXiv](https://arxiv.org/abs/1503.03832): semi-hard negatives, and the remark that the hardest can collapse training early.
+# * [Hermans et al. (2017)](references.md#hermans2017defense), *In Defense of the Triplet Loss for Person Re-Identification*, [arXiv](https://arxiv.org/abs/1703.07737): the hardest within a batch works after all. List what differs from the runs above.
+# * [Wu et al. (2017)](references.md#wu2017sampling), *Sampling Matters in Deep Embedding Learning*, [arXiv](https://arxiv.org/abs/1706.07567): which distances are drawn matters as much as the loss.
+# * [Xuan et al. (2020)](references.md#xuan2020hard), *Hard Negative Examples are Hard, but Useful*, [arXiv](https://arxiv.org/abs/2007.12749): why the hardest negatives make triplet training fail, and a remedy.

@@ -590,7 +590,7 @@ assert (w * loss).mean() < loss.mean() - 0.1
 #
 # ## Readings
 #
-# * [Zheng et al. (2025)](references.md#zheng2025dphr): the paper. If you have the text, compare its map with ours: [open choices](open_choices.md) says what to change.
-# * [Cai et al. (2019)](references.md#cai2019ground): weights by difficulty for cross-view triplets, from a difference, cut off at both ends.
-# * [Robinson et al. (2021)](references.md#robinson2021hard): exponential weights of the negative alone, as importance sampling.
-# * [Lin et al. (2017)](references.md#lin2017focal): the same worry in detection, easy samples that drown the hard ones.
+# * [Zheng et al. (2025)](references.md#zheng2025dphr), *Dual-level Progressive Hardness-Aware Reweighting for Cross-View Geo-Localization*, [arXiv](https://arxiv.org/abs/2510.27181): the paper. If you have the text, compare its map with ours: [open choices](open_choices.md) says what to change.
+# * [Cai et al. (2019)](references.md#cai2019ground), *Ground-to-Aerial Image Geo-Localization With a Hard Exemplar Reweighting Triplet Loss*, [paper](https://openaccess.thecvf.com/content_ICCV_2019/html/Cai_Ground-to-Aerial_Image_Geo-Localization_With_a_Hard_Exemplar_Reweighting_Triplet_Loss_ICCV_2019_paper.html): weights by difficulty for cross-view triplets, from a difference, cut off at both ends.
+# * [Robinson et al. (2021)](references.md#robinson2021hard), *Contrastive Learning with Hard Negative Samples*, [arXiv](https://arxiv.org/abs/2010.04592): exponential weights of the negative alone, as importance sampling.
+# * [Lin et al. (2017)](references.md#lin2017focal), *Focal Loss for Dense Object Detection*, [arXiv](https://arxiv.org/abs/1708.02002): the same worry in detection, easy samples that drown the hard ones.

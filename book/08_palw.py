@@ -524,7 +524,7 @@ assert DPHRLoss().progressive.value() == 0
 #
 # ## Readings
 #
-# * [Zheng et al. (2025)](references.md#zheng2025dphr): the paper. If you have the text, compare its signal and its update with ours: [open choices](open_choices.md) says what to change.
-# * [Huang et al. (2020)](references.md#huang2020curricularface): a moving average of the positives' cosine as the clock of a curriculum. Does it confound progress with difficulty, too?
-# * [Bengio et al. (2009)](references.md#bengio2009curriculum): easy first.
-# * [Wu et al. (2021)](references.md#wu2021curricula): thousands of orderings later, when that helps: short budgets and wrong labels.
+# * [Zheng et al. (2025)](references.md#zheng2025dphr), *Dual-level Progressive Hardness-Aware Reweighting for Cross-View Geo-Localization*, [arXiv](https://arxiv.org/abs/2510.27181): the paper. If you have the text, compare its signal and its update with ours: [open choices](open_choices.md) says what to change.
+# * [Huang et al. (2020)](references.md#huang2020curricularface), *CurricularFace: Adaptive Curriculum Learning Loss for Deep Face Recognition*, [arXiv](https://arxiv.org/abs/2004.00288): a moving average of the positives' cosine as the clock of a curriculum. Does it confound progress with difficulty, too?
+# * [Bengio et al. (2009)](references.md#bengio2009curriculum), *Curriculum Learning*, [DOI](https://doi.org/10.1145/1553374.1553380): easy first.
+# * [Wu et al. (2021)](references.md#wu2021curricula), *When Do Curricula Work?*, [arXiv](https://arxiv.org/abs/2012.03107): thousands of orderings later, when that helps: short budgets and wrong labels.

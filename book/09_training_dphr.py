@@ -526,6 +526,6 @@ for h in heads:
 #
 # ## Readings
 #
-# * [Zheng et al. (2025)](references.md#zheng2025dphr): the paper; set its abstract beside the table of reported figures.
-# * [Deuser et al. (2023)](references.md#deuser2023sample4geo): the strongest of the three hosts, and the simplest.
-# * [Musgrave et al. (2020)](references.md#musgrave2020reality): why a new loss needs the same settings and a search for all.
+# * [Zheng et al. (2025)](references.md#zheng2025dphr), *Dual-level Progressive Hardness-Aware Reweighting for Cross-View Geo-Localization*, [arXiv](https://arxiv.org/abs/2510.27181): the paper; set its abstract beside the table of reported figures.
+# * [Deuser et al. (2023)](references.md#deuser2023sample4geo), *Sample4Geo: Hard Negative Sampling For Cross-View Geo-Localisation*, [arXiv](https://arxiv.org/abs/2303.11851): the strongest of the three hosts, and the simplest.
+# * [Musgrave et al. (2020)](references.md#musgrave2020reality), *A Metric Learning Reality Check*, [arXiv](https://arxiv.org/abs/2003.08505): why a new loss needs the same settings and a search for all.

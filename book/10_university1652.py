@@ -211,7 +211,7 @@ encoder = Encoder.load(folder / "run")
 encoder.to("cuda" if torch.cuda.is_available() else "cpu")
 print(f"{result['images_per_s']:.0f} images a second")
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"name": "fig-10-curves", "caption": "The run, means over ten steps. The signal of the closest reading needs 100 losses, so λ is 0 until then. As it grows it adds to the loss."}, "image": {"alt": "Three panels, one below the other, against the training step: the loss falls, lambda stays at zero for 100 steps and then rises, and recall within the batch rises."}} cellView="form" jupyter={"source_hidden": true}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"name": "fig-10-curves", "caption": "The run, means over ten steps. The signal of the closest reading needs 100 losses, so \u03bb is 0 until then. As it grows it adds to the loss."}, "image": {"alt": "Three panels, one below the other, against the training step: the loss falls, lambda stays at zero for 100 steps and then rises, and recall within the batch rises."}} cellView="form" jupyter={"source_hidden": true}
 curves = result["curves"]
 figure, axes = plt.subplots(3, 1, figsize=(6.6, 6), sharex=True)
 training_curves(axes, {"dphr": curves}, width=10)
@@ -431,6 +431,6 @@ assert abs(four - once) < 15
 #
 # ## Readings
 #
-# * [Zheng et al. (2020)](references.md#zheng2020university): the data set, both directions, and the full-gallery protocol.
-# * [Deuser et al. (2023)](references.md#deuser2023sample4geo): the recipe of this chapter.
-# * [Liu et al. (2022)](references.md#liu2022convnext): the encoder, and which training tricks made it as good as a transformer.
+# * [Zheng et al. (2020)](references.md#zheng2020university), *University-1652: A Multi-view Multi-source Benchmark for Drone-based Geo-localization*, [DOI](https://doi.org/10.1145/3394171.3413896): the data set, both directions, and the full-gallery protocol.
+# * [Deuser et al. (2023)](references.md#deuser2023sample4geo), *Sample4Geo: Hard Negative Sampling For Cross-View Geo-Localisation*, [arXiv](https://arxiv.org/abs/2303.11851): the recipe of this chapter.
+# * [Liu et al. (2022)](references.md#liu2022convnext), *A ConvNet for the 2020s*, [arXiv](https://arxiv.org/abs/2201.03545): the encoder, and which training tricks made it as good as a transformer.

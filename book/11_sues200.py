@@ -481,6 +481,6 @@ assert ap < found["150 m"].ap or real is not None
 #
 # ## Readings
 #
-# * [Zhu et al. (2023)](references.md#zhu2023sues): the data set, its heights and its protocol.
-# * [Brown and Heathers (2017)](references.md#brown2017grim): the check of exercise 4, on published means.
-# * [Deuser et al. (2023)](references.md#deuser2023sample4geo): the recipe that is trained once a height in this family of code.
+# * [Zhu et al. (2023)](references.md#zhu2023sues), *SUES-200: A Multi-height Multi-scene Cross-view Image Benchmark Across Drone and Satellite*, [DOI](https://doi.org/10.1109/TCSVT.2023.3249204): the data set, its heights and its protocol.
+# * [Brown and Heathers (2017)](references.md#brown2017grim), *The GRIM Test: A Simple Technique Detects Numerous Anomalies in the Reporting of Results in Psychology*, [DOI](https://doi.org/10.1177/1948550616673876): the check of exercise 4, on published means.
+# * [Deuser et al. (2023)](references.md#deuser2023sample4geo), *Sample4Geo: Hard Negative Sampling For Cross-View Geo-Localisation*, [arXiv](https://arxiv.org/abs/2303.11851): the recipe that is trained once a height in this family of code.

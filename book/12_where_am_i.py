@@ -454,7 +454,7 @@ assert len(kept.rows) < len(gallery) / 2
 #
 # ## Readings
 #
-# * [Thrun, Burgard and Fox (2005)](references.md#thrun2005probabilistic): chapter 8 is our filter, with its cells, its motion and its measurement.
-# * [Guo et al. (2017)](references.md#guo2017calibration): why networks are too sure of themselves, and what one temperature mends.
-# * [Angelopoulos and Bates (2023)](references.md#angelopoulos2023conformal): radii that hold a share of the truths, what they assume, and what breaks them.
-# * [Dai et al. (2024)](references.md#dai2024denseuav): positions by overlapping tiles on real flights, and measures in metres.
+# * [Thrun, Burgard and Fox (2005)](references.md#thrun2005probabilistic), *Probabilistic Robotics*, MIT Press: chapter 8 is our filter, with its cells, its motion and its measurement.
+# * [Guo et al. (2017)](references.md#guo2017calibration), *On Calibration of Modern Neural Networks*, [arXiv](https://arxiv.org/abs/1706.04599): why networks are too sure of themselves, and what one temperature mends.
+# * [Angelopoulos and Bates (2023)](references.md#angelopoulos2023conformal), *Conformal Prediction: A Gentle Introduction*, [DOI](https://doi.org/10.1561/2200000101): radii that hold a share of the truths, what they assume, and what breaks them.
+# * [Dai et al. (2024)](references.md#dai2024denseuav), *Vision-Based UAV Self-Positioning in Low-Altitude Urban Environments*, [DOI](https://doi.org/10.1109/TIP.2023.3346279): positions by overlapping tiles on real flights, and measures in metres.

@@ -280,6 +280,6 @@ assert first[min(first, key=first.get)] == least
 #
 # ## Readings
 #
-# * Hendrycks and Dietterich, *Benchmarking neural network robustness to common corruptions* (ICLR 2019): five strengths, and why means over them.
-# * Wang et al., *Multiple-environment self-adaptive network for aerial-view geo-localization* (Pattern Recognition 2024): ten weathers for University-1652.
-# * Mitchell et al., *Model cards for model reporting* (FAT* 2019): what a card should say.
+# * [Hendrycks and Dietterich (2019)](references.md#hendrycks2019benchmarking), *Benchmarking Neural Network Robustness to Common Corruptions and Perturbations*, [arXiv](https://arxiv.org/abs/1903.12261): five strengths, and why means over them.
+# * [Wang et al. (2024)](references.md#wang2024musenet), *Multiple-environment Self-adaptive Network for Aerial-view Geo-localization*, [arXiv](https://arxiv.org/abs/2204.08381): ten weathers for University-1652.
+# * [Mitchell et al. (2019)](references.md#mitchell2019cards), *Model Cards for Model Reporting*, [arXiv](https://arxiv.org/abs/1810.03993): what a card should say.

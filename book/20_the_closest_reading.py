@@ -362,6 +362,6 @@ assert minus("sharp", "sharp_replay", "S2D").interval.mean > 10
 #
 # ## Readings
 #
-# * Sun et al., *Circle loss* (CVPR 2020): weights that are linear in a similarity, and what their scale does.
-# * Robinson et al., *Contrastive learning with hard negative samples* (ICLR 2021): exponential weights, whose sharpness is the one parameter.
-# * Musgrave et al., *A metric learning reality check* (ECCV 2020): controls decide, not gains.
+# * [Sun et al. (2020)](references.md#sun2020circle), *Circle Loss: A Unified Perspective of Pair Similarity Optimization*, [arXiv](https://arxiv.org/abs/2002.10857): weights that are linear in a similarity, and what their scale does.
+# * [Robinson et al. (2021)](references.md#robinson2021hard), *Contrastive Learning with Hard Negative Samples*, [arXiv](https://arxiv.org/abs/2010.04592): exponential weights, whose sharpness is the one parameter.
+# * [Musgrave et al. (2020)](references.md#musgrave2020reality), *A Metric Learning Reality Check*, [arXiv](https://arxiv.org/abs/2003.08505): controls decide, not gains.

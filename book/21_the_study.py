@@ -583,6 +583,6 @@ assert transfer.transfers(four, samples=50).arms == {"a": "undecided"}
 #
 # ## Readings
 #
-# * [Musgrave et al. (2020)](references.md#musgrave2020reality): losses at equal budgets of search; many published gains went away.
-# * [Bouthillier et al. (2021)](references.md#bouthillier2021variance): where the luck of a run comes from, and how to spend a budget on seeing it.
-# * [Schuirmann (1987)](references.md#schuirmann1987tost): two one-sided tests, and why a test without power proves no equality.
+# * [Musgrave et al. (2020)](references.md#musgrave2020reality), *A Metric Learning Reality Check*, [arXiv](https://arxiv.org/abs/2003.08505): losses at equal budgets of search; many published gains went away.
+# * [Bouthillier et al. (2021)](references.md#bouthillier2021variance), *Accounting for Variance in Machine Learning Benchmarks*, [arXiv](https://arxiv.org/abs/2103.03098): where the luck of a run comes from, and how to spend a budget on seeing it.
+# * [Schuirmann (1987)](references.md#schuirmann1987tost), *A Comparison of the Two One-Sided Tests Procedure and the Power Approach for Assessing the Equivalence of Average Bioavailability*, [DOI](https://doi.org/10.1007/BF01068419): two one-sided tests, and why a test without power proves no equality.

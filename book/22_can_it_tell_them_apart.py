@@ -548,7 +548,7 @@ print(f"{n:.0f} trials")
 #
 # ## Readings
 #
-# * [Wichmann and Hill (2001)](references.md#wichmann2001psychometric): how to fit a psychometric curve, and why the lapse rate must be free.
-# * [Geirhos et al. (2018)](references.md#geirhos2018generalisation): the method turned on networks, beside people, on the same pictures.
-# * [Funke et al. (2021)](references.md#funke2021five): what to check before a network is said to see something.
-# * [Efron and Tibshirani (1993)](references.md#efron1993bootstrap): the bootstrap; on what to resample, above all.
+# * [Wichmann and Hill (2001)](references.md#wichmann2001psychometric), *The Psychometric Function: I. Fitting, Sampling, and Goodness of Fit*, [DOI](https://doi.org/10.3758/BF03194544): how to fit a psychometric curve, and why the lapse rate must be free.
+# * [Geirhos et al. (2018)](references.md#geirhos2018generalisation), *Generalisation in Humans and Deep Neural Networks*, [arXiv](https://arxiv.org/abs/1808.08750): the method turned on networks, beside people, on the same pictures.
+# * [Funke et al. (2021)](references.md#funke2021five), *Five Points to Check when Comparing Visual Perception in Humans and Machines*, [DOI](https://doi.org/10.1167/jov.21.3.16): what to check before a network is said to see something.
+# * [Efron and Tibshirani (1993)](references.md#efron1993bootstrap), *An Introduction to the Bootstrap*, [DOI](https://doi.org/10.1007/978-1-4899-4541-9): the bootstrap; on what to resample, above all.

@@ -541,6 +541,6 @@ for seeds in (5, 20, 36, 80):
 #
 # ## Readings
 #
-# * [Schuirmann (1987)](references.md#schuirmann1987tost): two one-sided tests, and why a test without power proves no equality.
-# * [Deuser et al. (2023)](references.md#deuser2023sample4geo): where batches of look-alikes come from in this field, and what they gain on other data sets.
-# * [Musgrave et al. (2020)](references.md#musgrave2020reality): losses compared fairly; many orders did not hold.
+# * [Schuirmann (1987)](references.md#schuirmann1987tost), *A Comparison of the Two One-Sided Tests Procedure and the Power Approach for Assessing the Equivalence of Average Bioavailability*, [DOI](https://doi.org/10.1007/BF01068419): two one-sided tests, and why a test without power proves no equality.
+# * [Deuser et al. (2023)](references.md#deuser2023sample4geo), *Sample4Geo: Hard Negative Sampling For Cross-View Geo-Localisation*, [arXiv](https://arxiv.org/abs/2303.11851): where batches of look-alikes come from in this field, and what they gain on other data sets.
+# * [Musgrave et al. (2020)](references.md#musgrave2020reality), *A Metric Learning Reality Check*, [arXiv](https://arxiv.org/abs/2003.08505): losses compared fairly; many orders did not hold.

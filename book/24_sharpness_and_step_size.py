@@ -513,6 +513,6 @@ assert abs(0.3 / (1 - 0.5) - lam_now) < 1e-6
 #
 # ## Readings
 #
-# * [Robinson et al. (2021)](references.md#robinson2021hard): sharpness as the one parameter of hard negatives.
-# * [Xuan et al. (2020)](references.md#xuan2020hard): another route to the collapse of the hardest.
-# * [Kingma and Ba (2015)](references.md#kingma2015adam): read what it says about rescaled losses with $f_t$ in mind.
+# * [Robinson et al. (2021)](references.md#robinson2021hard), *Contrastive Learning with Hard Negative Samples*, [arXiv](https://arxiv.org/abs/2010.04592): sharpness as the one parameter of hard negatives.
+# * [Xuan et al. (2020)](references.md#xuan2020hard), *Hard Negative Examples are Hard, but Useful*, [arXiv](https://arxiv.org/abs/2007.12749): another route to the collapse of the hardest.
+# * [Kingma and Ba (2015)](references.md#kingma2015adam), *Adam: A Method for Stochastic Optimization*, [arXiv](https://arxiv.org/abs/1412.6980): read what it says about rescaled losses with $f_t$ in mind.

@@ -121,14 +121,17 @@ def picture_row(axes, pictures: Mapping[str, np.ndarray], frame: bool = False):
     return axes
 
 
-def retrieval_strips(figure, queries, results, scores, right=None, twins=None, titles=None):
+def retrieval_strips(
+    figure, queries, results, scores, right=None, twins=None, titles=None, digits: int = 2
+):
     """One row a query: the query, then its first k gallery images, framed, with their scores.
 
     `figure`: a matplotlib Figure or SubFigure. `queries` (Q, H, W, 3) and `results`
     (Q, k, H, W, 3), uint8 or float in [0, 1], or with the channels first, as an image set's `read`
     gives them. `scores` (Q, k). `right` (Q, k) bool: framed solid green with ✓, else dashed
     vermilion with ✗; `twins` (Q, k) bool marks those of the wrong that show a twin: dash-dotted
-    orange. Without `right` the frames are grey. `titles`: a name a query.
+    orange. Without `right` the frames are grey. `titles`: a name a query. `digits`: decimals of
+    the scores.
     Returns the axes (Q, 1 + k). Raises ValueError when the shapes do not fit.
     """
     queries, results = _channels_last("queries", queries), _channels_last("results", results)
@@ -150,7 +153,7 @@ def retrieval_strips(figure, queries, results, scores, right=None, twins=None, t
         for column in range(k):
             mark = marks[row][column]
             _picture(axes[row, 1 + column], results[row, column], mark, width=2.5)
-            label = f"{mark[0]} {scores[row, column]:.2f}".strip()
+            label = f"{mark[0]} {scores[row, column]:.{digits}f}".strip()
             axes[row, 1 + column].set_title(label, fontsize=8, pad=3)
     return axes
 

@@ -69,10 +69,10 @@ def test_strips_show_each_image_with_its_score_and_its_frame(figure):
 def test_strips_take_channels_first_and_no_answers(figure):
     queries, results = pictures(1), pictures(1, 2)
     axes = retrieval_strips(
-        figure, np.moveaxis(queries, -1, 1), np.moveaxis(results, -1, 2), [[0.5, -0.25]]
+        figure, np.moveaxis(queries, -1, 1), np.moveaxis(results, -1, 2), [[0.5, -0.25]], digits=3
     )
     assert np.array_equal(axes[0, 2].images[0].get_array(), results[0, 1])
-    assert [a.get_title() for a in axes[0]] == ["query", "0.50", "-0.25"]
+    assert [a.get_title() for a in axes[0]] == ["query", "0.500", "-0.250"]
 
 
 def test_histogram_draws_shares_of_each_group_over_common_bins(figure):
