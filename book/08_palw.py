@@ -433,7 +433,7 @@ print(f"dose of relative {share:.2f}, of constant {0.5 / 1.5:.2f}")
 print(f"λ at the end {asked[:, -1].mean():.1f}")
 
 # %% [markdown]
-# The expectation did not hold. From drone to satellite the course that comes late ends +1.9 ± 0.9 points ahead of the constant. Equality within two points is not shown. From satellite to drone both tests leave it open. This is the direction that the paper claims, and the size is small. (*Equal* is the mean of $\lambda$: it rises to 1.4 at the end. The dose as defined above is 0.26 against 0.33, so the late course has less of it.)
+# The expectation did not hold. From drone to satellite the course that comes late ends +1.9 ± 0.9 points ahead of the constant. Equality within two points is not shown. From satellite to drone both tests leave it open. This is the direction that the paper claims, and the size is small. (What is equal is the mean of $\lambda$. The late course reaches 1.4 at the end. Its dose as defined above is 0.26 against 0.33, so it has less.)
 #
 # Is it the weights? That was not tested: the same courses *without* weights were not run. Weights of the closest reading hardly turn the gradient ([07](07_rda.ipynb)), so a loss that grows late is a likely cause. Not run either were the study's other arms: other signals, sharp weights, and wrong pairs. `dphr study run signals` runs them. Schedules were not compared in the hosts. Two of them train with SGD, where a growing loss is a growing step size.
 #
