@@ -508,10 +508,12 @@ assert torch.isclose(whole[0] @ whole[1], means, atol=1e-5)
 # 3. No: closest minus L_tri holds zero in each host. Sharp minus L_tri
 # does not in Sample4Geo and MCCG, and does in LPN, as from D2S.
 for h in heads:
-    own, sharp = (
-        comparisons.paired(joined, "mini", h + arm, h + "_triplet", direction="S2D").interval
+    own, sharp = [
+        comparisons.paired(
+            joined, "mini", h + arm, h + "_triplet", direction="S2D"
+        ).interval
         for arm in ("_closest", "_sharp")
-    )
+    ]  # fmt: skip
     assert abs(own.mean) < own.half_width
     assert (sharp.mean > sharp.half_width) == (h != "lpn")
 
