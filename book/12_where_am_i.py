@@ -374,7 +374,7 @@ Markdown(
 #
 # Two flights are an illustration. The stored study has five towns, each of another seed, with eight flights for calibration and four to locate, of 16 photographs 40 m apart. One encoder is trained for a minute on pairs of *another* town (`dphr scenes --pairs`, recipe `continuous-town`), so it has seen none of the five. Radii come from the calibration flights over the same map. The intervals are over flights. Flights over one town are not independent, so the intervals are too short.
 #
-# In the table, *speed bound* means no odometry, only a top speed of 15 m/s. *Local features* are corners matched between photograph and map.
+# In the table, *speed bound* means no odometry, only a top speed of 15 m/s. *Local features* are small details (SIFT) matched between photograph and map.
 
 # %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 folder = files("dphr_lab.results") / "towns"
