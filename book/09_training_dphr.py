@@ -61,7 +61,7 @@ plt.rcParams["figure.constrained_layout.use"] = True
 #
 # Here is the family of twins that chapter 00 showed, and a photograph of another of its members. Which tile shows the same place?
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"name": "fig-09-asked", "caption": "A drone's photograph and the tiles of the three places of its family. Look at what stands beside the road in the middle."}, "image": {"alt": "A drone's photograph of a rendered neighbourhood with a pond and sports fields, then three satellite tiles, A, B and C, which share roads, pond and most buildings. A has a grey building in the middle, B a green field there, C a blue pool."}} cellView="form" jupyter={"source_hidden": true}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"name": "fig-09-asked", "caption": "A drone's photograph and the tiles of the three places of its family. Look at what stands beside the road in the middle."}, "image": {"alt": "A drone's photograph of a rendered neighbourhood with a pond and sports fields, then three satellite tiles, A, B and C, which share roads, pond and most buildings. A has a car park in the middle, B a pale field there, C a blue court."}} cellView="form" jupyter={"source_hidden": true}
 counts = {"train_places": 0, "test_places": 24, "distractor_places": 0}
 for_people = replace(PRESETS["mini"], **counts, image_px=256, drone_views=1)
 seen, tiles = TwinTowns(for_people, workers=1, progress=False).test("D2S")
@@ -77,9 +77,9 @@ assert len(set(tiles.families[21:24])) == 1
 guess_choice(
     "Which tile shows the place of the photograph?",
     {
-        "A": "A has a grey building where the photograph has a field.",
+        "A": "A has a car park where the photograph has a field.",
         "B": "A green field lies beside the road in the middle.",
-        "C": "C has a pool there, and no field.",
+        "C": "C has a blue court there, and no field.",
     },
     "B",
 )

@@ -167,7 +167,7 @@ matched = {k: positive / (v + 1 / positive) for k, v in at_tie.items()}
 table(
     ["loss", "κ at the tie", "matching τ"],
     [[name, at_tie[name], f"{matched[name]:.3f}"] for name in at_tie],
-    caption="At distance 0.35; InfoNCE's usual τ of 0.07 is less sharp than all",
+    caption="At 0.35; InfoNCE's usual τ of 0.07 is less sharp than all",
 )
 
 # %% [markdown]
