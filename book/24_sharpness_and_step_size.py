@@ -75,9 +75,9 @@ def plus_minus(interval):
 # | $L_\text{tri}$ | difference to the positive | $\alpha (1 - \sigma)$ |
 # | RDA, closest | ratio | that, and $\tfrac{1}{\omega} \cdot h(1-h)/d$ |
 # | RDA, sharp | ratio | that of $L_\text{tri}$, and $\beta\, h(1-h)/d$ |
-# | InfoNCE | the negative alone | $d/\tau - 1/d$ |
+# | InfoNCE, where its own $p_k$ is small | the negative alone | $d/\tau - 1/d$ |
 # | HCL, hard contrastive learning ([Robinson et al., 2021](references.md#robinson2021hard)) | the negative alone | that, and $\beta d$ |
-# | HER ([Cai et al., 2019](references.md#cai2019ground)), our form **[O]** | difference | that of $L_\text{tri}$, more than doubled, up to its cut |
+# | HER, hard exemplar reweighting ([Cai et al., 2019](references.md#cai2019ground)), our form **[O]** | difference | that of $L_\text{tri}$, more than doubled, up to its cut |
 
 
 # %%
@@ -167,7 +167,7 @@ matched = {k: positive / (v + 1 / positive) for k, v in at_tie.items()}
 table(
     ["loss", "κ at the tie", "matching τ"],
     [[name, at_tie[name], f"{matched[name]:.3f}"] for name in at_tie],
-    caption="At 0.35; InfoNCE's usual τ of 0.07 is less sharp than all",
+    caption="At distance 0.35; InfoNCE at its usual 0.07 is the least sharp",
 )
 
 # %% [markdown]
@@ -252,7 +252,7 @@ table(
 # \frac{\partial L}{\partial \log c} = \sum_{i,k} w_{ik}\,(d_i^+ - d_{ik}) .
 # $$
 #
-# It is positive, so that shrinking pays, where the positive is farther than the *weighted mean* negative. Take a batch as an untrained network might give it: the positive is nearer than the average negative, but not than the nearest.
+# The reason is short: as $d \to c\,d$, each distance has $\partial d / \partial \log c = d$. The push on a negative is $w_{ik} = -\partial L / \partial d_{ik}$, and their sum is the pull on $d_i^+$. The derivative is positive, so that shrinking pays, where the positive is farther than the *weighted mean* negative. Take a batch as an untrained network might give it: the positive is nearer than the average negative, but not than the nearest.
 
 # %%
 draw = torch.Generator().manual_seed(0)
@@ -310,7 +310,7 @@ guess_choice(
     {
         "none": "Two of them do.",
         "hardest, and β = 100 alone": "At every scale they pick negatives "
-        "nearer than the positive.",
+        "that are nearer than the positive.",
         "all but semi-hard": "L_tri weighs all negatives alike once distances "
         "are small, and the average negative is farther than the positive.",
     },
@@ -340,7 +340,7 @@ assert all(pulls[name][0] < 0 for name in list(WEIGH)[2:])
 assert (pulls["semi-hard"] < 0).all()
 
 # %% [markdown]
-# The hardest negative is the same one at each scale, and the ratio $h$ knows no scale either. Nothing stops these two short of zero. In the stored study of chapter 06 exactly these two arms collapsed, on each seed. (Its arm "β = 100 alone" still has one part of $L_\text{tri}$ to a hundred.) With a whole $L_\text{tri}$ beside it, β = 100 came to rest; the hardest beside $L_\text{tri}$ was not run.
+# The hardest negative is the same one at each scale, and the ratio $h$ knows no scale either. Both choices are nearer than the positive on average, so nothing stops these two short of zero. (Semi-hard keeps its choice as well. But it is farther than the positive, so the vectors spread.) In the stored study of chapter 06 exactly these two arms collapsed, on each seed. "$\beta = 100$ alone" is the truly lone term here; 06 approximates it with a factor of 100 beside one part of $L_\text{tri}$. With a whole $L_\text{tri}$ beside it, $\beta = 100$ came to rest. The hardest beside $L_\text{tri}$ was not run.
 #
 # ## A growing loss is a longer step
 #
@@ -429,7 +429,7 @@ table(
 #
 # ## The loop
 #
-# $\lambda$ changes training, training changes the signal, and the signal changes $\lambda$. Suppose that at a fixed $\lambda$ recall settles at $s_0 + k\lambda$. Then a disturbance shrinks by $m + (1 - m)k$ a step. For $k < 1$ the loop is stable and rests at $s_0/(1 - k)$. The gain $k$ can be read off stored runs: late recall in the batch at constant $\lambda = 1$, minus that of $L_\text{tri}$.
+# $\lambda$ changes training, training changes the signal, and the signal changes $\lambda$. Suppose that at a fixed $\lambda$ recall settles at $s_0 + k\lambda$. Then a disturbance shrinks to $m + (1 - m)k$ of itself each step, where $m = 0.99$ is the momentum of chapter 08. For $k < 1$ the loop is stable and rests at $s_0/(1 - k)$. The gain $k$ can be read off stored runs: late recall in the batch at constant $\lambda = 1$, minus that of $L_\text{tri}$.
 
 # %%
 main = results.load("main")
@@ -508,7 +508,7 @@ assert abs(0.3 / (1 - 0.5) - lam_now) < 1e-6
 # ## Summary
 #
 # * You **placed** losses on one axis: RDA sharpens near negatives, InfoNCE far ones. In the stored studies $\beta = 4$ was worse than 16. Whether 64 is better depends on the study, within its intervals.
-# * You **predicted** collapse from the sign of a pull: what picks, at every scale, negatives that are on average nearer than the positive shrinks without end; semi-hard picks farther ones and spreads.
+# * You **predicted** collapse from the sign of a pull: what picks, at every scale, negatives that are on average nearer than the positive shrinks without end. Semi-hard picks farther ones and spreads.
 # * You **separated** gains. A growing loss lengthens Adam's step by a known factor, and a replay without weights measures what is left for the weights.
 #
 # ## Readings
