@@ -116,7 +116,9 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
 def _carry_out(args: argparse.Namespace) -> int:
     try:
         check_apart(args)
-        return args.run(args) or 0
+        code = args.run(args) or 0
+        sys.stdout.flush()  # who does not read is met here, not when Python ends
+        return code
     except WrongUsage as error:
         message = str(error).rstrip(".")
         return _print_error(f"{args.command}: {message}; see dphr {args.command} --help", 2)
