@@ -117,7 +117,7 @@ def _carry_out(args: argparse.Namespace) -> int:
     try:
         check_apart(args)
         code = args.run(args) or 0
-        sys.stdout.flush()  # who does not read is met here, not when Python ends
+        sys.stdout.flush()  # a closed pipe raises here, where it is caught, not when Python ends
         return code
     except WrongUsage as error:
         message = str(error).rstrip(".")

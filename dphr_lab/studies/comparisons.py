@@ -85,13 +85,13 @@ class Equivalence:
 
 
 def signed(value: float, digits: int = 1) -> str:
-    """A difference with its sign; one that rounds to nought has none."""
+    """A difference as text, with its sign; one that rounds to 0.0 has no sign."""
     text = f"{value:+.{digits}f}"
     return text if text.strip("+-0.") else text[1:]
 
 
 def p_text(p: float) -> str:
-    """A p value with three decimals; one that they would show as nought is "< 0.001"."""
+    """A p value as text: three decimals, or "< 0.001" below that."""
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 

@@ -168,7 +168,8 @@ def chosen(search: Tuning, stored: Mapping[str, Any]) -> dict[str, dict[str, Any
 def search_report(search: Tuning, stored: Mapping[str, Any]) -> str:
     """Markdown: each arm's best and worst trial, what it chose, and whether at a list's end.
 
-    A choice at the end of a list says that the list may have been too short; names have no end.
+    A choice at the end of a list says that the list may have been too short. A list of
+    names has no end.
     """
     best = chosen(search, stored)
     rows = []
