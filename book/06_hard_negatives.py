@@ -22,7 +22,7 @@
 # * **derive** how much two usual losses weigh each negative before anyone adds a weight;
 # * **judge** when mining the hardest negative collapses, and what prevents it.
 #
-# You need: [02 Train your first retriever](02_first_retriever.ipynb), half an hour. The cells take about a minute on two CPU cores: one training of 200 steps. The table of mining is of stored runs. Nothing is downloaded.
+# You need: [02 Train your first retriever](02_first_retriever.ipynb) and [05 How sure are we?](05_how_sure_are_we.ipynb), half an hour. The cells take about a minute on two CPU cores: one training of 200 steps. The table of mining is of stored runs. Nothing is downloaded.
 #
 # > **Two readings.** The *closest* reading of the paper is what `DPHRLoss()` computes. *Sharp DPHR (ours)*, `DPHRLoss.sharp()`, is our own steeper variant. [07 RDA](07_rda.ipynb) explains both.
 
@@ -55,8 +55,8 @@ from dphr_lab.losses import (
     rda_hardness,
     rda_weights,
 )
-from dphr_lab.models import Encoder, GeM, embed
-from dphr_lab.plotting import PALETTE, RUN_STYLES, arms_over_seeds, picture_row
+from dphr_lab.models import Encoder, embed
+from dphr_lab.plotting import PALETTE, arms_over_seeds, picture_row
 from dphr_lab.settings import TWIN_TOWNS_MINI
 from dphr_lab.studies.comparisons import over_seeds, paired, student_interval
 from dphr_lab.teaching import guess_choice, guess_number, table
@@ -67,7 +67,7 @@ plt.rcParams["figure.constrained_layout.use"] = True
 # %% [markdown]
 # ## The question in one picture
 #
-# A drone photograph is the query. Three satellite tiles are its candidates. One shows its place. Suppose you may show the encoder **one** of the two wrong tiles and say "not this". Which teaches it more?
+# A drone photograph is the query. Three satellite tiles are its candidates, and one of them shows its place. Suppose you may show the encoder **one** of the two wrong tiles and say "not this". Which wrong tile teaches it more?
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "A query and three tiles, all on one day, 256 pixels each. The rings mark what differs between tiles 1 and 2; tile 3 has other roads."}, "image": {"alt": "Four square rendered pictures: a drone view, and three satellite tiles. Tiles 1 and 2 have the same roads and almost the same buildings; rings mark the few spots at which they differ. Tile 3 has other roads."}} cellView="form" jupyter={"source_hidden": true}
 counts = {"train_places": 0, "test_places": 60, "distractor_places": 30}
@@ -100,55 +100,48 @@ assert place.family == twin_place.family != stranger.family
 
 # %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 guess_choice(
-    "Which tile is the hard negative?",
+    "Which wrong tile teaches more?",
     {
-        "tile 1": "Compare what is inside the rings with the query. Tile 2 "
-        "shows its place; tile 1 is a twin.",
-        "tile 2": "What is inside the rings is as in the query: the place.",
+        "tile 1": "Inside the rings it differs from the query, and nowhere "
+        "else. To tell it from tile 2 one must look at a building.",
+        "tile 2": "Inside the rings it is as the query: the right tile.",
         "tile 3": "Its roads are other ones. Any road shows it.",
     },
     "tile 1",
 )
 
 # %% [markdown]
-# A *negative* is a picture of another place. Tile 3 is an easy one: "not this" teaches what the encoder will soon know anyway. Tile 1 is a **twin**, a place of the same layout with one or two objects changed. It forces the encoder to look at a building. A twin is a *hard* negative because it lies near the query.
+# A *negative* is a picture of another place. Tile 3 is an easy one: "not this" teaches what the encoder will soon know anyway. Tile 1 is a **twin**, a place of the same layout with a few objects changed. It forces the encoder to look at a building. A twin is a *hard* negative because it lies near the query.
 #
 # But an encoder that knows nothing yet sees twin and place as one thing. Pushing one away then pushes the other, too. So hard negatives can teach, and they can mislead.
 #
-# ## How little of a vector a twin changes
-#
-# A twin changes a small part of the picture. An encoder ends with **pooling**: it takes the mean of a map over all positions. So a change at one position of 4 × 4 is divided by 16. Generalised-mean pooling (GeM, here the cube root of the mean cube) and the maximum divide it by less:
-
-# %%
-before = torch.full((1, 1, 4, 4), 0.5)
-after = before.clone()
-after[..., 0, 0] = 1.0  # one position sees something new
-POOLS = {"mean": torch.mean, "GeM": GeM(), "maximum": torch.amax}
-pooled = {}
-for name, pool in POOLS.items():
-    pooled[name] = [float(pool(x).detach()) for x in (before, after)]
+# How near does a twin lie? At the 64 pixels that the network gets, few pixels of the two tiles differ:
 
 # %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
-rows = [[name, a, b, 100 * (b / a - 1)] for name, (a, b) in pooled.items()]
-assert rows[0][3] < rows[1][3] < rows[2][3]
 pixels = [tile(each, 64).astype(int) for each in (place, twin_place)]
 share = 100 * (abs(pixels[0] - pixels[1]).max(-1) > 30).mean()
 print(f"of the tiles' pixels, {share:.0f} % differ by over 30 of 255")
-table(
-    ["pooling", "before", "after", "change, %"],
-    rows,
-    caption="One of 16 positions rises from 0.5 to 1",
-    digits=2,
-)
 
 # %% [markdown]
-# The networks of this book use the mean, unless a chapter says otherwise. We did not measure whether another pooling helps with twins.
+# And the encoder ends with **pooling**: its vector is the mean of a map over all positions. What changes at one of 16 positions reaches the vector divided by 16. (Other poolings, such as the maximum, divide it by less. We did not measure whether that helps with twins.)
 #
 # ## Watch the distances
 #
 # Two unit vectors of similarity $s$ lie at the distance $d = \sqrt{2 - 2s}$: 0 if they are equal, 2 if they are opposite. A large similarity is a small distance.
 #
-# We train a small network with the plain triplet term $L_\text{tri}$, in which each negative counts, and keep copies of it. It is the mean of $\operatorname{softplus}(10\,(d^+ - d^-))$ over all negatives, with $d^+$ the distance to the positive.
+# We train a small network on 300 places with the plain triplet term $L_\text{tri}$. Let $d^+$ be the distance of a query to its positive and $d^-$ to a negative. $L_\text{tri}$ is the mean of $\operatorname{softplus}(10\,(d^+ - d^-))$ over *all* negatives. Softplus, $\log(1 + e^x)$, is large where the negative is nearer than the positive, and nearly 0 where it is much farther.
+#
+# For the test, 60 places that the network never saw make one batch, in 20 families of three. Each query has its place, 2 twins and 57 strangers.
+
+# %% tags=["nbval-ignore-output"]
+counts = {"train_places": 300, "test_places": 60, "distractor_places": 0}
+towns = replace(scenes.PRESETS["mini"], **counts, seed=0)
+data = TwinTowns(towns, progress=False)
+query, gallery = data.test("D2S")
+asking = query.subset(np.arange(0, len(query), 4))  # one a place
+
+# %% [markdown]
+# The loop is that of chapter 02. It keeps copies of the network before training and after 20 steps:
 
 
 # %%
@@ -177,16 +170,6 @@ def train_scratch(encoder, loss, steps, keep):
     return kept | {steps: encoder}
 
 
-# %% [markdown]
-# Then 60 places that it never saw, in 20 families of three, make one batch. Each query has its place, 2 twins and 57 strangers.
-
-# %% tags=["nbval-ignore-output"]
-counts = {"train_places": 300, "test_places": 60, "distractor_places": 0}
-towns = replace(scenes.PRESETS["mini"], **counts, seed=0)
-data = TwinTowns(towns, progress=False)
-query, gallery = data.test("D2S")
-asking = query.subset(np.arange(0, len(query), 4))  # one a place
-
 # %% tags=["nbval-ignore-output"]
 torch.manual_seed(0)
 encoder = Encoder("test_convnext", image_px=64)
@@ -207,44 +190,38 @@ for step, d in distances.items():
 assert is_twin[0] < 35 and is_twin[200] > 50
 guess_number(
     "After 200 steps: for how many queries in a hundred is the nearest "
-    "negative a twin? (A die with 59 faces would say 3.)",
+    "negative a twin? (By chance, 2 of 59 negatives: 3 in 100.)",
     is_twin[200],
     within=10,
     unit=" in 100",
     explain=f"Before training it was {is_twin[0]:.0f}.",
 )
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Distances from a drone photograph to its place, to twins and to strangers, before training and after 20 and 200 steps. Vertical lines are medians."}, "image": {"alt": "Three panels of histograms. Before training all three groups are spread widely and overlap. After 20 steps place and twins are near together and strangers spread over all distances. After 200 steps strangers are far out, and twins and places stay behind, one upon the other."}} cellView="form" jupyter={"source_hidden": true}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Distances from a drone photograph to its place (blue), its twins (orange) and strangers (grey), before training and after 20 and 200 steps. Strangers leave; twins stay where the place is."}, "image": {"alt": "Three panels of histograms. Before training all three groups are spread widely and overlap. After 20 steps place and twins are near together and strangers spread over all distances. After 200 steps strangers are far out, and twins and places stay behind, one upon the other."}} cellView="form" jupyter={"source_hidden": true}
 LOOKS = {
-    "strangers": (PALETTE["sky"], "///", ":"),
-    "twins": (PALETTE["orange"], "...", "--"),
-    "place": (PALETTE["blue"], "", "-"),
+    "strangers": {"color": "0.8", "fill": True},
+    "twins": {"color": PALETTE["orange"], "linewidth": 2.5},
+    "place": {"color": PALETTE["blue"], "linewidth": 1.5, "linestyle": "--"},
 }
 figure, axes = plt.subplots(1, 3, figsize=(8.6, 3), sharey=True)
 for axis, (step, d) in zip(axes, distances.items(), strict=True):
-    groups = {
-        "strangers": d[apart & ~twin],
-        "twins": d[twin],
-        "place": d.diagonal(),
-    }
-    for name, (colour, hatch, line) in LOOKS.items():
-        edges = np.linspace(0, 2, 31)
-        shares = np.histogram(groups[name], edges)[0] / len(groups[name])
-        style = {"color": colour, "hatch": hatch, "alpha": 0.4, "label": name}
-        axis.stairs(shares, edges, fill=True, **style)
-        axis.axvline(groups[name].median(), color=colour, linestyle=line)
+    groups = d[apart & ~twin], d[twin], d.diagonal()
+    for group, (name, look) in zip(groups, LOOKS.items(), strict=True):
+        edges = np.linspace(0, 2, 21)
+        shares = np.histogram(group, edges)[0] / len(group)
+        axis.stairs(100 * shares, edges, label=name, **look)
     axis.set(xlim=(0, 2), xlabel="distance", title=f"step {step}")
     axis.grid(color="0.92")
     if step == 0:
-        axis.set_ylabel("share of the pairs")
+        axis.set_ylabel("% of the pairs of each kind")
         axis.legend(frameon=False)
 
 # %% [markdown]
-# Training begins with a contraction: within 20 steps the place comes near, its twins come with it, and so do some strangers. Then the strangers leave and the twins stay. Negatives that are hard at the start are mostly strangers that look alike to an untrained network. Those that are hard at the end are mostly twins.
+# Training begins with a contraction: within 20 steps the place comes near, its twins come with it, and so do some strangers. Then the strangers leave and the twins stay. So negatives that are hard at the start are mostly strangers that look alike to an untrained network. Those that are hard at the end are mostly twins.
 #
 # ## What a loss already weighs
 #
-# The push on a negative is $w_k = -\partial L / \partial d_k$. For one query with $K$ negatives the two usual losses give
+# How strongly does a loss push each negative away? Call $w_k = -\partial L / \partial d_k$ the **push** on negative $k$: it says how fast the loss falls as that negative moves off. For one query with $K$ negatives two usual losses give
 #
 # $$
 # \begin{aligned}
@@ -253,7 +230,7 @@ for axis, (step, d) in zip(axes, distances.items(), strict=True):
 # \end{aligned}
 # $$
 #
-# The first holds because the slope of softplus is the logistic function $\sigma$. The second holds because cross-entropy has the slope $p_k/\tau$ in $s_k$, and $\partial s/\partial d = -d$.
+# The first holds because the slope of softplus is the logistic function $\sigma$; $\alpha$ is 10. The second holds because cross-entropy ([02](02_first_retriever.ipynb)) has the slope $p_k/\tau$ in $s_k$, and $\partial s/\partial d = -d$.
 
 
 # %%
@@ -269,8 +246,6 @@ def nce_push_scratch(d_pos, d_neg, tau=0.07):
 
 
 # %% [markdown]
-# The figure below has two weighted terms beside these. They multiply $L_\text{tri}$'s push by a weight that grows with the hardness $h = d^+/(d^+ + d^-)$. The *closest term* takes a straight line in $h$, the *sharp term* $e^{\beta h}$ with $\beta = 16$. Chapter 07 explains both.
-#
 # Autograd is the second route. The losses below are the package's, written for distances.
 
 
@@ -311,7 +286,13 @@ hardest = MinedTripletLoss("hardest")(*z).double()
 assert torch.isclose(sum(mined) / 2, hardest, rtol=1e-4)
 
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Share of a query's push by rank of the negative, strongest push first, mean over 60 queries. Left, before training; right, after 200 steps. The closest reading's weighted term lies upon L_tri."}, "image": {"alt": "Two panels of falling curves on logarithmic axes. Before training L_tri and the closest term fall slowly, InfoNCE and the sharp term faster. After 200 steps all are steep; the sharp term is steepest and the closest term is still upon L_tri."}} cellView="form" jupyter={"source_hidden": true}
+# %% [markdown]
+# Now measure the pushes on the 60 places. Two numbers tell how they are spread. The **effective number** of negatives is $(\sum w)^2 / \sum w^2$: it is 59 when all count alike and 1 when one takes all. The other is the **twins' share** of all push.
+#
+# The table has two more rows, for later. They multiply $L_\text{tri}$'s push by a weight that grows with the hardness $h = d^+/(d^+ + d^-)$. The *closest term* takes a straight line in $h$, the *sharp term* $e^{\beta h}$ with $\beta = 16$. [Chapter 07](07_rda.ipynb) explains both.
+
+
+# %% tags=["hide-input", "nbval-ignore-output"] cellView="form" jupyter={"source_hidden": true}
 def closest_term(d_pos, d_neg):
     omega = rda_weights(rda_hardness(d_pos[:, 0], d_neg))
     return omega * tri_push_scratch(d_pos, d_neg)
@@ -324,64 +305,54 @@ def sharp_term(d_pos, d_neg):
 
 
 PUSHES = {
-    "L_tri": (tri_push_scratch, "triplet"),
-    "closest term": (closest_term, "dphr"),
-    "InfoNCE": (nce_push_scratch, "infonce"),
-    "sharp term": (sharp_term, "sharp"),
+    "L_tri": tri_push_scratch,
+    "InfoNCE": nce_push_scratch,
+    "closest term": closest_term,
+    "sharp term": sharp_term,
 }
-figure, axes = plt.subplots(1, 2, figsize=(8, 3.4), sharey=True)
-for axis, step in zip(axes, (0, 200), strict=True):
-    for name, (push, arm) in PUSHES.items():
-        w = push(*columns(distances[step].double()))
-        ranked = (w / w.sum(1, keepdim=True)).sort(descending=True)[0].mean(0)
-        colour, line, _ = RUN_STYLES[arm]
-        style = {"color": colour, "linestyle": line, "label": name}
-        axis.loglog(range(1, 60), 100 * ranked, **style)
-    axis.set(xlabel="negatives, strongest push first", ylim=(0.01, 100))
-    axis.set_title(f"step {step}")
-    axis.grid(color="0.92")
-    if step == 0:
-        axis.set_ylabel("share of the push, %")
-        axis.legend(frameon=False)
-
-# %% tags=["hide-input", "nbval-ignore-output"] cellView="form" jupyter={"source_hidden": true}
 of_twin, rows = twin[apart].view(60, -1), []
-for name, (push, _) in PUSHES.items():
-    row = [name]
+for name, push in PUSHES.items():
+    number, share = [], []
     for step in (0, 20, 200):
         w = push(*columns(distances[step].double()))
-        row.append(float(effective_negatives(w).mean()))
-        row.append(100 * float(w[of_twin].sum() / w.sum()))
-    rows.append(row)
-assert rows[0][5] < rows[0][1] / 2 and rows[0][6] > 2 * rows[0][2]
-heads = ("count, step 0", "twins", "step 20", "twins", "step 200", "twins")
+        number.append(float(effective_negatives(w).mean()))
+        share.append(100 * float(w[of_twin].sum() / w.sum()))
+    rows.append([name, *number, *share])
+assert rows[0][3] < rows[0][1] / 2 and rows[0][6] > 2 * rows[0][4]
+heads = ("number, step 0", "20", "200", "twins' %, step 0", "20", "200")
 table(
-    ["term", *heads],
+    ["loss", *heads],
     rows,
     caption="Effective number of negatives, of 59, and the twins' share of "
-    "all push in % (2 of 59 are 3)",
+    "all push, % (3 if all negatives counted alike)",
     digits=0,
 )
 
 # %% [markdown]
-# The **effective number** of negatives is $(\sum w)^2 / \sum w^2$: it is 59 when all count alike and 1 when one takes all. For $L_\text{tri}$ it falls to a handful during training without any reweighting, and the twins' share of the push grows. So the usual losses reweight already. RDA multiplies this push by one more factor. In the closest reading that factor changes little, in the sharp one a lot: [07 RDA](07_rda.ipynb).
+# After 200 steps a handful of negatives gets nearly all of $L_\text{tri}$'s push, and the twins' share has grown from 6 % to 42 %. Nobody added a weight. So the usual losses reweight already, and RDA multiplies this push by one more factor. The closest reading's factor changes little here, the sharp one a lot.
 #
 # ## Does mining the hardest collapse?
 #
-# Mining is a weight of 0 or 1. *Hardest* takes the nearest negative of each query ([Hermans et al., 2017](references.md#hermans2017defense)). *Semi-hard* takes the nearest one that is farther than the positive ([Schroff et al., 2015](references.md#schroff2015facenet)). It has long been said that the hardest makes an encoder collapse early: all pictures get nearly one vector. The study `hard_negatives` trained each form from scratch, 200 steps, three seeds. Four arms have sharp DPHR's weights at $\beta = 100$, a smooth form of "the nearest only". There, "alone" is one part of $L_\text{tri}$ to a hundred parts of the weighted term. Both mined losses are hinges, $[0.3 + d^+ - d^-]_+$. The rows marked "hinge" have that form, too; the others are softplus.
+# Mining is a weight of 0 or 1. *Hardest* takes only the nearest negative of each query ([Hermans et al., 2017](references.md#hermans2017defense)). *Semi-hard* takes the nearest one that is farther than the positive ([Schroff et al., 2015](references.md#schroff2015facenet)). It has long been said that the hardest makes an encoder **collapse** early: all pictures get nearly one vector.
+#
+# The study `hard_negatives` trained nine forms from scratch, 200 steps, three seeds. They differ in three things:
+#
+# * *Which negatives count.* "$\beta = 100$" is sharp DPHR's weighted term at a very large $\beta$, a smooth form of "the nearest only". It stands *beside* $L_\text{tri}$, or nearly *alone*, a hundred parts to one of $L_\text{tri}$.
+# * *The form.* Both mined losses are a **hinge**, $\max(0,\, 0.3 + d^+ - d^-)$, and so are the rows that say so. The others are softplus.
+# * *The labels.* With "wrong pairs" one training pair in ten shows two different places.
 
 # %%
 stored = results.load("hard_negatives")
 ARMS = {
     "hardest": "hardest",
-    "beta_100_alone": "β = 100 alone",
     "semi_hard": "semi-hard",
+    "beta_100_alone": "β = 100, nearly alone",
     "triplet": "L_tri",
-    "beta_100": "L_tri + β = 100",
+    "beta_100": "L_tri and β = 100",
     "triplet_hinge": "L_tri, hinge",
-    "beta_100_hinge": "L_tri + β = 100, hinge",
+    "beta_100_hinge": "L_tri and β = 100, hinge",
     "triplet_noise": "L_tri, wrong pairs",
-    "beta_100_noise": "L_tri + β = 100, wrong pairs",
+    "beta_100_noise": "L_tri and β = 100, wrong pairs",
 }
 r_at_1 = {arm: over_seeds(stored, "mini", arm) for arm in ARMS}
 
@@ -396,14 +367,13 @@ for arm, name in ARMS.items():
     shown = f"{interval.mean:.1f} ± {interval.half_width:.1f}"
     rows.append([name, f"{np.mean(far):.3f}", shown])
 table(
-    ["loss", "to the nearest stranger", "R@1, %"],
+    ["loss", "distance", "R@1, %"],
     rows,
-    caption="Mean distance on held-out places at the end, and R@1 with its "
-    "95 % interval over three seeds (chance: 1 place of 360, 0.3 %); wrong "
-    "pairs: one training pair in ten",
+    caption="At the end: distance of a query to its nearest stranger, and R@1 "
+    "with its 95 % interval over three seeds (chance: 1 of 360, 0.3 %)",
 )
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "R@1 by loss, with 95 % intervals over three seeds. The same sharp weights collapse nearly alone and lead beside L_tri; with one wrong pair in ten they lose most of their lead."}, "image": {"alt": "Nine rows. Hardest and beta 100 alone lie near zero to five percent, semi-hard and L_tri between 13 and 20, L_tri with beta 100 between 33 and 38, as softplus with a wide interval; with wrong pairs L_tri is near 11 and L_tri with beta 100 near 15."}} cellView="form" jupyter={"source_hidden": true}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "The same R@1: seeds (small rings), means (dots), 95 % intervals. Sharp weights collapse nearly alone and lead beside L_tri; with wrong pairs they lose most of their lead."}, "image": {"alt": "Nine rows. Hardest and beta 100 nearly alone lie near zero to five percent, semi-hard and L_tri between 13 and 20, L_tri with beta 100 between 33 and 38, as softplus with a wide interval; with wrong pairs L_tri is near 11 and L_tri with beta 100 near 15."}} cellView="form" jupyter={"source_hidden": true}
 figure, axis = plt.subplots(figsize=(7.2, 4.2))
 halves = {
     name: student_interval(list(r_at_1[arm])).half_width
@@ -414,15 +384,15 @@ axis.set(xlabel="R@1, drone → satellite (%)", xlim=(0, None))
 axis.grid(color="0.92")
 
 # %% [markdown]
-# * **The hardest collapses** on each seed, and so do sharp weights that stand nearly alone. Their distances end at or next to 0.002, the smallest value that our distance returns. What order remains is of the size of rounding, so R@1 stays low. An untrained encoder's *nearest* negative is nearer than the positive. The loss then falls when all distances shrink together, and nothing holds it back.
-# * **Beside $L_\text{tri}$ the same weights do not collapse** and give the best encoders here, as a hinge and as softplus. $L_\text{tri}$ spreads the vectors again as soon as all distances are small. Nearest negatives mislead alone and teach in company.
+# * **The hardest collapses** on each seed, and so do sharp weights that stand nearly alone. Their distances end at or next to 0.002, the smallest value that our distance returns. An untrained encoder's *nearest* negative is nearer than the positive. So the loss falls when all distances shrink together, and nothing holds it back.
+# * **Beside $L_\text{tri}$ the same weights do not collapse** and give the best encoders here, as a hinge and as softplus. $L_\text{tri}$ spreads the vectors again as soon as all distances are small.
 # * **Wrong pairs** cost the sharp weights more than half of their R@1, and $L_\text{tri}$ less than a third. They do not end lower than $L_\text{tri}$ does.
 #
-# This is one small network at one learning rate. [Note 24](24_sharpness_and_step_size.ipynb) derives the sign of that pull and asks how sharp is sharp enough.
+# So the nearest negatives mislead when they stand alone, and teach beside all others. This is one small network at one learning rate. [Note 24](24_sharpness_and_step_size.ipynb) shows with two distances why the hardest shrinks everything, and asks how sharp is sharp enough.
 #
 # ## What a batch holds
 #
-# A loss can only push the negatives that are in the batch. The study `sampling` (300 steps, three seeds) filled batches in three ways: with places at *random*, with whole *families* of twins, or with a place and the 63 *nearest* to it by the encoder of that moment. **Predict** before you look: do batches of hard negatives raise R@1?
+# A loss can only push the negatives that are in the batch. The study `sampling` (300 steps, three seeds) filled batches in three ways: with places at *random*, with whole *families* of twins, or with a place and the 63 *nearest* to it by the encoder of that moment. Sharp RDA is $L_\text{tri}$ and the sharp term, at a constant $\lambda = 1$. **Predict** before you look: do batches of hard negatives raise R@1?
 
 # %%
 sampled = results.load("sampling")
@@ -440,39 +410,39 @@ for loss, name in LOSSES.items():
     row = [name, f"{level:.1f}"]
     for way in ("families", "nearest"):
         i = against_random[loss, way].interval
-        row.append(f"{i.mean:+.1f} ± {i.half_width:.1f}")
+        row.append(i.signed)
     rows.append(row)
 assert max(d.interval.mean for d in against_random.values()) < 0
 table(
-    ["loss", "R@1, random", "families − random", "nearest − random"],
+    ["loss", "random, R@1", "families minus random", "nearest minus it"],
     rows,
-    caption="Points of R@1, paired over three seeds; 95 %, not corrected",
+    caption="R@1 in %; differences in points, three seeds, 95 %, uncorrected",
 )
 
 # %% [markdown]
-# They did not, in these short runs. Each mean is below zero, and for InfoNCE the intervals are as well. A batch of families has a third as many layouts, and one of nearest places has few far strangers. Which of this matters was not tested. (Sample4Geo reports gains from hard batches for other data sets, with a pretrained encoder: [Deuser et al., 2023](references.md#deuser2023sample4geo).)
+# They did not, in these short runs. Each mean is below zero. For InfoNCE both intervals are, too; the others reach above it. A batch of families has a third as many layouts, and one of nearest places has few far strangers. Which of this matters was not tested. (Sample4Geo reports gains from hard batches for other data sets, with a pretrained encoder: [Deuser et al., 2023](references.md#deuser2023sample4geo).)
 #
 # ## Exercises
 #
-# **1. Predict.** With label smoothing $\varepsilon$ each of the $B$ candidates gets $\varepsilon/B$ of InfoNCE's target. Some negatives are then pulled *closer*. Below which $p_k$?
+# **1. Derive.** With label smoothing $\varepsilon$ each of the $B$ candidates gets $\varepsilon/B$ of InfoNCE's target, and the right one the rest. Some negatives are then pulled *closer*. Below which $p_k$?
 
 # %%
 epsilon, B = 0.1, 60
 threshold = None  # your formula
 
 d_pos, d_neg = columns(distances[200].double())
-p = nce_push_scratch(d_pos, d_neg) * 0.07 / d_neg
+s = (1 - torch.cat([d_pos, d_neg], 1) ** 2 / 2).requires_grad_()
+own, smooth = torch.zeros(60, dtype=torch.long), {"label_smoothing": epsilon}
+loss = F.cross_entropy(s / 0.07, own, reduction="sum", **smooth)
+closer = torch.autograd.grad(loss, s)[0][:, 1:] < 0
+p = torch.softmax(s / 0.07, 1)[:, 1:]
 if threshold is not None:
-    print(f"pulled closer: {100 * (p < threshold).double().mean():.0f} %")
+    print("right" if torch.equal(closer, p < threshold) else "not yet")
 
 # %% tags=["hide-cell", "nbval-ignore-output"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
 # The slope in the similarity of negative k is (p_k - epsilon / B) / tau.
-s = (-(torch.cat([d_pos, d_neg], 1) ** 2) / 2 / 0.07).detach().requires_grad_()
-own = torch.zeros(60, dtype=torch.long)
-loss = F.cross_entropy(s, own, label_smoothing=epsilon, reduction="sum")
-slope = torch.autograd.grad(loss, s)[0][:, 1:]
-assert torch.equal(slope < 0, p < epsilon / B)
-print(f"pulled closer: {100 * (slope < 0).double().mean():.0f} %")
+assert torch.equal(closer, p < epsilon / B)
+print(f"pulled closer: {100 * closer.double().mean():.0f} %")
 
 # %% [markdown]
 # **2. Derive.** One negative moves, all else stays. At which distance is InfoNCE's push on it strongest, while its $p_k$ is small?
@@ -519,7 +489,7 @@ assert gaps[0] > 0
 #
 # * You **watched** a contraction and then a separation: strangers leave, twins stay, and after 200 steps most nearest negatives are twins.
 # * You **derived** the push of $L_\text{tri}$ and InfoNCE, and saw $L_\text{tri}$'s effective number of negatives fall without any added weight.
-# * You can **judge** mining: the hardest negative alone collapsed on each of three seeds. Beside $L_\text{tri}$ sharp weights gave the best encoders, and wrong pairs took most of that lead.
+# * You can **judge** mining: the hardest negative alone collapsed on each of three seeds. Beside $L_\text{tri}$ sharp weights gave the best encoders of this small study, and wrong pairs took most of that lead. Batches of hard negatives did not help.
 #
 # ## Readings
 #

@@ -157,7 +157,7 @@ def joined_scratch(host, loss, batch, mu=1.0):
 
 
 # %% [markdown]
-# The settings name host and loss. A world of 450 training places is enough to check the sum, and to see the hosts learn.
+# The settings name host and loss. The loss `rda` is DPHR with $\lambda = 1$ throughout. A world of 450 training places is enough to check the sum, and to see the hosts learn.
 
 # %%
 counts = {"train_places": 450, "test_places": 60, "distractor_places": 30}
@@ -175,11 +175,11 @@ by_hand = joined_scratch(run.encoder, DPHRLoss(signal="constant"), batch)
 assert abs(by_hand.item() - run.take_step(batch)["loss"]) < 1e-4
 
 # %% [markdown]
-# `rda` is DPHR with $\lambda = 1$ throughout. The scratch agrees with the first step of the package's training.
+# The scratch agrees with the first step of the package's training.
 #
 # ## Train them
 #
-# LPN and MCCG are published with SGD, Nesterov momentum and a rate that drops **[S]**. `fit` trains, and reads the test half once.
+# LPN and MCCG are published with SGD, Nesterov momentum and a learning rate that drops late in training **[S]**. `fit` trains, and reads the test half once.
 
 # %%
 sgd = {"optimizer": "nesterov", "learning_rate": 0.03, "warmup": 0.0}
@@ -212,41 +212,47 @@ for host in hosts:
     lam = trained[host, 150]["curves"]["lambda"][-1]
     rows.append([host, *of_place, *of_family, f"{lam:.2f}"])
 table(
-    ["with DPHR", "R@1, 0 steps", "150", "family, 0", "150", "last λ"],
+    ["+ DPHR", "R@1 before", "after", "family before", "after", "last λ"],
     rows,
-    caption="R@1 of the place and of its family, drone to satellite, %",
+    caption="Before training and after 150 steps, drone to satellite, %: is "
+    "the first tile of the right place, and is it of the right family?",
 )  # fmt: skip
 
 # %% [markdown]
-# All three learn in seconds. This says nothing about DPHR yet: there is no host without it beside them, and one run each. It shows how to run the comparison. (The window of PALW's signal is 20 losses here instead of 100, since 150 steps are few. Backbones are of test size.)
+# All three learn in seconds, the family first. This says nothing about DPHR yet: no host without it stands beside them, and each trained once. (PALW's window is 20 losses here instead of 100, since 150 steps are few. Backbones are of test size.)
 #
 # ## First question: the weights, or the size?
 #
-# DPHR changes two things at once. Hard negatives weigh more. And as $\lambda^t$ grows, so does the whole loss. The **replay control** separates the two. It records $\lambda^t$ while DPHR trains. A second run then trains with $(1 + \lambda^t)\,L_\text{tri}$ at the same $\lambda^t$, from the same first weights and on the same batches. So DPHR minus its replay is what the *weights* do. The study `closest_short` has it for both readings: 300 steps on the world `mini`, without a host.
+# DPHR changes two things at once. Hard negatives weigh more. And as $\lambda^t$ grows, so does the whole loss. The **replay control** separates the two:
+#
+# 1. DPHR trains, and its $\lambda^t$ is recorded at each step.
+# 2. A second run trains with $(1 + \lambda^t)\,L_\text{tri}$ at the recorded $\lambda^t$, from the same first weights and on the same batches.
+#
+# So DPHR minus its replay is what the *weights* do. The study `closest_short` has it for both readings: 300 steps on the world `mini`, without a host.
 
 # %%
 runs = complete_runs("closest_short")
 pairs = {
-    "closest − L_tri": ("closest", "triplet"),
-    "closest − its replay": ("closest", "replay"),
-    "sharp − L_tri": ("sharp", "triplet"),
-    "sharp − its replay": ("sharp", "sharp_replay"),
+    "closest minus L_tri": ("closest", "triplet"),
+    "closest minus its replay": ("closest", "replay"),
+    "sharp minus L_tri": ("sharp", "triplet"),
+    "sharp minus its replay": ("sharp", "sharp_replay"),
 }
 found = [comparisons.paired(runs, "mini", *pair) for pair in pairs.values()]
 found = dict(zip(pairs, comparisons.corrected(found), strict=True))
-seeds = len(found["sharp − its replay"].by_seed)
+seeds = len(found["sharp minus its replay"].by_seed)
 
 # %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 guess_number(
     "Closest DPHR minus its replay: how many points of R@1, on average?",
-    abs(round(found["closest − its replay"].interval.mean, 1)),
+    abs(round(found["closest minus its replay"].interval.mean, 1)),
     within=1,
     digits=1,
     unit=" points",
     explain="Without its weights the closest reading does as well.",
 )
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"name": "fig-09-replay", "caption": "Differences of R@1 within seeds (small rings), their mean (dot) and its 95 % interval (Student's). The closest reading stays at zero beside both. Sharp DPHR is far ahead of both."}, "image": {"alt": "Four rows. Closest minus L_tri and closest minus its replay lie at zero with short intervals. Sharp minus L_tri and sharp minus its replay lie a little above twenty points, with intervals that stay clear of zero."}} cellView="form" jupyter={"source_hidden": true}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"name": "fig-09-replay", "caption": "Differences of R@1 within seeds (small rings), their mean (dot) and its 95 % interval (Student's). The closest reading stays at zero in both rows. Sharp DPHR is far ahead in both."}, "image": {"alt": "Four rows. Closest minus L_tri and closest minus its replay lie at zero with short intervals. Sharp minus L_tri and sharp minus its replay lie a little above twenty points, with intervals that stay clear of zero."}} cellView="form" jupyter={"source_hidden": true}
 figure, axis = plt.subplots(figsize=(6.8, 2.5))
 halves = {name: d.interval.half_width for name, d in found.items()}
 by_seed = {name: d.by_seed for name, d in found.items()}
@@ -263,20 +269,21 @@ def row_of(name, d):
 table(
     ["difference, R@1 in points", "mean ± 95 %", "p (Holm)"],
     [row_of(name, d) for name, d in found.items()],
-    caption=f"Closest and sharp after 300 steps, {seeds} seeds. p: Holm over "
-    "these four rows; 20 corrects eleven",
+    caption=f"After 300 steps, {seeds} seeds; p is Holm's over four rows",
 )
 
 # %% tags=["hide-cell"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
-assert abs(found["closest − its replay"].interval.mean) < 1
-assert min(found["sharp − its replay"].by_seed) > 10
+assert abs(found["closest minus its replay"].interval.mean) < 1
+assert min(found["sharp minus its replay"].by_seed) > 10
 
 # %% [markdown]
 # In these runs the weights of the closest reading did nothing that five seeds can see. Sharp DPHR, our own variant, owes its gain to its weights. [20 Does the closest reading help?](20_the_closest_reading.ipynb) shows why, and tests equivalence.
 #
 # ## Second question: in a host
 #
-# The study `hosts` has each host alone, and with four losses beside its own: L_tri, the interval's weights at $\lambda = 1$, the closest and the sharp reading. Each host has its own optimiser and schedule, scaled to 300 steps. Its learning rate is the best of three on held-out training places; it was chosen for the host alone and is used by all of its arms. The control that decides is host + L_tri: a gain that it shares is not DPHR's. The expectation was written down before: closest minus L_tri between −1 and +1.
+# The study `hosts` has each host alone, and with four losses beside its own: $L_\text{tri}$, the closest weights at $\lambda = 1$ ("weighted"), the closest reading, and sharp DPHR. Each host has its own optimiser and schedule, scaled to 300 steps. Its learning rate is the best of three on held-out training places. It was chosen for the host alone, and all of its arms use it.
+#
+# The control that decides is host + $L_\text{tri}$: a gain that it shares is not DPHR's. The expectation was written down before: closest minus $L_\text{tri}$ between −1 and +1.
 
 # %%
 joined = complete_runs("hosts")
@@ -297,8 +304,12 @@ for h, name in heads.items():
 table(
     ["host", "alone", "+ L_tri", "+ weighted", "+ closest", "+ sharp"],
     rows,
-    caption=f"R@1, D2S, mean ± 95 % (Student's), {joined_seeds} seeds",
+    caption=f"R@1, D2S, mean ± 95 % (Student's), {joined_seeds} seeds, each "
+    "with a world of its own",
 )
+
+# %% [markdown]
+# Levels scatter, because each seed has its own world. All arms of a seed share it. So the differences within seeds are much surer:
 
 # %%
 asked = [("_closest", ""), ("_closest", "_triplet"), ("_sharp", "_triplet")]
@@ -310,13 +321,13 @@ for pair in asked:
         found_there.append(d)
 in_hosts = comparisons.corrected(in_hosts)
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"name": "fig-09-in-hosts", "caption": "Three differences in each host: seeds (small rings), means (dots) and 95 % intervals (Student's). The middle row of each three is DPHR's own share."}, "image": {"alt": "Nine rows, three a host. Closest minus L_tri lies at zero with short intervals in each host. Closest minus the host alone has wide intervals in Sample4Geo and MCCG. Sharp minus L_tri lies between three and nine points."}} cellView="form" jupyter={"source_hidden": true}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"name": "fig-09-in-hosts", "caption": "Three differences in each host: seeds (small rings), means (dots) and 95 % intervals (Student's). The middle row of each three, closest minus L_tri, is what DPHR adds to a triplet term."}, "image": {"alt": "Nine rows, three a host. Closest minus L_tri lies at zero with short intervals in each host. Closest minus the host alone has wide intervals in Sample4Geo and MCCG. Sharp minus L_tri lies between three and nine points."}} cellView="form" jupyter={"source_hidden": true}
 named = {}
 for d in in_hosts:
     host, _, arm = d.arm.partition("_")
     other = d.reference.partition("_")[2] or "alone"
     other = other.replace("triplet", "L_tri")
-    named[f"{heads[host]}: {arm} − {other}"] = d
+    named[f"{heads[host]}: {arm} minus {other}"] = d
 figure, axis = plt.subplots(figsize=(6.8, 3.8))
 halves = {name: d.interval.half_width for name, d in named.items()}
 by_seed = {name: d.by_seed for name, d in named.items()}
@@ -346,7 +357,7 @@ for h, e in zip(heads, alike, strict=True):
     between = f"{comparisons.signed(low)} to {comparisons.signed(high)}"
     rows.append([heads[h], between, e.verdict, p])
 table(
-    ["closest − L_tri in", "90 %", "verdict", "p (Holm)"],
+    ["closest minus L_tri in", "90 %", "verdict", "p (Holm)"],
     rows,
     caption="Equality within two points of R@1, D2S",
 )
@@ -358,15 +369,94 @@ assert all(e.verdict == "equivalent within ±2" for e in alike)
 assert all(d.interval.mean > 2 for d in in_hosts[2::3])  # sharp
 
 # %% [markdown]
-# The expectation held. From drone to satellite the closest reading ends within a point of host + L_tri in each host, on average. The test of equality (margin two points, as in the whole book) agrees in all three. Beside LPN *alone* it is ahead by +2.1 ± 1.3 points, not clear after Holm's correction. L_tri has most of that gain, too. In the other two, three seeds show nothing beside the host alone. (MCCG *alone* has its own mined triplet term; the other arms have theirs in its place. So its rows against *alone* swap one triplet term for another.) So what the closest reading brings to a host, here, is a triplet term.
+# From drone to satellite:
 #
-# Sharp DPHR is ahead of L_tri in each host on average. After Holm's correction it is clear in Sample4Geo (+8.6 ± 2.1).
+# * **Closest minus $L_\text{tri}$.** The expectation held. In each host the mean is within a point of zero. The test of equality (margin two points, as in the whole book) agrees in all three.
+# * **Closest minus the host alone.** Beside LPN it is ahead by +2.1 ± 1.3 points, not clear after Holm's correction. $L_\text{tri}$ has most of that gain, too. In the other two, three seeds show nothing. (MCCG alone has a mined triplet term of its own, and the other arms put theirs in its place.)
+# * **Sharp minus $L_\text{tri}$.** It is ahead in each host on average. After Holm's correction it is clear in Sample4Geo (+8.6 ± 2.1).
+#
+# So what the closest reading brings to a host, here, is a triplet term.
 #
 # This is what the study cannot say. There are three seeds (five were planned). Networks are small, start from scratch and train for 300 steps; the published hosts are pretrained and train for epochs. Sample4Geo and MCCG stay below the 33 % of a blind choice within the family. Their learning rates lie at the edge of what was tried. LPN and MCCG train with SGD, where a growing loss is a growing step. A replay in the hosts was not run.
 #
+# ## A loss alone, trained longer
+#
+# The study `main` has no host. It gave each loss 800 steps and five seeds. Its DPHR is the **sharp** one. Two arms have one half of it each: *sharp RDA* has the weights at $\lambda = 1$, *sharp PALW* the growing $\lambda^t$ without weights. In the *broken ratio* the weights compare a negative with the batch's mean positive instead of its own.
+
+# %%
+main = complete_runs("main")
+arms = ("sharp_palw", "infonce", "sharp_rda", "sharp", "broken_ratio")
+gains = comparisons.against(main, "mini", "triplet", arms)
+close = [
+    ("sharp", "sharp_rda"),
+    ("broken_ratio", "sharp_rda"),
+    ("sharp", "infonce"),
+]
+ties = [comparisons.paired(main, "mini", *pair) for pair in close]
+
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"name": "fig-09-main", "caption": "R@1 after 800 steps: seeds (small rings), means (dots) and 95 % intervals (Student's). The dotted line is a blind choice within the right family."}, "image": {"alt": "Six rows. L_tri and sharp PALW lie between 35 and 52 percent. InfoNCE, sharp RDA, sharp DPHR and the broken ratio lie together near 60. A dotted line marks 33 percent."}} cellView="form" jupyter={"source_hidden": true}
+NAMES = {
+    "triplet": "L_tri",
+    "sharp_palw": "sharp PALW",
+    "infonce": "InfoNCE",
+    "sharp_rda": "sharp RDA",
+    "sharp": "sharp DPHR",
+    "broken_ratio": "broken ratio",
+}
+levels = {
+    name: comparisons.over_seeds(main, "mini", arm)
+    for arm, name in NAMES.items()
+}  # fmt: skip
+intervals = {a: comparisons.student_interval(v) for a, v in levels.items()}
+halves = {a: i.half_width for a, i in intervals.items()}
+figure, axis = plt.subplots(figsize=(6.8, 3.0))
+arms_over_seeds(axis, levels, halves, chance=100 / 3)  # 33 %
+_ = axis.set_xlabel("R@1, drone → satellite (%)")
+
+# %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
+rows = [
+    row_of(f"{NAMES[d.arm]} minus {NAMES[d.reference]}", d)
+    for d in (*gains, *ties)
+]  # fmt: skip
+table(
+    ["difference, R@1 in points", "mean ± 95 %", "p"],
+    rows,
+    caption="Study main, five seeds. p: Holm's in the first five rows, "
+    "not corrected in the last three",
+)
+
+# %% tags=["hide-cell"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
+assert all(min(d.by_seed) > 10 for d in gains[1:])
+assert all(abs(d.interval.mean) < d.interval.half_width for d in ties)
+
+# %% [markdown]
+# * **Sharp RDA helps $L_\text{tri}$**, by more than ten points on each seed. About half of the gain is in finding the family, half in choosing its member.
+# * **Its ratio is not tested here**: the broken ratio is a nearly blind control ([07 RDA](07_rda.ipynb)).
+# * **PALW on top of RDA** cannot be distinguished from none.
+# * **InfoNCE** has none of DPHR's parts and cannot be distinguished from sharp DPHR.
+#
+# Rate, steps and weather were set with sharp DPHR as the loss ([how this book is checked](checked.md#how-the-settings-of-main-were-chosen)). [21 The study](21_the_study.ipynb) searches a rate for each loss.
+
+# %% tags=["hide-cell"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
+# R@1 is the share of right families times that of right members within
+# them. In logarithms a gain is a sum, so each factor has its share of it.
+of = {
+    (arm, m): comparisons.over_seeds(main, "mini", arm, m)
+    for arm in ("sharp_rda", "triplet")
+    for m in ("r_at_1", "family_r_at_1")
+}
+gain, by_family = (
+    np.log(of["sharp_rda", m] / of["triplet", m])
+    for m in ("r_at_1", "family_r_at_1")
+)  # fmt: skip
+assert np.all(np.abs(by_family / gain - 0.5) < 0.1)
+found_family = (by_family / gain).round(2)
+print("sharp RDA, share of the gain by the family:", found_family)
+
+# %% [markdown]
 # ## What was reported
 #
-# These are the hosts' figures on University-1652, R@1 / AP. The hosts' own are as in the table of the data set's maintainers, github.com/layumi/University1652-Baseline **[S]**. Those with DPHR were read off a public list, github.com/Bear611/Awesome-UAV-Cross-view-geo-localization **[S]**. Both were read on 28 Nov 2026. We have not seen the paper's tables.
+# Below are the hosts on University-1652, R@1 / AP. The hosts' own figures are as in the table of the data set's maintainers, github.com/layumi/University1652-Baseline **[S]**. Those with DPHR were read off a public list, github.com/Bear611/Awesome-UAV-Cross-view-geo-localization **[S]**. Both were read on 28 Nov 2026. We have not seen the paper's tables.
 
 # %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 reported = {  # R@1 and AP: the host's own, then with DPHR
@@ -390,68 +480,7 @@ table(
 )
 
 # %% [markdown]
-# Eight of the twelve figures with DPHR lie *below* the host's own, among them all six of drone to satellite. The abstract speaks of gains. So these must be over hosts that were trained again, and we have not seen those figures. The largest gain, 0.85 points, is six queries of 701. By their public code LPN and MCCG rank the full gallery and add the mirrored image; Sample4Geo does neither ([10 University-1652](10_university1652.ipynb)).
-#
-# ## A loss alone, trained longer
-#
-# The study `main` has no host. It gave each loss 800 steps and five seeds; its DPHR is the **sharp** one. `sharp_rda` has the weights at $\lambda = 1$, `sharp_palw` the growing $\lambda^t$ without weights. In `broken_ratio` the weights compare a negative with the batch's mean positive instead of its own.
-
-# %%
-main = complete_runs("main")
-arms = ("sharp_palw", "infonce", "sharp_rda", "sharp", "broken_ratio")
-gains = comparisons.against(main, "mini", "triplet", arms)
-close = [
-    ("sharp", "sharp_rda"),
-    ("broken_ratio", "sharp_rda"),
-    ("sharp", "infonce"),
-]
-ties = [comparisons.paired(main, "mini", *pair) for pair in close]
-
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"name": "fig-09-main", "caption": "R@1 after 800 steps: seeds (small rings), means (dots) and 95 % intervals (Student's). The dotted line is a blind choice within the right family."}, "image": {"alt": "Six rows. L_tri and sharp PALW lie between 35 and 52 percent. InfoNCE, sharp RDA, sharp DPHR and the broken ratio lie together near 60. A dotted line marks 33 percent."}} cellView="form" jupyter={"source_hidden": true}
-shown = ("triplet", *arms)
-levels = {a: comparisons.over_seeds(main, "mini", a) for a in shown}
-intervals = {a: comparisons.student_interval(v) for a, v in levels.items()}
-halves = {a: i.half_width for a, i in intervals.items()}
-figure, axis = plt.subplots(figsize=(6.8, 3.0))
-arms_over_seeds(axis, levels, halves, chance=100 / 3)  # 33 %
-_ = axis.set_xlabel("R@1, drone → satellite (%)")
-
-# %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
-rows = [row_of(f"{d.arm} − {d.reference}", d) for d in (*gains, *ties)]
-table(
-    ["difference, R@1 in points", "mean ± 95 %", "p"],
-    rows,
-    caption="Study main, five seeds. p: Holm's in the first five rows, "
-    "not corrected in the last three",
-)
-
-# %% tags=["hide-cell"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
-assert all(min(d.by_seed) > 10 for d in gains[1:])
-assert all(abs(d.interval.mean) < d.interval.half_width for d in ties)
-
-# %% [markdown]
-# * **Sharp RDA helps L_tri**, by more than ten points on each seed. About half of the gain is in finding the family, half in choosing its member.
-# * **Its ratio is not tested here.** Weights divided per query make the broken ratio a nearly blind control. [07 RDA](07_rda.ipynb) has one that can tell, and its result is not clear.
-# * **PALW on top of RDA** cannot be distinguished from none.
-# * **InfoNCE** has none of DPHR's parts and cannot be distinguished from sharp DPHR.
-#
-# Rate, steps and weather were set with sharp DPHR as the loss ([how this book is checked](checked.md#how-the-settings-of-main-were-chosen)). [21 The study](21_the_study.ipynb) searches a rate for each loss.
-
-# %% tags=["hide-cell"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
-# R@1 is the share of right families times that of right members within
-# them. In logarithms a gain is a sum, so each factor has its share of it.
-of = {
-    (arm, m): comparisons.over_seeds(main, "mini", arm, m)
-    for arm in ("sharp_rda", "triplet")
-    for m in ("r_at_1", "family_r_at_1")
-}
-gain, by_family = (
-    np.log(of["sharp_rda", m] / of["triplet", m])
-    for m in ("r_at_1", "family_r_at_1")
-)  # fmt: skip
-assert np.all(np.abs(by_family / gain - 0.5) < 0.1)
-found_family = (by_family / gain).round(2)
-print("sharp RDA, share of the gain by the family:", found_family)
+# Eight of the twelve figures with DPHR lie *below* the host's own, among them all six of drone to satellite. The abstract speaks of gains. So these must be over hosts that were trained again; we have not seen those. The largest gain, 0.85 points, is six queries of 701. By their public code LPN and MCCG rank the full gallery and add the mirrored image; Sample4Geo does neither ([10](10_university1652.ipynb)).
 
 # %% [markdown]
 # ## Exercises
@@ -473,15 +502,29 @@ ok = whole is not None and torch.isclose(whole[0] @ whole[1], means)
 print("right" if ok else "not yet")
 
 # %% [markdown]
-# **3. Modify.** Take the other direction in the hosts. Does one of the findings about L_tri change?
+# **3. Read.** Here are the 95 % intervals of closest and sharp minus $L_\text{tri}$ in both directions. For how many of these six arms does the interval hold zero in one direction and not in the other?
+
+# %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
+rows, rows_3 = [], 0
+for h, arm in ((h, arm) for h in heads for arm in ("closest", "sharp")):
+    holds_zero, row = [], [f"{heads[h]}: {arm} minus L_tri"]
+    for way in ("D2S", "S2D"):
+        pair = f"{h}_{arm}", f"{h}_triplet"
+        i = comparisons.paired(joined, "mini", *pair, direction=way).interval
+        low, high = i.mean - i.half_width, i.mean + i.half_width
+        row.append(f"{low:+.2f} to {high:+.2f}")
+        holds_zero.append(low < 0 < high)
+    rows.append(row)
+    rows_3 += holds_zero[0] != holds_zero[1]
+table(
+    ["difference", "D2S", "S2D"],
+    rows,
+    caption="Ends of the 95 % intervals, in points of R@1",
+)
 
 # %%
-way = "D2S"  # change it
-for h in heads:
-    for arm in ("_closest", "_sharp"):
-        pair = h + arm, h + "_triplet"
-        d = comparisons.paired(joined, "mini", *pair, direction=way)
-        print(*pair, d.interval.signed)
+arms_3 = None  # your number
+print("right" if arms_3 == rows_3 else "not yet")
 
 # %% [markdown]
 # **4. Open.** A host with DPHR beats the host alone. Which further arm do you need before you say that DPHR did it, and not *some* triplet term?
@@ -505,24 +548,15 @@ whole = parts.flatten(1) / 4**0.5
 assert torch.allclose(whole.norm(dim=1), torch.ones(2), atol=1e-5)
 assert torch.isclose(whole[0] @ whole[1], means, atol=1e-5)
 
-# 3. No: closest minus L_tri holds zero in each host. Sharp minus L_tri
-# does not in Sample4Geo and MCCG, and does in LPN, as from D2S.
-for h in heads:
-    own, sharp = [
-        comparisons.paired(
-            joined, "mini", h + arm, h + "_triplet", direction="S2D"
-        ).interval
-        for arm in ("_closest", "_sharp")
-    ]  # fmt: skip
-    assert abs(own.mean) < own.half_width
-    assert (sharp.mean > sharp.half_width) == (h != "lpn")
+# 3. The rows whose two intervals differ in it, as printed.
+print(f"3: {rows_3}")
 
 # %% [markdown]
 # ## Summary
 #
 # * You **joined** DPHR to three hosts in seven lines, checked the sum in Sample4Geo, and trained each within seconds.
-# * You **read** the replay control. The closest reading ties with its replay. Sharp DPHR stays more than twenty points ahead of its own.
-# * You **judged** the hosts' table. The closest reading equals a plain triplet term within two points in each host; sharp DPHR leads it by +8.6 ± 2.1 points in Sample4Geo. Pretrained hosts, longer runs and real images were not tested.
+# * You **read** the replay control. The closest reading ties with its replay (0.0 ± 0.4 points). Sharp DPHR stays 23.4 ± 3.0 points ahead of its own.
+# * You **judged** the hosts' table. In three seeds from drone to satellite the closest reading equals a plain triplet term within two points in each host; sharp DPHR leads it by +8.6 ± 2.1 points in Sample4Geo. Pretrained hosts, longer runs and real images were not tested.
 #
 # ## Readings
 #

@@ -256,7 +256,7 @@ def arms_over_seeds(axes, arms, intervals=None, chance: float | None = None):
     if chance is not None:
         axes.axvline(chance, color=PALETTE["vermilion"], linestyle=":", linewidth=1.4)
     axes.set(yticks=range(len(arms)), yticklabels=list(arms))
-    axes.invert_yaxis()
+    axes.set_ylim(len(arms) - 0.4, -0.6)  # the first on top, and room beside the frame
     _plain(axes)
     return axes
 
