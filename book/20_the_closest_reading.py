@@ -63,7 +63,7 @@ STYLES = {
 #
 # The hardness is 1/2 where the negative is exactly as far away as the positive. The same summaries say that $h$ is mapped *linearly into a weight interval* **[S]**. They do not give the interval. Our closest reading takes $[0.5, 1.5]$ **[O]**. Sharp DPHR, our own variant, takes an exponential of $h$ with a mean weight of one **[O]**.
 #
-# Take one anchor whose positive is 0.7 away. Its negatives lie at distances from 0.4 to 1.4. What does each reading make of them?
+# Take one query whose positive is 0.7 away. Its negatives lie at distances from 0.4 to 1.4. What weights does each reading give them?
 
 # %%
 d_pos, d_neg = 0.7, np.linspace(0.4, 1.4, 200)
@@ -94,13 +94,11 @@ axis.legend(frameon=False)
 axis.grid(color="0.9")
 
 # %% [markdown]
-# The interval is mild because $h$ is. For distances in this range $h$ stays between 0.33 and 0.64. A linear map cannot make more of it than its own width allows.
+# The interval is mild because $h$ is. For distances in this range $h$ stays between 0.33 and 0.64, and a linear map cannot make more of it than its own width allows.
 #
 # ## In real batches
 #
-# The curve above is one anchor of our choice. So encoders were measured on 20 fresh batches of 64 pairs: one with ImageNet weights, one untrained, and the same one after 100 and after 800 steps of training with the closest reading. They are stored by `python book/_tools/store_weights.py`.
-#
-# Two numbers matter. The first is the ratio of the 95th to the 5th percentile of an anchor's weights. The second is the cosine between the gradients of the weighted term $L_\text{wtri}$ and the plain term $L_\text{tri}$. A cosine of one means: the weights change nothing except the size of the step.
+# That was one query of our choice. [Chapter 07](07_rda.ipynb) measured encoders on fresh batches of 64 pairs: one with ImageNet weights, one untrained, and the same one after 100 and after 800 steps of training with the closest reading. The table repeats two of its numbers. The first is the ratio of the 95th to the 5th percentile of a query's weights. The second is the cosine between the gradients of the weighted term $L_\text{wtri}$ and the plain term $L_\text{tri}$. A cosine of one means: the weights change nothing except the size of the step.
 
 # %%
 stored = files("dphr_lab") / "results" / "weights"
@@ -130,10 +128,10 @@ for title, name in shown.items():
     turned = min(min(over_seeds(at, name, "cosine")) for at in when)
     rows.append([title, *spread, f"{turned:.3f}"])
 table(
-    ["map", *when, "least cosine"],
+    ["map", *when, "smallest cosine"],
     rows,
-    caption=f"Ratio of the 95th to the 5th percentile, largest of "
-    f"{len(looks)} seeds, and the smallest cosine",
+    caption=f"Four columns of ratios, the largest of {len(looks)} seeds, and "
+    "the smallest cosine over all encoders and seeds",
     digits=2,
 )
 
@@ -142,28 +140,28 @@ assert min(over_seeds("100 steps", "interval [0.5, 1.5]", "cosine")) > 0.97
 assert max(over_seeds("800 steps", "sharp", "cosine")) < 0.8
 
 # %% [markdown]
-# In a batch the closest reading's weights differ by less than half. The weighted term then points where the plain term points: the cosine is above 0.97 in each seed. So the closest reading is nearly $(1 + \lambda^t)\,L_\text{tri}$. Wider intervals and min-max (each query's $h$ is first scaled to its range) spread the weights further, and turn the gradient a little: the cosine is at least 0.885. Only the sharp map turns it far.
+# In a batch the closest reading's weights differ by less than half. The weighted term then points where the plain term points: the cosine is above 0.97. So the closest reading is nearly $(1 + \lambda^t)\,L_\text{tri}$. Other bounds, and min-max (each query's $h$ is first scaled to its range), spread the weights further and turn the gradient a little: the cosine is at least 0.885. Only the sharp map turns it far.
 #
 # This suggests a prediction. If the weights hardly turn the gradient, a run without them should end at the same place.
 #
 # ## The control: replay lambda without the weights
 #
-# A fair control keeps everything except the weights. The *replay* arm does this. While the closest reading trains, its $\lambda^t$ is recorded at each step. Then a second run trains with $(1 + \lambda^t)\,L_\text{tri}$ at that very $\lambda^t$, from the same first weights, on the same batches. The two runs differ in the weights alone.
+# A fair control keeps everything except the weights. The *replay* does this. While the closest reading trains, its $\lambda^t$ is recorded at each step. Then a second run trains with $(1 + \lambda^t)\,L_\text{tri}$ at that very $\lambda^t$, from the same first weights, on the same batches. The two runs differ in the weights of RDA alone.
 #
-# The study `closest_short` has twelve arms and five seeds. A seed changes the world, the first weights and the order of the batches. Each run is 300 steps on the world `mini` of Twin Towns at 64 px, with the other settings of study `main` ([09 DPHR in three hosts](09_training_dphr.ipynb)). Its expectation was written down before the runs: a tie between closest and its replay.
+# The study `closest_short` has twelve losses and five seeds. A seed changes the world, the first weights and the order of the batches. Each run is 300 steps on the world `mini` of Twin Towns at 64 px, with the other settings of study `main` ([09 DPHR in three hosts](09_training_dphr.ipynb)). Its expectation was written down before the runs: a tie between closest and its replay.
 
 # %%
 runs = complete_runs("closest_short")
 arms = {
     "triplet": "L_tri",
-    "replay": "(1 + λ) L_tri, replayed",
-    "rda": "weights, constant λ",
+    "replay": "closest's replay",
+    "rda": "closest weights, λ = 1",
     "closest": "closest",
-    "closest_0_2": "closest, [0, 2]",
-    "closest_1_4": "closest, [1, 4]",
+    "closest_0_2": "closest, bounds [0, 2]",
+    "closest_1_4": "closest, bounds [1, 4]",
     "minmax": "closest, min-max first",
     "infonce": "InfoNCE",
-    "sharp_replay": "sharp's λ, no weights",
+    "sharp_replay": "sharp's replay",
     "sharp": "sharp",
 }
 recall = {a: comparisons.over_seeds(runs, "mini", a) for a in arms}
@@ -180,13 +178,13 @@ guess_choice(
     "between -2 and +2",
 )  # fmt: skip
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "R@1 from drone to satellite after 300 steps. Small rings are seeds, dots their means. All forms of the closest reading lie with L_tri. Sharp DPHR stands apart, and it falls back when its weights are taken away."}, "image": {"alt": "Ten rows, one an arm, with small rings for seeds and a dot for the mean. L_tri, its replay, constant lambda and all closest forms lie together a little above 20 percent. InfoNCE lies near 29 percent with a wide scatter. Sharp lies near 45 percent, sharp's lambda without weights is back near 20."}} cellView="form" jupyter={"source_hidden": true}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "R@1 from drone to satellite after 300 steps. Small rings are seeds, dots their means. All forms of the closest reading lie with L_tri. Sharp DPHR stands apart; its replay, without weights, lies with L_tri, too."}, "image": {"alt": "Ten rows, one an arm, with small rings for seeds and a dot for the mean. L_tri, its replay, constant lambda and all closest forms lie together a little above 20 percent. InfoNCE lies near 29 percent with a wide scatter. Sharp lies near 45 percent, sharp's lambda without weights is back near 20."}} cellView="form" jupyter={"source_hidden": true}
 figure, axis = plt.subplots(figsize=(6.6, 4.0))
 axis.set(xlabel="R@1, drone → satellite (%)")
 drawn = arms_over_seeds(axis, {arms[a]: recall[a] for a in arms})
 
 # %% [markdown]
-# Now the differences within seeds. Each is a mean with a 95 % interval (Student), and a p value that Holm's method corrects for all rows of the table.
+# Seeds differ in their worlds, and that scatters each row. The differences *within* seeds are surer. Each is a mean with a 95 % interval (Student's), and a p value that Holm's method corrects for all eleven rows of the table.
 
 
 # %%
@@ -206,10 +204,12 @@ back = [minus(*pair, direction="S2D") for pair in asked]
 found = dict(zip(asked, found, strict=True))
 
 # %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
-rows = []
+hinge = {"closest_hinge": "closest, hinge", "triplet_hinge": "L_tri, hinge"}
+NAMES, rows = arms | hinge, []
 for (pair, d), s2d in zip(found.items(), back, strict=True):
     both = d.interval.signed, s2d.interval.signed
-    rows.append([" − ".join(pair), *both, comparisons.p_text(d.p)])
+    name = " minus ".join(NAMES[arm] for arm in pair)
+    rows.append([name, *both, comparisons.p_text(d.p)])
 table(
     ["difference of R@1, points", "D2S", "S2D", "p, D2S"],
     rows,
@@ -218,13 +218,12 @@ table(
 )
 
 # %% [markdown]
-# The closest reading ends where L_tri ends: +0.4 ± 0.6 points. It ends where its own replay ends, to a few tenths of a point in each seed. So what little it does, the growing size of the loss does, and not the weights. The interval [1, 4] gains a point, which Holm's correction does not leave clear. The other intervals and min-max change nothing that five seeds can show. Two arms more replace the softplus by a hinge with margin 0.3, with weights (`closest_hinge`) and without (`triplet_hinge`). From drone to satellite they do not differ clearly, either.
+# * **The closest reading** ends where $L_\text{tri}$ ends: +0.4 ± 0.6 points. It ends where its own replay ends, to a few tenths of a point in each seed. So what little it does, the growing size of the loss does, and not the weights.
+# * **Its other forms** show no clear gain either. The bounds [1, 4] gain 1.4 ± 0.9 points, which is not clear after Holm's correction. The other bounds and min-max change nothing that five seeds can show. Nor, from drone to satellite, do weights in a hinge of margin 0.3 in place of the softplus.
+# * **InfoNCE** has none of DPHR's parts. On average it ends 7.4 points (D2S) and 12.3 points (S2D) ahead of the closest reading. From drone to satellite that is not clear after Holm's correction.
+# * **Sharp DPHR** is another loss. It is 23.3 ± 3.9 points ahead of the closest reading, and 23.4 ± 3.0 ahead of its own replay. Both stay clear after the correction. Its gain is in its weights.
 #
-# InfoNCE has none of DPHR's parts. On average it ends 7.4 points (D2S) and 12.3 points (S2D) ahead of the closest reading, which Holm's correction does not leave clear.
-#
-# Sharp DPHR is another loss. It is 23 points ahead of the closest reading, and 23 ahead of its own replay. Both stay clear after Holm's correction for eleven rows (see p). Its gain is in its weights.
-#
-# "Not clear" is not "equal". Equality needs its own test: two one-sided tests ask whether a difference lies within two points of zero. That margin is the one used in the whole book.
+# "Not clear" is not "equal". Equality needs its own test ([05](05_how_sure_are_we.ipynb)): does the difference lie within two points of zero? That margin is the one used in the whole book.
 
 # %%
 alike = comparisons.equivalences(
@@ -233,18 +232,18 @@ alike = comparisons.equivalences(
 rows = []
 for e in alike:
     low, high = e.range_90
-    name = f"{e.difference.arm} − {e.difference.reference}"
+    name = f"closest minus {arms[e.difference.reference]}"
     p = comparisons.p_text(e.p)
     between = f"{comparisons.signed(low)} to {comparisons.signed(high)}"
     rows.append([name, between, e.verdict, p])
-table(["difference", "90 %", "verdict", "p of equivalence"], rows)
+table(["difference, D2S", "90 %", "verdict", "p, equality"], rows)
 
 # %% [markdown]
 # Both are equivalent to zero within two points. With five seeds, these settings and this size of network and world, the weights of the closest reading do nothing that matters.
 #
 # ## And with settings of its own?
 #
-# So far all arms had the same settings. The study `budget_closest` gave the closest reading twelve trials on held-out training places of another world, as every loss had in [the study](21_the_study.ipynb). The trials chose min-max first, a steeper soft margin ($\alpha = 40$) and a rate of 0.006. L_tri's own trials had chosen the same margin and the same rate.
+# So far all losses had the same settings. The study `budget_closest` gave the closest reading twelve trials on held-out training places of another world, as every loss had in [the study](21_the_study.ipynb). The trials chose min-max, a steeper soft margin ($\alpha = 40$) and a rate of 0.006. $L_\text{tri}$'s own trials had chosen the same margin and the same rate. The replay has these settings as well.
 
 # %%
 tuned = complete_runs("budget_closest")
@@ -262,8 +261,8 @@ print("rate", chosen["learning_rate"], "and", chosen["loss_options"])
 
 # %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 rows = [
-    [" − ".join(pair), *(i.interval.signed for i in (d, b)),
-     comparisons.p_text(d.p)]
+    [" minus ".join(arms[arm] for arm in pair), d.interval.signed,
+     b.interval.signed, comparisons.p_text(d.p)]
     for pair, d, b in zip(pairs, there, back_there, strict=True)
 ]  # fmt: skip
 table(
@@ -273,13 +272,13 @@ table(
 )
 
 # %% [markdown]
-# Here the closest reading leads L_tri by two points. Its replay has more than half of that lead: it is the growing size of the loss. The rest, less than a point, is what min-max weights add. So "its weights do nothing" is said of the interval alone.
+# Here the closest reading leads $L_\text{tri}$ by two points from drone to satellite. Its replay has more than half of that lead: it is the growing size of the loss. The rest, 0.8 ± 0.7 points, is what min-max weights add. So "its weights do nothing" is said of the interval's weights alone.
 #
 # ## How much of lambda was there?
 #
 # A run of 300 steps is short for a signal that looks back over 100 losses and is then averaged again. How far did $\lambda^t$ get?
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Lambda over the run, one line a seed. The closest reading's signal is silent for 100 steps. The sharp reading's recall signal starts earlier."}, "image": {"alt": "Lambda against the step, five lines for closest and five for sharp. Closest stays at zero for one hundred steps and then rises. Sharp rises from the start."}} cellView="form" jupyter={"source_hidden": true}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Lambda over the run, one line a seed. The closest reading's stays at zero for 100 steps. Sharp DPHR's, made of recall, rises from the start."}, "image": {"alt": "Lambda against the step, five lines for closest and five for sharp. Closest stays at zero for one hundred steps and then rises. Sharp rises from the start."}} cellView="form" jupyter={"source_hidden": true}
 figure, axis = plt.subplots(figsize=(6.6, 3.2))
 for arm, style in STYLES.items():
     for seed in range(seeds):
@@ -294,7 +293,7 @@ axis.legend(frameon=False)
 axis.grid(color="0.9")
 
 # %% [markdown]
-# Over the run the mean of $\lambda^t$ is about 0.2 for the closest reading and 0.5 for the sharp one. Could the closest reading only be late? The replay says no for this length: even where $\lambda$ is 0.5, weights that hardly turn the gradient have nothing to add. The arm with a constant $\lambda$ of one (weights from the first step) is no better.
+# Over the run the mean of $\lambda^t$ is about 0.2 for the closest reading and 0.5 for the sharp one. Could the closest reading only be late? The replay says no for this length: even where $\lambda$ is 0.5, weights that hardly turn the gradient have nothing to add. And weights at $\lambda = 1$ from the first step are no better.
 #
 # ## What this does not say
 #
@@ -322,15 +321,21 @@ from dphr_lab.losses import DPHRLoss
 z = torch.nn.functional.normalize(torch.randn(2, 8, 16), dim=-1)
 flat = DPHRLoss(w_min=1.0, w_max=1.0, signal="constant")
 without = None  # DPHRLoss(weight_map=..., signal="constant")
-print("right" if without and torch.isclose(flat(*z), without(*z)) else
-      "not yet")  # fmt: skip
+same = without and torch.isclose(flat(*z), without(*z))
+print("right" if same else "not yet")
 
 # %% [markdown]
-# **3. Modify.** Take satellite to drone in place of drone to satellite. Does one of the conclusions change?
+# **3. Predict.** Look at the S2D column of the large table. What does the test of equality say, from satellite to drone, of closest minus its replay, and of closest weights at $\lambda = 1$ minus $L_\text{tri}$? The verdicts are "equivalent within ±2", "different" and "undecided".
 
 # %%
-way = "D2S"  # change it
-print(minus("closest", "replay", way).interval.signed)
+verdicts = (None, None)  # your two verdicts
+
+pairs_3 = [("closest", "replay"), ("rda", "triplet")]
+tests = [
+    comparisons.equivalence(minus(*pair, "S2D"), margin=2) for pair in pairs_3
+]  # fmt: skip
+right_3 = tuple(test.verdict for test in tests)
+print("right" if verdicts == right_3 else "not yet")
 
 # %% [markdown]
 # **Solutions** (run, and collapsed until you open them)
@@ -347,7 +352,8 @@ print(f"1: {steepest:.2f}, at w_min = 0")
 plain = DPHRLoss(weight_map=None, signal="constant")
 assert torch.isclose(flat(*z), plain(*z))
 
-# 3. No: the intervals are wider, and the same ones hold zero.
+# 3. Half-widths of 0.6 and 3.3: only the first is short enough.
+assert right_3 == ("equivalent within ±2", "undecided")
 back_way = minus("closest", "replay", "S2D").interval
 assert abs(back_way.mean) < back_way.half_width
 assert abs(minus("closest", "replay").interval.mean) < 0.5
@@ -356,8 +362,8 @@ assert minus("sharp", "sharp_replay", "S2D").interval.mean > 10
 # %% [markdown]
 # ## Summary
 #
-# * You **measured** how much weights differ: in a batch the closest reading turns the gradient of L_tri by almost nothing, the sharp one by a lot.
-# * You **designed** the control that decides: replay $\lambda^t$ without weights. At the shared settings the closest reading and its replay tie. After twelve trials (min-max form) it led L_tri by 2.1 ± 1.2 and its replay by 0.8 ± 0.7. Sharp DPHR and its replay are more than twenty points apart.
+# * You **measured** how much weights differ: in a batch the closest reading turns the gradient of $L_\text{tri}$ by almost nothing, the sharp one by a lot.
+# * You **designed** the control that decides: replay $\lambda^t$ without weights. At the shared settings the closest reading and its replay tie (0.0 ± 0.4 points). After twelve trials (min-max form) it led $L_\text{tri}$ by 2.1 ± 1.2 and its replay by 0.8 ± 0.7. Sharp DPHR leads its replay by 23.4 ± 3.0.
 # * You can **say** what was not tested: pretrained backbones, longer runs, real photographs.
 #
 # ## Readings
