@@ -329,7 +329,7 @@ table(
 )
 
 # %% [markdown]
-# After 200 steps a handful of negatives gets nearly all of $L_\text{tri}$'s push, and the twins' share has grown from 6 % to 42 %. Nobody added a weight. So the usual losses reweight already, and RDA multiplies this push by one more factor. The closest reading's factor changes little here, the sharp one a lot.
+# After 200 steps $L_\text{tri}$'s push is as uneven as if 5 of the 59 negatives shared it all, and the twins' share has grown from 6 % to 42 %. Nobody added a weight. So the usual losses reweight already, and RDA multiplies this push by one more factor. The closest reading's factor changes little here, the sharp one a lot.
 #
 # ## Does mining the hardest collapse?
 #

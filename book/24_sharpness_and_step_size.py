@@ -286,7 +286,7 @@ hcl = hcl / hcl.sum(1, keepdim=True) * 11
 package = WeightedInfoNCE("hcl", beta=2.0).terms(*z)["weights"][0]
 assert torch.allclose(package, hcl)
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Sharpness by distance of the negative, for a positive at 0.35 (grey line). Sharp weights add most where negatives are near; InfoNCE and HCL are sharpest where they are far. HER-like ends where its weight is cut."}, "image": {"alt": "Six curves. L_tri rises from one to ten, the closest reading lies just above it, the sharp one starts near 25 and falls to L_tri; InfoNCE and HCL rise from below zero to about 18 and 20 in nearly straight lines. HER-like rises steeply and ends shortly behind the positive."}} cellView="form" jupyter={"source_hidden": true}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Sharpness by distance of the negative, for a positive at 0.35 (grey line). Sharp weights add most where negatives are near; InfoNCE and HCL are sharpest where they are far. HER-like ends where its weight is cut."}, "image": {"alt": "Six curves. L_tri rises from one to ten, the closest reading lies just above it, the sharp one starts near 25 and falls towards L_tri; InfoNCE and HCL rise from below zero to about 18 and 20 in nearly straight lines. HER-like rises steeply and ends shortly behind the positive."}} cellView="form" jupyter={"source_hidden": true}
 figure, axis = plt.subplots(figsize=(7.2, 3.8))
 STYLES = {
     name: dict(zip(("color", "linestyle"), RUN_STYLES[arm], strict=False))
@@ -331,7 +331,7 @@ table(
 # %% [markdown]
 # ## How sharp is sharp enough?
 #
-# Four stored comparisons of sharp weights change $\beta$ alone. Two of them ask the same, 64 or 16, and seem to disagree:
+# Stored studies have three comparisons of one $\beta$ with another, and one of $\beta = 100$ with no weights. Two of them ask the same, 64 or 16, and seem to disagree:
 
 # %%
 ASKED = {
@@ -364,7 +364,7 @@ table(
 )
 
 # %% [markdown]
-# The two do not contradict each other. In batches of twin families the interval is so wide that it holds +5.9 as well. So $\beta = 4$ is clearly worse than 16. A larger one than 16 may be better in random batches, but that is one of many comparisons in its study. For families nobody tuned $\beta$.
+# The two do not contradict each other. In batches of twin families the interval is so wide that it holds +5.9 as well. (They differ in $\lambda$, too: it grows in `axes` and is 1 in `rda`.) So $\beta = 4$ is clearly worse than 16. A larger one than 16 may be better in random batches, but that is one of many comparisons in its study. For families nobody tuned $\beta$.
 #
 # ## Two dangers that were looked for
 #

@@ -16,7 +16,7 @@ from dphr_lab.losses.rda import check_weights, map_hardness, rda_hardness
 def soft_margin_sharpness(d_pos: Tensor, d_neg: Tensor, alpha: float = 10.0) -> Tensor:
     """alpha (1 - sigma), of the weight sigma = sigmoid(alpha (d_pos - d_neg)); (B, K).
 
-    Taught in: book/07, book/24.
+    Taught in: book/24.
     """
     return alpha * torch.sigmoid(alpha * (d_neg - as_column(d_pos, d_neg)))
 
