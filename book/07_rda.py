@@ -306,7 +306,7 @@ table(
 # L_\text{DPHR} = L_\text{tri} + \lambda^t L_\text{wtri} = (1 + c\,\lambda^t)\, L_\text{tri} .
 # $$
 #
-# The closest reading is nearly that, with $c$ near 1. [Note 20](20_the_closest_reading.ipynb) trains both and finds a tie. It also tunes the closest reading; min-max weights then add less than a point.
+# The closest reading is nearly that, with $c$ near 1. [Note 20](20_the_closest_reading.ipynb) trains both and finds a tie. It also tunes the closest reading; min-max weights then add less than a point to what the growing loss does.
 
 # %% tags=["hide-cell"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
 sds = [look[at]["sd_of_hardness"] for look in looks for at in when]
@@ -457,10 +457,10 @@ axis.grid(color="0.92")
 
 # %% [markdown]
 # * **Sharp weights help** against $L_\text{tri}$, by 18.1 ± 5.3 and 24.0 ± 7.2 points. The broken ratio gains as much, as a blind control must.
-# * **Where the control can decide, the own ratio was not ahead.** The broken one ended 14.6 ± 15.9 points above it. Dividing over the batch also cost 18.7 ± 13.4 points.
+# * **Where the control can decide, the own ratio was not ahead.** The broken one ended 14.6 ± 15.9 points above it, an interval that includes zero. Dividing over the batch also cost 18.7 ± 13.4 points.
 # * **The weights of the closest reading** end at $L_\text{tri}$. No broken ratio was run for it: where weights hardly matter, a control of them cannot decide.
 #
-# One more finding belongs to the sharp map alone. In an untrained encoder its effective share is 0.6–0.7: it is milder at first. After 100 steps with the closest reading the share is 0.1, and after 800 it is back at 0.3–0.4. In the closest reading it stays near 1, so there is nothing to wait for.
+# One more finding belongs to the sharp map alone. In an untrained encoder its effective share is 0.6–0.7: it is milder at first. After 100 steps with the closest reading the share is 0.1, and after 800 it is back at 0.3–0.4. In the closest reading it stays near 1.
 
 # %% tags=["hide-cell"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
 for at, low, high in (
