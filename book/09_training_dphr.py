@@ -309,7 +309,7 @@ table(
 )
 
 # %% [markdown]
-# Levels scatter, because each seed has its own world. All arms of a seed share it. So the differences within seeds are much surer:
+# Levels scatter, because each seed has its own world. All arms of a seed share it. So look at the differences within seeds:
 
 # %%
 asked = [("_closest", ""), ("_closest", "_triplet"), ("_sharp", "_triplet")]
@@ -375,7 +375,7 @@ assert all(d.interval.mean > 2 for d in in_hosts[2::3])  # sharp
 # * **Closest minus the host alone.** Beside LPN it is ahead by +2.1 ± 1.3 points, not clear after Holm's correction. $L_\text{tri}$ has most of that gain, too. In the other two, three seeds show nothing. (MCCG alone has a mined triplet term of its own, and the other arms put theirs in its place.)
 # * **Sharp minus $L_\text{tri}$.** It is ahead in each host on average. After Holm's correction it is clear in Sample4Geo (+8.6 ± 2.1).
 #
-# So what the closest reading brings to a host, here, is a triplet term.
+# So whatever the closest reading brings to a host here, a plain triplet term brings as well.
 #
 # This is what the study cannot say. There are three seeds (five were planned). Networks are small, start from scratch and train for 300 steps; the published hosts are pretrained and train for epochs. Sample4Geo and MCCG stay below the 33 % of a blind choice within the family. Their learning rates lie at the edge of what was tried. LPN and MCCG train with SGD, where a growing loss is a growing step. A replay in the hosts was not run.
 #
