@@ -210,9 +210,9 @@ slider(
 #
 # ## What a ratio buys
 #
-# Multiply all distances by one number. The ratio $h$ stays; the margin $d^+ - d^-$ does not. That matters because distances do grow in training. At the start all pictures may lie in a narrow cone of directions, and training opens it.
+# Divide by $d^-$: then $h = \sigma(\log d^+ - \log d^-)$ with $\sigma(x) = 1/(1+e^{-x})$. So when all distances are multiplied by one number, $h$ stays; the margin $d^+ - d^-$ does not. That matters because distances do grow in training. At the start all pictures may lie in a narrow cone, and training opens it.
 #
-# Below is one triplet: a query, a positive near it, and a negative. They are scattered about one direction, more widely in each row. The third column is the weight that $L_\text{tri}$ gives a triplet by itself, the slope $\sigma(10\,(d^+ - d^-))$ of its softplus, with $\sigma(x) = 1/(1+e^{-x})$.
+# Below is one triplet: a query, a positive near it, and a negative. They are scattered about one direction, more widely in each row. The third column is the weight that $L_\text{tri}$ gives a triplet by itself, the slope $\sigma(10\,(d^+ - d^-))$ of its softplus.
 
 # %%
 draw = torch.Generator().manual_seed(1)
