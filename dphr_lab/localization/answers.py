@@ -150,7 +150,7 @@ def _panel(axis, gallery: Gallery, answers: Sequence[Answer]) -> None:
         candidates = np.array([(*at(c[0], c[1]), c[2]) for c in answer.candidates])
         heat = candidates[:, 2] / candidates[:, 2].max()
         axis.scatter(*candidates[:, :2].T, s=60 + 500 * heat, c=heat, cmap="inferno", alpha=0.6)
-        axis.scatter([], [], s=60, c="yellow", alpha=0.6, label="candidates")  # of the legend's size
+        axis.scatter([], [], s=60, c="yellow", alpha=0.6, label="candidates")
         axis.plot(*line[0], "o", color=PALETTE["orange"], markersize=9, label="located")
         if truths[0]:
             axis.plot(*at(*truths[0]), "x", color="white", markersize=11, markeredgewidth=3,

@@ -184,16 +184,13 @@ class ProgressiveWeight(nn.Module):
             return torch.exp(-mean) if isinstance(mean, Tensor) else math.exp(-mean)
         if self.progress_map == "reciprocal":
             return 1 / (1 + mean)
-        tiny = torch.finfo(self.first_mean.dtype).tiny  # zero from the start is no progress
         if isinstance(mean, Tensor):
             first = torch.where(steps <= self.window, mean, self.first_mean)
-            self.first_mean.copy_(first)
-            return ((first - mean) / first.clamp_min(tiny)).clamp_min(0)
-        if steps <= self.window:
-            self.first_mean.fill_(mean)
-            return 0.0
-        first = self.first_mean.item()
-        return max((first - mean) / max(first, tiny), 0.0)
+        else:
+            first = mean if steps <= self.window else self.first_mean.item()
+        self.first_mean.fill_(first)
+        tiny = torch.finfo(self.first_mean.dtype).tiny  # zero from the start is no progress
+        return _at_least((first - mean) / _at_least(first, tiny), 0.0)
 
     def loss_average(self) -> Tensor:
         """m_t of the signal "loss": mean of the last `window` values of L_tri, 0 before the first.
@@ -252,6 +249,10 @@ def as_cheap(number: Tensor) -> Tensor | float:
     It stays a tensor on a GPU, where to look at it is to wait, and while `torch.compile` traces.
     """
     return number if number.device.type != "cpu" or is_compiling() else number.item()
+
+
+def _at_least(number: Tensor | float, low: float) -> Tensor | float:
+    return number.clamp_min(low) if isinstance(number, Tensor) else max(number, low)
 
 
 def _checked_course(course: Sequence[float] | None) -> Tensor:
