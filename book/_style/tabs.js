@@ -25,7 +25,6 @@
     tab.setAttribute("aria-controls", panel.id);
     panel.setAttribute("role", "tabpanel");
     panel.setAttribute("aria-labelledby", tab.id);
-    panel.tabIndex = 0;
     return tab;
   };
 
@@ -56,7 +55,7 @@
       const at = panels.findIndex((panel) => panel.contains(target));
       if (target === null || at < 0) return;
       open(at);
-      (target === panels[at] ? list : target).scrollIntoView();
+      target.scrollIntoView();
     };
     list.append(...tabs);
     panels[0].before(list);

@@ -127,8 +127,9 @@ def _quiz(question: str, views: list[str], right: int, comments: Sequence[str]) 
 _VIEW = """\
 <span style="display:block;position:relative"><img alt="{alt}" src="{picture}" \
 width="{px}" height="{px}" style="display:block;width:100%;height:auto;margin:0">\
-<svg viewBox="0 0 {px} {px}" aria-hidden="true" style="position:absolute;inset:0;width:100%;\
-height:100%;fill:none;stroke-linejoin:round"><g stroke="#000" stroke-width="4">{lines}</g>\
+<svg viewBox="0 0 {px} {px}" aria-hidden="true" style="display:none;position:absolute;inset:0;\
+width:100%;height:100%;fill:none;stroke-linejoin:round">\
+<g stroke="#000" stroke-width="4">{lines}</g>\
 <g stroke="#f0e442" stroke-width="1.8">{lines}</g></svg></span>"""
 _TILE = """\
 <button type="button" disabled aria-pressed="false" style="display:block;font:inherit;\
@@ -138,7 +139,7 @@ color:inherit;background:transparent;border:0;padding:0;margin:0;text-align:cent
 # The outlines show while the answer is open, with and without scripts.
 _QUIZ = """\
 <div id="{name}" style="border-left:4px solid #0072b2;padding:.5em 1em;margin:.5em 0">
-<style>#{name} svg {{ display: none }} #{name}:has(details[open]) svg {{ display: block }}</style>
+<style>#{name}:has(details[open]) svg {{ display: block !important }}</style>
 <p id="{name}-q" style="margin:0 0 .5em"><strong>Your guess?</strong> {question}</p>
 <div role="group" aria-labelledby="{name}-q" \
 style="display:grid;grid-template-columns:repeat(2,minmax(0,256px));gap:.6em">

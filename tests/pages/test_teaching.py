@@ -293,6 +293,8 @@ def test_a_choice_among_twins_hides_its_answer_and_shows_each_picture_once(famil
         *(f"Satellite tile {letter}" for letter in "ABC"),
     ]
     assert len({*pictures}) == 4 and len(html) < 200_000
+    # hidden even where a viewer takes styles and scripts away
+    assert html.count("<svg") == html.count('aria-hidden="true" style="display:none;') == 4
     assert not re.search(r"(src|href)=.https?:", html) and html.count("</script>") == 1
     folded = re.search(r"<details>.*?</details>", html, re.S)[0]
     assert "that of tile B" in folded and "C: red" in folded
