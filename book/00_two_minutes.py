@@ -179,7 +179,7 @@ table(
 )
 
 # %% [markdown]
-# Two skills are wanting. In a third of the searches the encoder misses the neighbourhood. And within the right one it chooses hardly better than a blind guess, which would be right in 33 of 100: the interval begins there. Training on towns helps with the first, as [02 Train your first retriever](02_first_retriever.ipynb) shows. The second is the harder one. A wrong tile that looks nearly right is called a **hard negative**, and this book is about learning from them.
+# Two skills are wanting. In a third of the searches the encoder misses the neighbourhood. And within the right one it chooses hardly better than a blind guess, which would be right in 33 of 100: the interval begins there. Training on towns helps with the first, as [02 Train your first retriever](02_first_retriever.ipynb) shows. The second is the harder one. A wrong tile that the encoder takes for nearly right is called a **hard negative**. This book is about learning from them.
 #
 # ## All ninety tiles
 #

@@ -439,9 +439,9 @@ table(
 #
 # One more thing to take along. Seen from the side, the *positive* is far away as well. So how hard a negative is cannot be read off its own distance: it has to be set against that of the positive. That is the *relative* difficulty of the paper **[A]**, a ratio of the two distances **[S]**, and the subject of [07 RDA](07_rda.ipynb).
 #
-# These are numbers of one small rendered world and one encoder. With University-1652 in the folder that `DPHR_DATA` names, the next cell shows a place of it. [Data](data.md) says how to get the set; its pictures may not be passed on.
+# These are numbers of one small rendered world and one encoder. With University-1652 in the folder that `DPHR_DATA` names, the folded cell shows a place of it. [Data](data.md) says how to get the set; its pictures may not be passed on.
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "A drone view and the satellite image of one place of University-1652, where that set is at hand."}} cellView="form" jupyter={"source_hidden": true}
+# %% tags=["hide-cell", "nbval-ignore-output"] mystnb={"image": {"alt": "A drone view and the satellite image of one place of University-1652, where that set is at hand."}} cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
 if real := public_data("University-1652"):
     q, g = open_dataset(real).test("D2S")
     own = np.flatnonzero(g.places == q.places[0])[:1]

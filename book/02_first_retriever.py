@@ -250,7 +250,7 @@ guess_number(
 # %% [markdown]
 # ## What it brought
 #
-# The loss ends near 0.1. So in a batch the right tile nearly always gets most of the vote. The test asks more: 90 tiles instead of 32, each place's twins among them, and none of these places was in training.
+# The loss ends near 0.1: in a batch the right tile gets about nine tenths of the vote. The test asks more: 90 tiles instead of 32, each place's twins among them, and none of these places was in training.
 #
 # Two others that never saw a town are measured, too: the mean colour of a picture, which is three numbers, and the encoder of chapter 00. All get 64 pixels. (Chapter 00 rendered other places, at 256 pixels, so its R@1 of 30 is no reference here.)
 
@@ -300,7 +300,7 @@ table(
 # %% [markdown]
 # A blind choice finds the place once in 90 times and the family once in 30. An untrained network does better, since its random filters pass colours on. On one summer day colours differ between towns: the mean colour alone finds more families than the untrained network. ImageNet weights find more again.
 #
-# The trained network leads ImageNet in R@5 and for the family: the intervals of these differences lie above zero. In R@1 the interval holds zero, so which of the two is ahead is undecided. (The intervals are over places, as [05](05_how_sure_are_we.ipynb) explains. All of this is one training run.)
+# The trained network leads ImageNet in R@5 and for the family: the intervals of these differences lie above zero. In R@1 the interval holds zero, so which of the two is ahead is undecided. (Families of places are drawn again for these intervals, as [05](05_how_sure_are_we.ipynb) explains. All of this is one training run.)
 #
 # Now the similarities themselves. Untrained, all lie above 0.999, and tiny differences make the ranking.
 #

@@ -182,7 +182,7 @@ table(
 )
 
 # %% [markdown]
-# The two lines are two tasks: a tile has two right answers, and its gallery holds no distractors. So 42 is not "better" than 25. And twelve places are few: one place more or less moves R@1 by eight in 100. [05 How sure are we?](05_how_sure_are_we.ipynb) shows how many places make the interval how long.
+# The two lines are two tasks: a tile has two right answers, and its gallery holds no distractors. So 42 is not "better" than 25. And twelve places are few: one place more or less moves R@1 by eight in 100. [05 How sure are we?](05_how_sure_are_we.ipynb) tells how long such intervals are.
 #
 # ## Start with yours
 #
@@ -192,7 +192,7 @@ table(
 #
 # ### Your own folders
 #
-# To train, put other places below `mine/train`, arranged alike. No place may be in both halves; `verify` looks for that. A batch holds 64 pairs, each of another place. A tenth of the places is held out: what scores best on it is kept. With fewer than about 70 training places add `--batch 16`, or as many as you have. The default is 800 steps.
+# To train, put other places below `mine/train`, arranged alike. No place may be in both halves; `verify` looks for that. A batch holds 64 pairs, each of another place. A tenth of the places is held out; the state of training that scores best on it is kept. With fewer than about 70 training places add `--batch 16`, or as many as you have. The default is 800 steps.
 #
 # ```bash
 # dphr verify data/mine --deep

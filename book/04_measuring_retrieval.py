@@ -158,7 +158,7 @@ table(
     digits=3,
 )
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"name": "fig-04-areas", "caption": "Precision over recall (the share of the right tiles found so far) for the query of B, whose right tiles are at ranks 2 and 3. Both areas are called AP; the right one is smaller, since it starts from precision 0."}, "image": {"alt": "Two panels. Left, textbook: two bars of height one half and two thirds. Right, trapezoid: from recall 0 to one half the line rises from 0 to one half, then from one half to two thirds; the area below is smaller."}} cellView="form" jupyter={"source_hidden": true}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"name": "fig-04-areas", "caption": "Precision over recall (the share of the right tiles found so far) for the query of B, whose right tiles are at ranks 2 and 3. Both areas are called AP; the trapezoid's is smaller, since it starts from precision 0."}, "image": {"alt": "Two panels. Left, textbook: two bars of height one half and two thirds. Right, trapezoid: from recall 0 to one half the line rises from 0 to one half, then from one half to two thirds; the area below is smaller."}} cellView="form" jupyter={"source_hidden": true}
 figure, axes = plt.subplots(1, 2, figsize=(6.8, 2.9), sharey=True)
 r, i = ranks[1], np.arange(2)
 p, before = (i + 1) / r, i / (r - 1)
@@ -296,7 +296,7 @@ table(
 #
 # ## The first percent
 #
-# **R@top1%** has a catch of its own. The official code, University1652-Baseline, reads entry `round(0.01 * G)` of a list that begins at *zero*. So K is one more than it seems. And the number of tiles $G$ is counted before any is deleted.
+# **R@top1%** has a catch of its own. The official code, University1652-Baseline, reads entry `round(0.01 * G)` of a list that begins at *zero*. So K is one more than it seems. And the number $G$ of gallery images is counted before any is deleted. (D2S asks with drone photographs, S2D with satellite tiles.)
 
 # %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 guess_number(
