@@ -43,9 +43,10 @@ from dphr_lab import scenes
 from dphr_lab.datasets import TwinTowns, open_dataset
 from dphr_lab.models import Encoder, embed
 from dphr_lab.plotting import PALETTE, picture_row
-from dphr_lab.retrieval import evaluate, query_outcomes
+from dphr_lab.retrieval import bootstrap, evaluate, query_outcomes
 from dphr_lab.studies.comparisons import student_interval
 from dphr_lab.teaching import (
+    find_among_twins,
     guess_choice,
     guess_number,
     public_data,
@@ -96,7 +97,7 @@ guess_choice(
 #
 # ## Where does a point land?
 #
-# A drone's camera at altitude $h$ looks at the centre of the place. Its axis points $\theta$ below the horizon, the **pitch**; 90° is straight down. Its **azimuth** says on which side it stands, clockwise from north. So it stands $h / \tan\theta$ from the centre, along the ground. To find where a point appears,
+# A drone's camera at altitude $h$ looks at the centre of the place. Its axis points $\theta$ below the horizon, the **pitch**; 90° is straight down. Its **azimuth** says on which side it stands, clockwise from north. So it stands $h / \tan\theta$ from the centre, along the ground. A point is given in metres: east, north and up from the centre. To find where it appears,
 #
 # 1. take the vector from the camera to the point;
 # 2. measure it along the camera's own axes: right, down, forward;
@@ -110,7 +111,7 @@ def project_scratch(pose, points, px):
     azimuth, pitch = np.radians([pose.azimuth_deg, pose.pitch_deg])
     back_m = pose.altitude_m / np.tan(pitch)
     side = np.array([np.sin(azimuth), np.cos(azimuth), np.tan(pitch)])
-    camera = back_m * side
+    camera = back_m * side  # east, north, up
     right = np.array([-np.cos(azimuth), np.sin(azimuth), 0])
     forward = -camera / np.linalg.norm(camera)  # to the centre
     down = np.cross(forward, right)
@@ -161,6 +162,7 @@ hidden_to = 57 + 35 * (57 - eye) / (h - 35)  # where the ray over it lands
 strip = {"color": "black", "linewidth": 4, "solid_capstyle": "butt"}
 side.plot([57, hidden_to], [2, 2], **strip)
 side.text(hidden_to + 3, 5, "hidden", va="bottom")
+side.text(60, 24, "tower", va="bottom")
 side.plot(eye, h, "o", color=blue, markersize=9)
 side.annotate("", (eye, 0), (eye, h), arrowprops={"arrowstyle": "<->"})
 upright = {"rotation": 90, "ha": "right", "va": "center"}
@@ -169,7 +171,7 @@ seen = f"pitch {pose.pitch_deg}°, field of view {pose.fov_deg}°"
 side.text(eye + 12, h + 5, seen, color=blue)
 side.text(100, 140, "satellite: parallel rays", color=orange, ha="right")
 side.set(xlim=(-170, 190), ylim=(0, 190), aspect=1)
-side.set_xlabel("m along the viewing direction")
+side.set(xlabel="m along the viewing direction", ylabel="height, m")
 flat = drone_matrix[:, [0, 1, 3]]  # of points with z = 0
 corners = np.array([[0, 0, 1], [256, 0, 1], [256, 256, 1], [0, 256, 1]])
 outline = corners @ np.linalg.inv(flat).T
@@ -189,11 +191,9 @@ assert 80 < -near < 100 < far < 180
 #
 # Pictures are compared through an **encoder**, a network that maps each to a vector $z$ of length 1. How far two pictures are is the distance $d = \lVert z_a - z_b \rVert$, from 0 to 2. Our encoder is the one of chapter 00: it was trained to name things in everyday photographs, and has never seen a drone's.
 #
-# Now an experiment that real data do not allow: change **one thing at a time**. For 20 places we take the satellite image of a summer day, and measure its distance to pictures in which one thing differs.
+# Now an experiment that real data do not allow: change **one thing at a time**. For 20 places we take the satellite image of a summer day, and measure its distance to pictures in which one thing differs. One of them differs in nothing but the camera's noise, which each rendering draws anew. That distance, *other noise*, is the yardstick: what moves a vector no farther means nothing. The folded `z_of(scenes, day, pitch_deg)` renders and encodes.
 
-
-# %%
-encoder = Encoder("tf_efficientnet_lite0", pretrained="pypi").eval()
+# %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 SUMMER = scenes.Conditions()
 
 
@@ -208,7 +208,6 @@ def picture_of(scene, number, day=SUMMER, pitch_deg=None, draw=1):
     return scenes.render_drone(scene, pose, 128, day, rng)
 
 
-# %%
 def z_of(towns, *how, **changed):
     pictures = [picture_of(t, n, *how, **changed) for n, t in enumerate(towns)]
     images = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)
@@ -216,29 +215,35 @@ def z_of(towns, *how, **changed):
         return encoder(images)  # (n, 3, 128, 128) -> (n, D)
 
 
+# %%
+encoder = Encoder("tf_efficientnet_lite0", pretrained="pypi").eval()
+# families of three stand in a row: the first of each, and its twin
 firsts = [place.scene for place in world.test[0::3]]
 twins = [place.scene for place in world.test[1::3]]
 winter = replace(SUMMER, season="winter")
 low_sun = replace(SUMMER, sun_azimuth_deg=240, sun_elevation_deg=30)
-z_own, z_twin = z_of(firsts, draw=0), z_of(twins)
-changes = [len(p.changes) for p in world.test]  # from the family's layout
-between = np.add(changes[0::3], changes[1::3])
-print("first and twin differ in", between.min(), "to", between.max(), "things")
+
+# %%
+z_own = z_of(firsts, draw=0)
+moved = {
+    "other noise": z_of(firsts),
+    "a twin": z_of(twins),
+    "winter": z_of(firsts, winter),
+    "low sun": z_of(firsts, low_sun),
+    "drone, 90° down": z_of(firsts, pitch_deg=90),
+    "drone, 45° down": z_of(firsts, pitch_deg=45),
+    "unrelated place": z_own.roll(1, dims=0),
+}
 
 # %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 PITCHES = (90, 75, 60, 45, 30)
 z_drone = {pitch: z_of(firsts, pitch_deg=pitch) for pitch in PITCHES}
-moved = {
-    "other noise": z_of(firsts),
-    "a twin": z_twin,
-    "winter": z_of(firsts, winter),
-    "low sun": z_of(firsts, low_sun),
-    "drone, 90° down": z_drone[90],
-    "drone, 45° down": z_drone[45],
-    "unrelated place": z_own.roll(1, dims=0),
-}
+z_twin = moved["a twin"]
 gaps = {name: (z - z_own).norm(dim=1).numpy() for name, z in moved.items()}
 gap = {name: float(values.mean()) for name, values in gaps.items()}
+changes = [len(p.changes) for p in world.test]  # from the family's layout
+between = np.add(changes[0::3], changes[1::3])
+print("first and twin differ in", between.min(), "to", between.max(), "things")
 
 # %% tags=["hide-input", "nbval-ignore-output"] cellView="form" jupyter={"source_hidden": true}
 assert gap["a twin"] + 0.05 < gap["winter"]
@@ -259,7 +264,7 @@ guess_choice(
     "the place itself in winter",
 )
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"name": "fig-01-gaps", "caption": "Distance to a place's own satellite image: mean of 20 places, with 95 % intervals over them. Blue dots are the same place, red squares another one. The twin is nearer than the place itself under each change except noise."}, "image": {"alt": "A dot plot of mean distances from a satellite image: other noise is nearest, then a twin; the same place in winter, under a low sun or seen by a drone lies farther, the oblique drone by far; an unrelated place is farthest."}} cellView="form" jupyter={"source_hidden": true}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"name": "fig-01-gaps", "caption": "Distance to a place's own satellite image: mean of 20 places, with 95 % intervals over them. Blue dots are the same place, red squares another one. A place's twin is nearer than the place itself in winter, under a low sun, or from a drone."}, "image": {"alt": "A dot plot of mean distances from a satellite image: other noise is nearest, then a twin; the same place in winter, under a low sun or seen by a drone lies farther, the oblique drone by far; an unrelated place is farthest."}} cellView="form" jupyter={"source_hidden": true}
 figure, axis = plt.subplots(figsize=(6.8, 3.2))
 for row, (name, values) in enumerate(gaps.items()):
     other = name in ("a twin", "unrelated place")
@@ -273,9 +278,9 @@ axis.invert_yaxis()
 axis.grid(axis="x", color="0.9")
 
 # %% [markdown]
-# Changing two to four buildings or fields moves a place's vector less than season, light or viewpoint do. Only the sensor's noise moves it even less. A low sun moves it farther than winter does; perhaps the long shadows do it, but this experiment does not separate them from the light.
+# Changing two to four buildings or fields moves a place's vector less than season, light or viewpoint do, though more than noise does. A low sun moves it farther than winter does; perhaps the long shadows do it, but this experiment does not separate them from the light.
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"name": "fig-01-pitch", "caption": "Left: distance from a drone view to satellite images, as the camera tilts. Right: how much farther the twin is than the own place, with 95 % intervals over 20 places; from 60° on they hold zero."}, "image": {"alt": "Two plots against the pitch of the drone's camera from 90 down to 30 degrees. Left, the curves of the place's own satellite image and of its twin's lie together and rise steeply towards the flatter curve of unrelated places. Right, the twin's distance minus the own place's: about 0.025 at 90 and 75 degrees, with intervals above zero, then less, with intervals that hold zero."}} cellView="form" jupyter={"source_hidden": true}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"name": "fig-01-pitch", "caption": "Left: distance from a drone view to satellite images, as the camera tilts. Right: how much farther the twin is than the own place, with 95 % intervals over 20 places; from 60\u00b0 on they hold zero."}, "image": {"alt": "Two plots against the pitch of the drone's camera from 90 down to 30 degrees. Left, the curves of the place's own satellite image and of its twin's lie together and rise steeply towards the flatter curve of unrelated places. Right, the twin's distance minus the own place's: about 0.025 at 90 and 75 degrees, with intervals above zero, then less, with intervals that hold zero."}} cellView="form" jupyter={"source_hidden": true}
 pairs = [torch.cdist(z, z_own) for z in z_drone.values()]
 apart = ~torch.eye(len(firsts), dtype=bool)
 to_own = [float(d.diagonal().mean()) for d in pairs]
@@ -315,30 +320,27 @@ assert np.all(np.abs(means[2:]) < halves[2:])
 # ## Twins
 #
 # Places that look alike are common in towns. They make a **hard negative**: a wrong place near to the query. The DPHR paper is about how much weight such negatives should get in training, and when **[A]**. (The letter is a [grade](notation.md#the-method-and-how-sure-we-are-of-it): it says where a statement comes from.) Photographs do not say which negatives are hard *because the places are alike*. Twin Towns does: each place belongs to a family of three, and what was changed is on record.
+#
+# Here is another family, all on one fair day. One of the three tiles shows the place of the photograph, and the other two are its twins. With the answer come outlines of all that differs.
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"name": "fig-01-twins", "caption": "The family of our place, all on one day. Rings mark what differs from the family's layout; compare the inside of a ring with the same spot in the other two columns."}, "image": {"alt": "Three twin places side by side, in the satellite view above and the drone view below, all on the same day. Rings mark the one or two objects of each twin that differ from the family's layout; everything else is the same."}} cellView="form" jupyter={"source_hidden": true}
-family = [p for p in world.test if p.family == place.family]
-figure, axes = plt.subplots(2, 1, figsize=(7.2, 5.1))
-ring = {"marker": "o", "markersize": 24, "fillstyle": "none"}
-for axis, view in zip(axes, matrices, strict=True):
-    pictures = []
-    for column, twin in enumerate(family):
-        rng = np.random.default_rng(0)
-        if view == "drone":
-            p = scenes.render_drone(twin.scene, pose, 256, SUMMER, rng)
-        else:
-            p = scenes.render_satellite(twin.scene, 256, SUMMER, rng)
-        pictures.append(p)
-        for change in twin.changes:
-            thing = change.after or change.before  # where it is, or was
-            at = [thing.x, thing.y, 0]
-            (u, v), _ = scenes.project(matrices[view], at)
-            for colour, width in (("white", 4), ("black", 1.5)):
-                style = {"color": colour, "markeredgewidth": width, **ring}
-                axis.plot(u + 256 * column, v, **style)
-    axis.imshow(np.hstack(pictures))
-    axis.set(xticks=[], yticks=[], ylabel=view)
-assert len(family) == 3 and all(twin.changes for twin in family)
+# %% tags=["hide-input", "nbval-ignore-output"] cellView="form" jupyter={"source_hidden": true}
+twins_shown = world.test[6:9]
+kinds = [change.kind for p in twins_shown for change in p.changes]
+kinds = [kind.removeprefix("building ") for kind in kinds]
+assert kinds == ["removed", "recoloured", "removed"]
+find_among_twins(
+    twins_shown,
+    right=0,
+    comments=[
+        "In the lower outline there is nothing, as in the photograph, and "
+        "a hall stands in each of the other two.",
+        "In the lower outline stands a hall that the photograph does not "
+        "show, and the roof beside the pond is red.",
+        "In the lower outline stands a hall that the photograph does not "
+        "show, and in the upper one a hall is missing.",
+    ],
+    pose=pose,
+)
 
 # %% [markdown]
 # ## R@1 mixes two skills
@@ -393,30 +395,53 @@ fair_sides = TwinTowns(fair, workers=1, progress=False).test("D2S")
 z_fair = [embed(encoder, x, image_px=128) for x in fair_sides]
 fair_asked = z_fair[0], query.places, z_fair[1], gallery.places
 one_day = evaluate(*fair_asked, "full", query.families, gallery.families)
-fair_member = 100 * one_day.r_at_1 / one_day.family_r_at_1
+
+
+def member_of(asked):
+    """Among the searches that found the family, those that found the place."""
+    first = query_outcomes(*asked).top1.numpy()
+    kin = gallery.families[first] == query.families
+    hits = 100.0 * (gallery.places[first] == query.places)[kin]
+    return bootstrap(hits, query.families[kin])  # families drawn again
+
+
+def with_interval(rate, low, high):
+    return f"{rate:.0f} ({low:.0f} to {high:.0f})"
+
+
+two, one = member_of(asked), member_of(fair_asked)
+assert np.isclose(two.estimate, member)
+assert two.low < 100 / 3 < two.high and one.low > 100 / 3
 assert one_day.r_at_1 > full.r_at_1 + 5
 assert one_day.family_r_at_1 > full.family_r_at_1 + 5
-rows = [
-    ["the place comes first: R@1", full.r_at_1, one_day.r_at_1, 100 / 90],
-    ["the family", full.family_r_at_1, one_day.family_r_at_1, 100 / 30],
-    ["then its right member", member, fair_member, 100 / 3],
-]
+rows = []
+for name, key, guess in (
+    ("the place comes first: R@1", "r_at_1", 100 / 90),
+    ("the family comes first", "family_r_at_1", 100 / 30),
+):
+    of_both = [
+        with_interval(getattr(x, key), *x.intervals[key])
+        for x in (full, one_day)
+    ]  # fmt: skip
+    rows.append([name, *of_both, f"{guess:.0f}"])
+both = [with_interval(x.estimate, x.low, x.high) for x in (two, one)]
+rows.append(["then its right member", *both, f"{100 / 3:.0f}"])
 table(
-    ["of 240 searches, in 100", "any two days", "one day", "a blind guess"],
+    ["in 100 (95 % interval)", "any two days", "one day", "a blind guess"],
     rows,
-    caption="An encoder never trained on places; one day: a fair summer day",
+    caption="240 searches, never trained on places; one day: fair summer",
 )
 
 # %% [markdown]
 # Chapter 00 showed one summer day. On such a day R@1 is about 25 here; with other seasons and light it falls to 14. (Chapter 00 printed 30, of 60 other photographs.)
 #
-# What this encoder achieves lies in the first factor. The second is no better than a guess on any two days, and not much better on one. A model that found the family each time and guessed the member would print R@1 33, far above this one, and would be blind to what the losses of this book are about. So report both.
+# What this encoder achieves lies in the first factor. In the second it is not shown to be better than a guess on any two days, since the interval holds 33; on one day it is a little better. A model that found the family each time and guessed the member would print R@1 33, far above this one, and would be blind to what the losses of this book are about. So report both.
 #
 # One more thing to take along. Seen from the side, the *positive* is far away as well. So how hard a negative is cannot be read off its own distance: it has to be set against that of the positive. That is the *relative* difficulty of the paper **[A]**, a ratio of the two distances **[S]**, and the subject of [07 RDA](07_rda.ipynb).
 #
-# These are numbers of one small rendered world and one encoder. With University-1652 in the folder that `DPHR_DATA` names, the next cell shows a place of it. [Data](data.md) says how to get the set; its pictures may not be passed on.
+# These are numbers of one small rendered world and one encoder. With University-1652 in the folder that `DPHR_DATA` names, the folded cell shows a place of it. [Data](data.md) says how to get the set; its pictures may not be passed on.
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "A drone view and the satellite image of one place of University-1652, where that set is at hand."}} cellView="form" jupyter={"source_hidden": true}
+# %% tags=["hide-cell", "nbval-ignore-output"] mystnb={"image": {"alt": "A drone view and the satellite image of one place of University-1652, where that set is at hand."}} cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
 if real := public_data("University-1652"):
     q, g = open_dataset(real).test("D2S")
     own = np.flatnonzero(g.places == q.places[0])[:1]
@@ -459,7 +484,9 @@ z_random = None  # your code: embeddings of query and gallery, a pair
 
 if z_random is not None:
     z = z_random[0], query.places, z_random[1], gallery.places
-    print(evaluate(*z, "full", query.families, gallery.families))
+    found = evaluate(*z, "full", query.families, gallery.families)
+    assert found.family_r_at_1 < full.family_r_at_1 - 20, "random weights?"
+    print(f"R@1 {found.r_at_1:.1f}, family {found.family_r_at_1:.1f}")
 
 # %% tags=["hide-cell", "nbval-ignore-output"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
 torch.manual_seed(0)
@@ -506,7 +533,7 @@ assert np.array_equal(*scenes.project(matrices["satellite"], chimney)[0])
 print("one matrix warps the ground, none the chimney")
 
 # %% [markdown]
-# **4. Open.** Which change of a building does the encoder notice best, for about the same area: "building removed", "building moved" or "building recoloured"? `scenes.make_change(scene, kind, area_m2, rng)` draws a change, and returns None where there is nothing to change; leave that scene out. `scenes.apply_change(scene, change)` makes it, and `change.area_m2` is the area that was met. What has a distance to be compared with, so that a small one means something?
+# **4. Open.** Which change of a building does the encoder notice best, for about the same area: "building removed", "building moved" or "building recoloured"? `scenes.make_change(scene, kind, area_m2, rng)` draws a change, and `change.area_m2` is the area that was met. `scenes.apply_change(scene, change)` returns the changed scene. Compare the distance with that of noise alone.
 
 
 # %%
@@ -550,7 +577,7 @@ table(
 #
 # * You **computed** where a point lands: a chimney of 20 m is a dot from above, and a line of about twenty pixels for the drone.
 # * You **measured** an ImageNet encoder: a twin is nearer to a place than the place itself in winter, under a low sun, or seen by a drone. From a pitch of 60° on, 20 places show no difference between place and twin.
-# * You **split** R@1: the family comes first in about half of the searches, and then its right member in less than one of three, no better than a blind guess.
+# * You **split** R@1: the family comes first in about half of the searches, and then its right member in less than one of three, which is not shown to be better than a blind guess.
 #
 # ## Read on
 #

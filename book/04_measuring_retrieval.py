@@ -33,6 +33,8 @@ if "google.colab" in sys.modules:  # on Colab only: fetch this book's package
     subprocess.check_call([sys.executable, "-m", "pip", "install", "-q", package])
 
 # %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
+from itertools import combinations
+
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
@@ -43,7 +45,7 @@ from dphr_lab.models import Encoder, embed
 from dphr_lab.plotting import PALETTE
 from dphr_lab.retrieval import evaluate, query_outcomes
 from dphr_lab.scenes import WorldSettings
-from dphr_lab.teaching import guess_choice, guess_number, table
+from dphr_lab.teaching import guess_choice, guess_number, ranking, table
 
 plt.rcParams.update({"figure.dpi": 110, "font.size": 10})
 plt.rcParams["figure.constrained_layout.use"] = True
@@ -121,7 +123,7 @@ assert recall_scratch(ranks, 3) == 75
 # %% [markdown]
 # ## Two average precisions
 #
-# R@K does not care where the second right tile is. **Average precision** does. At the rank $r_i$ of the $i$-th of $n$ right tiles the precision is $p_i = i / r_i$. Textbooks average these. The evaluation code that projects of this field copy from one another lays a *trapezoid* under the curve instead. It averages each $p_i$ with the precision just before that tile, $p_i^- = (i-1)/(r_i-1)$, taken as 1 if $r_i = 1$:
+# R@K does not care where the second right tile is. **Average precision** does. *Precision* is the share of right tiles among those down to a rank: at the rank $r_i$ of the $i$-th of $n$ right tiles it is $p_i = i / r_i$. Textbooks average these. The evaluation code that projects of this field copy from one another lays a *trapezoid* under the curve of precision instead. It averages each $p_i$ with the precision just before that tile, $p_i^- = (i-1)/(r_i-1)$, taken as 1 if $r_i = 1$:
 #
 # $$
 # \begin{aligned}
@@ -156,7 +158,7 @@ table(
     digits=3,
 )
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"name": "fig-04-areas", "caption": "Precision over recall for the query of B, whose right tiles are at ranks 2 and 3. Both areas are called AP. The trapezoid starts from the precision of 0 before the first right tile."}, "image": {"alt": "Two panels. Left, textbook: two bars of height one half and two thirds. Right, trapezoid: from recall 0 to one half the line rises from 0 to one half, then from one half to two thirds; the area below is smaller."}} cellView="form" jupyter={"source_hidden": true}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"name": "fig-04-areas", "caption": "Precision over recall (the share of the right tiles found so far) for the query of B, whose right tiles are at ranks 2 and 3. Both areas are called AP; the trapezoid's is smaller, since it starts from precision 0."}, "image": {"alt": "Two panels. Left, textbook: two bars of height one half and two thirds. Right, trapezoid: from recall 0 to one half the line rises from 0 to one half, then from one half to two thirds; the area below is smaller."}} cellView="form" jupyter={"source_hidden": true}
 figure, axes = plt.subplots(1, 2, figsize=(6.8, 2.9), sharey=True)
 r, i = ranks[1], np.arange(2)
 p, before = (i + 1) / r, i / (r - 1)
@@ -171,6 +173,28 @@ for axis, kind in zip(axes, ("textbook", "trapezoid"), strict=True):
 axes[0].set_ylabel("precision")
 areas = [p.mean(), np.mean((before + p) / 2)]
 assert np.allclose(areas, [ap_scratch(r, False), ap_scratch(r, True)])
+
+# %% [markdown]
+# See it for one query: ten tiles, and three of them are right. Drag the blue tiles, or press the arrow keys on one. The line below says what each measure makes of the ranking.
+
+# %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
+ranking([1, 9, 10])
+
+# %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
+threes = combinations(range(2, 11), 3)  # the first tile is wrong
+ap_of = {x: ap_scratch(np.array(x), trapezoid=True) for x in threes}
+late = ap_scratch(np.array([1, 9, 10]), trapezoid=True)
+better = [x for x in ap_of if ap_of[x] > late]
+assert better == [(2, 3, 4)]
+guess_number(
+    "Only one ranking with R@1 of 0 has a higher AP by the trapezoid than "
+    "the ranking at first. What is that AP?",
+    ap_of[2, 3, 4],
+    within=0.0005,
+    digits=3,
+    explain=f"Ranks 2, 3 and 4. The ranking at first has {late:.3f}: R@1 "
+    "sees its first tile, and AP sees that the other two come last.",
+)
 
 # %% [markdown]
 # The trapezoid punishes a wrong first answer harder. With one right tile at rank $r > 1$ it is $\tfrac{1}{2r}$, where the textbook has $\tfrac1r$. At rank 1 both are 1.
@@ -209,7 +233,7 @@ full = evaluate(*asked, gallery_mode="full")
 cut = evaluate(*asked, gallery_mode="query_places")
 
 # %% [markdown]
-# First the second route: does the package agree with our functions, query by query? Tiles ask and photographs answer here, so that each query has six right answers.
+# First a check by a second route: does the package agree with our functions, query by query? For the check tiles ask and photographs answer, so that each query has six right answers.
 
 # %%
 back = z_gallery[:90], gallery.places[:90], z_query, query.places
@@ -222,7 +246,7 @@ for q, place in enumerate(gallery.places[:90]):
     assert np.isclose(ap_scratch(r, trapezoid=False), found.ap_textbook[q])
 
 # %% [markdown]
-# Public code ranks two different galleries from the same folders. The **full** one is ranked by University1652-Baseline, SUES-200 and MCCG. The **query places** only, with the distractors deleted first, are ranked by Sample4Geo, DAC, CAMP and Game4Loc. Two galleries times four measures (R@1, two average precisions, R@top1%) make eight numbers.
+# Public code ranks two different galleries from the same folders. University1652-Baseline, SUES-200 and MCCG rank the **full** one. Sample4Geo, DAC, CAMP and Game4Loc delete the distractors first, and rank the **query places** only. Two galleries times four measures make eight numbers. The measures are R@1, two average precisions, and R@top1%: a right tile among about the first percent of the gallery.
 
 # %% tags=["hide-input", "nbval-ignore-output"] cellView="form" jupyter={"source_hidden": true}
 fields = {
@@ -238,14 +262,14 @@ eight = {
 spread = [value for both in eight.values() for value in both]
 assert max(spread) > 2.5 * min(spread)
 guess_number(
-    "How many times the smallest of the eight numbers is the largest?",
+    "The largest of the eight numbers is how many times the smallest?",
     max(spread) / min(spread),
     within=0.7,
     digits=1,
     unit=" times",
 )
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"name": "fig-04-eight", "caption": "Eight honest numbers of one encoder. Each row is a measure. Deleting the distractors (open squares) raises all of them, and nothing was learned."}, "image": {"alt": "A chart of four rows: R@1, AP by the trapezoid, AP by the textbook, and R@top1%. Each row has two points, a filled circle for the full gallery of 150 and, to its right, an open square for the 90 query places. The values range from about 13 to about 44 percent."}} cellView="form" jupyter={"source_hidden": true}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"name": "fig-04-eight", "caption": "Eight honest numbers of one encoder. Each row is a measure. Deleting the distractors (open squares) raises all of them, and the two rules of AP differ as much, though nothing was learned."}, "image": {"alt": "A chart of four rows: R@1, AP by the trapezoid, AP by the textbook, and R@top1%. Each row has two points, a filled circle for the full gallery of 150 and, to its right, an open square for the 90 query places. The values range from about 13 to about 44 percent."}} cellView="form" jupyter={"source_hidden": true}
 figure, axis = plt.subplots(figsize=(6.6, 2.8))
 marks = (("o", "full"), ("s", "none"))
 for column, (mark, fill) in enumerate(marks):
@@ -268,11 +292,11 @@ table(
 )
 
 # %% [markdown]
-# [The data page](data.md#two-galleries-are-in-circulation) has the sizes of both galleries for the public sets. A third difference has no row here: adding the embedding of the mirrored picture (test-time augmentation, TTA), which University1652-Baseline, SUES-200 and MCCG do. [05](05_how_sure_are_we.ipynb) measures what it is worth.
+# So the "AP" of one encoder can be 21.0 in one paper and 35.0 in another. [The data page](data.md#two-galleries-are-in-circulation) has the sizes of both galleries for the public sets. A third difference has no row here: adding the embedding of the mirrored picture (test-time augmentation, TTA), which University1652-Baseline, SUES-200 and MCCG do. [05](05_how_sure_are_we.ipynb) measures what it is worth.
 #
 # ## The first percent
 #
-# **R@top1%** has a catch of its own. The official code reads entry `round(0.01 * G)` of a list that begins at *zero*. So K is one more than it seems, and the number of tiles $G$ is counted before any is deleted.
+# **R@top1%** has a catch of its own. The official code, University1652-Baseline, reads entry `round(0.01 * G)` of a list that begins at *zero*. So K is one more than it seems. And the number $G$ of gallery images is counted before any is deleted. (D2S asks with drone photographs, S2D with satellite tiles.)
 
 # %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 guess_number(
@@ -314,11 +338,13 @@ in_order = evaluate(z, five, z, five)
 print(f"a tie keeps gallery order: R@1 {in_order.r_at_1:.0f}")
 
 # %% [markdown]
-# A count that is kind to ties calls a dead network perfect. This package keeps gallery order, so a dead network gets chance, and each run the same number. That makes a number repeatable. It does not make it fair: with many equal scores, look before you report. A query without any right tile scores 0 and stays in the mean, as in the official code.
+# A count that is kind to ties calls a dead network perfect. This package keeps gallery order, so a dead network gets chance, and each run the same number. That makes a number repeatable. It does not make it fair: with many equal scores, look before you report.
+#
+# Another rule that few papers state: a query without any right tile scores 0 and stays in the mean, as in the official code.
 #
 # ## Is a printed number possible?
 #
-# From satellite to drone, SUES-200 asks 80 queries. One query is 1.25 points, and no other step exists. So one can ask whether a printed R@1 is *possible*. Here are those that public leaderboards give for Sample4Geo-DPHR at four altitudes **[S]**.
+# From satellite to drone, SUES-200 asks 80 queries. One query is 1.25 points, and no other step exists. So one can ask whether a printed R@1 is *possible*. Here are those that public leaderboards give for Sample4Geo trained with DPHR, at four altitudes **[S]**.
 
 # %%
 printed = [95.00, 97.50, 98.75, 99.88]
@@ -330,7 +356,8 @@ rows = [
         (150, 200, 250, 300), printed, nearest, strict=True
     )
 ]  # fmt: skip
-table(["altitude", "printed", "nearest", "possible?"], rows, digits=2)
+heads = ["altitude", "R@1 printed, %", "nearest possible", "equal?"]
+table(heads, rows, caption="SUES-200, 80 queries", digits=2)
 
 # %% tags=["hide-cell"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
 assert [row[-1] for row in rows] == ["yes", "yes", "yes", "no"]
@@ -347,8 +374,8 @@ for x in (94.55, 95.43, 98.95, 99.80):
 # |---|---|
 # | data, split and direction | they are different tasks |
 # | gallery: mode, and both sizes | distractors cost points |
-# | which AP, and K of "top 1 %" | two rulers |
-# | test-time augmentation, input size | the gain may be theirs |
+# | which AP, and K of "top 1 %" | one name stands for two measures |
+# | test-time augmentation, input size | these may bring the gain, not the model |
 # | checkpoint chosen without the test set | luck counts as a gain |
 #
 # Then comes the question how far apart two comparable numbers have to be. That is [05 How sure are we?](05_how_sure_are_we.ipynb) The package prints most of this list with each report, and measures the embeddings of any other program by the same rules:
@@ -372,7 +399,9 @@ def textbook_from(ap, r_at_1):
 
 mine = textbook_from(full.ap, full.r_at_1)
 if mine is not None:
-    assert np.isclose(mine, full.ap_textbook), "try ranks 1 and 2 by hand"
+    other = textbook_from(cut.ap, cut.r_at_1)
+    right = np.allclose([mine, other], [full.ap_textbook, cut.ap_textbook])
+    assert right, "try ranks 1 and 2 by hand"
     print("right")
 
 
@@ -401,7 +430,8 @@ print("2 AP − R@1")
 r_at_3 = None  # your number, percent
 
 if r_at_3 is not None:
-    assert r_at_3 == 100 * 3 / 5, "the query stays in the mean"
+    with_e = [*ranks, [np.inf]]  # E's tile never comes
+    assert r_at_3 == recall_scratch(with_e, 3), "the query stays in the mean"
     print("right")
 
 # %% tags=["hide-cell"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
@@ -412,7 +442,7 @@ assert with_e.hit(3).sum() == 3 and with_e.first_positive[4] == 0
 print("three of five, 60 %; left out silently it would be 75 %")
 
 # %% [markdown]
-# **3. How many of 701?** From satellite to drone, University-1652 asks 701 queries. A leaderboard prints R@1 94.44 for Sample4Geo-DPHR **[S]**. How many queries were found?
+# **3. How many of 701?** From satellite to drone, University-1652 asks 701 queries. A leaderboard prints R@1 94.44 for Sample4Geo with DPHR **[S]**. How many queries were found?
 
 # %%
 of_701 = None  # your number

@@ -55,9 +55,18 @@ plt.rcParams.update({"figure.dpi": 110, "font.size": 10})
 plt.rcParams["figure.constrained_layout.use"] = True
 
 # %% [markdown]
+# A difference can mislead in four ways. Each has its remedy:
+#
+# | what may have caused the difference | remedy |
+# |---|---|
+# | these test places, by luck | draw the places again: *bootstrap* |
+# | this training run, by luck | train several *seeds*, and use Student's t |
+# | the luckiest of many comparisons | *Holm's correction* |
+# | too few runs to see a difference | a verdict besides *different* and *equal*: *undecided* |
+#
 # ## Two encoders whose truth is known
 #
-# We begin with encoders that are simulated, so that the truth is known. Each place is easy or hard for both. Encoder B finds each place a little more often than A: its R@1 is **6 points** higher, 51 against 45, over all places of this kind.
+# We simulate two encoders. Each place is easy or hard for both. Encoder B finds each place a little more often than A: its R@1 is **6 points** higher, 51 against 45, over all places of this kind.
 
 
 # %%
@@ -72,7 +81,7 @@ def simulated(rng, places=60, pictures=12):
 
 (of_a, of_b), place = simulated(np.random.default_rng(22), 24, 1)
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"name": "fig-05-asked", "caption": "Twenty-four places, one picture each. A filled square is a place that the encoder found."}, "image": {"alt": "Two rows of 24 squares. In the row of A ten are filled, in the row of B eight. Both found six of the places; A alone found four, B alone two."}} cellView="form" jupyter={"source_hidden": true}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"name": "fig-05-asked", "caption": "Twenty-four places, one picture each. A filled square is a place that the encoder found. Count each row."}, "image": {"alt": "Two rows of 24 squares. In the row of A ten are filled, in the row of B eight. Both found six of the places; A alone found four, B alone two."}} cellView="form" jupyter={"source_hidden": true}
 figure, axis = plt.subplots(figsize=(7.2, 1.5))
 for row, (hits, tone) in enumerate(((of_a, "orange"), (of_b, "blue"))):
     for column, hit in enumerate(hits):
@@ -89,10 +98,10 @@ assert (of_a.sum(), of_b.sum(), both) == (1000, 800, 6)
 
 # %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 guess_choice(
-    "By these 24 places, which encoder is better?",
+    "Suppose that you knew only these 24 squares of each. Which is better?",
     {
         "A": "A found ten and B eight. But B is better: we made it so.",
-        "B": "It is, but these places do not show it.",
+        "B": "It is, but these squares do not show it.",
         "They cannot say": "A leads by two places, and B is better all the "
         "same. A lead of two places of 24 is luck as easily as skill.",
     },
@@ -110,9 +119,7 @@ assert 23 < a_leads < 27
 print(f"A leads in {a_leads:.0f} of 100 draws of 24 places")
 
 # %% [markdown]
-# We picked a draw in which A leads; that happens in one of four.
-#
-# Real data never tell the truth behind a score. So we need a measure of how far luck alone can move it.
+# We picked a draw in which A leads; that happens in one of four. With real data nobody knows the truth, so we need to know how far luck alone can move a score.
 #
 # ## Draw the places again
 #
@@ -139,7 +146,7 @@ assert np.allclose(by_hand, (interval.low, interval.high))
 print("R@1 of A:", interval)
 
 # %% [markdown]
-# Why whole places? Pictures of one place succeed and fail together. Whoever draws *pictures* again pretends to 720 separate questions. Here 200 test sets are drawn. Each has two intervals, over its places and over its pictures.
+# Why whole places? Pictures of one place succeed and fail together. Drawing *pictures* again treats 60 places with 12 pictures each as 720 separate questions. We draw 200 test sets. Each gets two intervals, over its places and over its pictures. A 95 % interval should hold the truth in 95 of 100 cases.
 
 # %%
 rng = np.random.default_rng(1)
@@ -213,13 +220,11 @@ table(
 )
 
 # %% [markdown]
-# Twelve places leave 28 points on either side, a hundred leave 10. More pictures of each place help somewhat: A's interval above is shorter than the row of 60. Near 0 or 100 the rule fails (exercise 1).
-#
-# In Twin Towns twins are each other's rivals, so there whole *families* are drawn. Each report of the package draws the largest unit that it knows.
+# Twelve places leave 28 points on either side, a hundred leave 10. Near 0 or 100 the rule fails (exercise 1).
 #
 # ## Ask both the same places
 #
-# Two intervals may overlap although one encoder is surely better. Both find the same places hard, and that part of the luck is shared. So take the **difference of each query**, and draw places again: the *paired* bootstrap.
+# Two intervals may overlap although one encoder is surely better. The same places are hard for both, so part of the luck is shared. Take the **difference of each query**, and that part cancels. Then draw places again: the *paired* bootstrap.
 
 # %%
 apart, clear = 0, 0
@@ -232,7 +237,7 @@ print(f"A's and B's own intervals lie apart: {apart} of 200")
 print(f"the paired interval lies above zero: {clear} of 200")
 
 # %% [markdown]
-# Now two real searches. The encoder has ImageNet weights, and each of 90 places has six photographs. The second search adds the embedding of the mirrored picture, as some public code does and other code does not. Is that worth points?
+# Now two real searches in Twin Towns, with an ImageNet encoder. Each of 90 places has six photographs. The second search adds the embedding of the mirrored picture. Is that worth points? Twins are rivals of each other, so whole *families* are drawn: always draw the largest unit that shares its luck (all three units: folded below).
 
 # %% tags=["hide-input", "nbval-ignore-output"] cellView="form" jupyter={"source_hidden": true}
 assert apart < 5 and clear > 130
@@ -271,10 +276,7 @@ table(
     caption=f"540 queries; {gain['r_at_1'].groups} families drawn again",
 )
 
-# %% [markdown]
-# Which unit was drawn matters here as well:
-
-# %% tags=["hide-input", "nbval-ignore-output"] cellView="form" jupyter={"source_hidden": true}
+# %% tags=["hide-cell", "nbval-ignore-output"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
 found = 100 * plain.hit(1).double().numpy()
 units = {
     "pictures": np.arange(len(found)),
@@ -287,13 +289,13 @@ assert length["families"] > length["places"] > 1.2 * length["pictures"]
 table(
     ["drawn again", "how many", "R@1 (95 %)"],
     [[unit, i.groups, str(i)] for unit, i in over.items()],
-    caption="The same search with three intervals",
+    caption="One search, its R@1 with three intervals",
 )
 
 # %% [markdown]
-# The interval of the gain in R@1 lies above zero. So for this encoder, on places of this kind, the mirrored pictures help. They help to find the family. Whether they help to choose among twins is not shown: that interval holds zero.
+# The interval of the gain in R@1 lies above zero. So for this encoder, on places of this kind, the mirrored pictures help. They help to find the family. Whether they help to choose between a place and its twin is not shown: that interval holds zero.
 #
-# The folded cell compares with `retrieval.compare`. For embeddings of any program, written to files, the shell does the same:
+# The folded cell calls `retrieval.compare`. The shell does the same for embeddings of any program:
 #
 # ```bash
 # dphr evaluate --features mirrored_query.npz mirrored_gallery.npz \
@@ -302,7 +304,7 @@ table(
 #
 # ### Two published numbers
 #
-# Public leaderboards give R@1 92.65 for Sample4Geo on University-1652, and 92.32 with DPHR **[S]**. Both asked 37,855 pictures of 701 places. The outcomes of each picture are not public, so nobody can pair them. How long are the intervals without pairs? The half-width of a share is as above; that of a difference of two is $\sqrt2$ times as long. The number of questions depends on how far a place's pictures go together.
+# Public leaderboards give R@1 92.65 for Sample4Geo on University-1652, and 92.32 with DPHR **[S]**. Both asked 37,855 pictures of 701 places. The outcome of each picture is not public, so nobody can pair them. Without pairs the half-width of a difference is $\sqrt2$ times that of a share. The number of separate questions lies between 701 and 37,855, depending on how far a place's pictures succeed and fail together.
 
 # %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 rows = []
@@ -322,17 +324,17 @@ table(
 )
 
 # %% [markdown]
-# The two numbers are 0.33 points apart, and that is inside the interval even if each picture were a question of its own. **Printed numbers this close do not show a difference.** Their outcomes, paired, might.
+# The two numbers are 0.33 points apart, and that is inside the interval even if each picture were a question of its own. **Printed numbers this close do not show a difference.** Paired outcomes might.
 #
 # ## Another training run
 #
-# The bootstrap knows of other places. It does not know of another *training*. A new **seed** gives other first weights and other batches, and in our studies another world as well. Each moves R@1 by points. So a study trains each **arm** (a loss with its settings) with several seeds. It takes differences *within* a seed, where both arms saw the same world. That is pairing again.
+# The bootstrap tells how a score varies over places. It cannot tell what another *training* would give. A new **seed** gives other first weights and other batches, and in our studies another world as well. Each moves R@1 by points. So a study trains each **arm** (a loss with its settings) with several seeds. It takes differences *within* a seed, where both arms saw the same world. That is pairing again.
 #
 # > **Which reading?** Stored runs named *sharp* are of *sharp DPHR (ours)*, those named *closest* of our closest reading of the paper; [open choices](open_choices.md) sets the two side by side.
 #
-# Arms are losses of later chapters; here they are only names. $L_\text{tri}$ is the plain triplet term.
+# Arms are losses of later chapters, here only names. $L_\text{tri}$ is the plain triplet term. `main` is a stored study of five seeds, and `mini` the kind of world that it used.
 #
-# With few seeds the usual "± 1.96 standard errors" is too short, because the scatter itself is a guess from three or five numbers. Student's t allows for that.
+# With few seeds the usual "± 1.96 standard errors" is too short, because the scatter itself is a guess from three or five numbers. Student's t has a larger factor.
 
 
 # %%
@@ -368,7 +370,7 @@ guess_number(
     explain=f"Student's factor for three is {stats.t.ppf(0.975, 2):.1f}.",
 )
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"name": "fig-05-student", "caption": "How many of 100 simulated intervals hold the truth, by the number of seeds. The dotted line is the promised 95."}, "image": {"alt": "Two curves over 2 to 20 seeds. Student's interval stays at 95. That of 1.96 standard errors rises from 70 at two seeds over 81 at three and 88 at five to 94 at twenty."}} cellView="form" jupyter={"source_hidden": true}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"name": "fig-05-student", "caption": "How many of 100 simulated intervals hold the truth, by the number of seeds. Student's intervals keep the promised 95 (dotted); those of 1.96 standard errors fall short, the more so with few seeds."}, "image": {"alt": "Two curves over 2 to 20 seeds. Student's interval stays at 95. That of 1.96 standard errors rises from 70 at two seeds over 81 at three and 88 at five to 94 at twenty."}} cellView="form" jupyter={"source_hidden": true}
 figure, axis = plt.subplots(figsize=(6.6, 3.0))
 styles = (("vermilion", "--s"), ("blue", "-o"))
 for (name, shares), (tone, style) in zip(
@@ -384,11 +386,11 @@ assert held_by["± 1.96 standard errors"][1] < 83
 assert min(held_by["Student"]) > 94
 
 # %% [markdown]
-# A **p value** asks the same in another way: if there were no difference, how often would luck give one at least this large? An interval of 95 % leaves out zero just when p is below 0.05.
+# A **p value** asks: if there were no difference, how often would luck give one at least this large? The 95 % interval leaves out zero exactly when p is below 0.05.
 #
 # ## Several questions at once
 #
-# Of comparisons between equal arms, one in twenty gives p < 0.05. A study that compares nine arms with a tenth asks nine questions. Simulate 2,000 studies with five seeds, in which **all ten arms are equal**.
+# Even where two arms are equal, luck gives p < 0.05 once in twenty comparisons. A study may compare nine arms with a tenth. We simulate 2,000 such studies with five seeds, in which **all ten arms are equal**.
 
 # %%
 rng = np.random.default_rng(0)
@@ -408,7 +410,7 @@ guess_number(
 )
 
 # %% [markdown]
-# **Holm's correction** multiplies the smallest of $m$ p values by $m$, the next by $m - 1$, and so on. None may fall below the one before. Then at most one study in twenty misleads, for all its questions *together*. Which questions belong together has to be decided before they are asked.
+# **Holm's correction** multiplies the smallest of $m$ p values by $m$, the next by $m - 1$, and so on. A corrected p is never smaller than the one before it. Then at most one study in twenty misleads, all its questions *together*. Which questions belong together has to be decided before they are asked.
 
 
 # %%
@@ -453,11 +455,17 @@ table(
 )
 
 # %% [markdown]
-# Four arms are ahead of $L_\text{tri}$. For PALW alone the interval holds zero, and p says the same.
+# Four arms are ahead of $L_\text{tri}$. PALW alone is not shown to be.
 #
 # ## Not different is not equal
 #
-# "No significant difference" may mean that two arms are equal, or that the seeds are too few. To show *equality* one needs a margin: a difference too small to matter. **Two one-sided tests** ask whether the difference is above minus the margin, and whether it is below the margin. Both hold where the **90 % interval lies inside the margin**: the verdict is *equivalent*. Where the 95 % interval leaves out zero, it is *different*. Where neither is so, it is *undecided*. Where both are so, it is *equivalent*: different, but by too little to matter.
+# "No significant difference" may mean that two arms are equal, or that the seeds are too few. To show *equality* one needs a **margin**: the largest difference that does not matter, here two points of R@1. Then there are three verdicts:
+#
+# * **equivalent**: the 90 % interval lies inside the margin;
+# * **different**: the 95 % interval leaves out zero (and the first rule does not hold);
+# * **undecided**: neither.
+#
+# The 90 % is no slip. *Two one-sided tests* stand behind it, one for each end of the margin, each at 5 %.
 
 
 # %%
@@ -470,14 +478,15 @@ def verdict_scratch(values, margin=2):
     return "different" if abs(mean) > half_95 else "undecided"
 
 
-for arm in arms:
+# %% tags=["hide-cell"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
+for arm in arms:  # the package says the same of each pair of stored arms
     for reference in ("triplet", "sharp_rda"):
         if arm != reference:
             d = comparisons.paired(main, "mini", arm, reference)
             tested = comparisons.equivalence(d, margin=2)
             assert tested.verdict.startswith(verdict_scratch(d.by_seed))
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"name": "fig-05-verdicts", "caption": "The three verdicts by the number of seeds, in simulated studies whose differences scatter by 3 points. Left, the arms are equal; right, they are 4 points apart."}, "image": {"alt": "Two panels of stacked bars for 3, 5, 10, 20 and 40 seeds. Left, with equal arms: undecided takes nine tenths at three and five seeds, two thirds at ten, a fifth at twenty, nothing at forty, where all is equivalent. Right, four points apart: undecided takes seven tenths at three seeds, four tenths at five and almost nothing from ten on, where all is different."}} cellView="form" jupyter={"source_hidden": true}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"name": "fig-05-verdicts", "caption": "How often each verdict is given, by the number of seeds, where differences scatter by 3 points (simulated). Equal arms (left) are mostly shown to be equal only from 20 seeds on; arms 4 points apart (right) are mostly shown to differ from 5 on."}, "image": {"alt": "Two panels of stacked bars for 3, 5, 10, 20 and 40 seeds. Left, with equal arms: undecided takes nine tenths at three and five seeds, two thirds at ten, a fifth at twenty, nothing at forty, where all is equivalent. Right, four points apart: undecided takes seven tenths at three seeds, four tenths at five and almost nothing from ten on, where all is different."}} cellView="form" jupyter={"source_hidden": true}
 rng = np.random.default_rng(0)
 counts = (3, 5, 10, 20, 40)
 tones = {"equivalent": "green", "undecided": "yellow", "different": "blue"}
@@ -503,23 +512,24 @@ assert share[0, 5]["undecided"] > 80 and share[0, 40]["equivalent"] > 95
 assert share[4, 10]["different"] > 90
 
 # %% [markdown]
-# With five seeds, and this scatter, two *equal* arms are left **undecided** in most studies. Undecided is a result: these runs can show neither. It is not a tie.
+# With five seeds two *equal* arms are left **undecided** in most studies. Undecided is a result: these runs can show neither. It is not a tie.
 #
-# The margin of this book is **two points of R@1**. It has to be set before the differences are known, or one can choose a margin that fits. Ours was not wholly: for the study `main` it was set after three of its five seeds. For `closest_short`, which came later, it was already in use. Below are differences of both, with the closest reading in the first two rows and sharp DPHR (ours) in the others. *Replay* is $L_\text{tri}$ at the scale that closest had at each step, without closest's weights. [20](20_the_closest_reading.ipynb) and [09](09_training_dphr.ipynb) explain the other arms.
+# Now three differences of stored runs. Two are of the closest reading: against its *replay*, which repeats closest's changing scale without its weights, and against $L_\text{tri}$. The third is of sharp DPHR (ours) against its RDA alone. [20](20_the_closest_reading.ipynb) and [09](09_training_dphr.ipynb) explain the arms.
+#
+# A margin has to be set before the differences are known, or one can choose one that fits. Ours was set after three of the five seeds of `main` (last row), and before `closest_short` (first two rows).
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"name": "fig-05-stored", "caption": "Differences of R@1 in stored studies: means, 90 % intervals (thick) and 95 % intervals (thin). Shaded: the margin of two points. Verdicts are corrected by Holm over the four rows."}, "image": {"alt": "Four rows. Closest minus its replay, a short interval around zero, and closest minus L_tri, an interval from just below zero to one, well inside the margin: both equivalent. Sharp DPHR minus its RDA alone and the broken ratio minus RDA reach beyond two points and hold zero: both undecided."}} cellView="form" jupyter={"source_hidden": true}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"name": "fig-05-stored", "caption": "Differences of R@1 in stored studies: means, 90 % intervals (thick) and 95 % intervals (thin). Equivalent: the thick line stays inside the margin of two points (shaded). Verdicts are corrected by Holm over the three rows."}, "image": {"alt": "Three rows. Closest minus its replay, a short interval around zero, and closest minus L_tri, an interval from just below zero to one, well inside the margin: both equivalent. Sharp DPHR minus its RDA alone reaches beyond two points and holds zero: undecided."}} cellView="form" jupyter={"source_hidden": true}
 short = results.load("closest_short")
 asked = [
     (short, "closest", "replay", "closest − its replay"),
     (short, "closest", "triplet", "closest − L_tri"),
     (main, "sharp", "sharp_rda", "sharp − its RDA alone"),
-    (main, "broken_ratio", "sharp_rda", "broken ratio − RDA"),
 ]
 of_rows = comparisons.corrected(
     [comparisons.paired(runs, "mini", *pair) for runs, *pair, _ in asked]
 )  # fmt: skip
 tests = comparisons.equivalences(of_rows, margin=2)
-figure, axis = plt.subplots(figsize=(7.2, 2.7))
+figure, axis = plt.subplots(figsize=(7.2, 2.3))
 axis.axvspan(-2, 2, color="0.92")
 axis.axvline(0, color="0.5", linestyle=":")
 for row, test in enumerate(tests):
@@ -529,15 +539,15 @@ for row, test in enumerate(tests):
     axis.plot(test.range_90, [row, row], color=PALETTE["blue"], linewidth=4)
     axis.plot(i.mean, row, "o", color="white", markersize=3)
     axis.text(3.3, row, test.verdict.split()[0], va="center")
-axis.set(yticks=range(4), yticklabels=[name for *_, name in asked])
-axis.set(ylim=(3.6, -0.6), xlim=(-2.6, 4.9), xlabel="points of R@1")
+axis.set(yticks=range(3), yticklabels=[name for *_, name in asked])
+axis.set(ylim=(2.6, -0.6), xlim=(-2.6, 4.9), xlabel="points of R@1")
 verdicts = [test.verdict.split()[0] for test in tests]
-assert verdicts == ["equivalent"] * 2 + ["undecided"] * 2
+assert verdicts == ["equivalent"] * 2 + ["undecided"]
 first = of_rows[0].by_seed
 assert len(first) == 5 and max(map(abs, first)) < 0.5
 
 # %% [markdown]
-# The first row is the surest: closest and its replay differ by less than half a point on each of five seeds.
+# In these runs (300 steps) closest's weights moved R@1 by less than half a point on each of five seeds. Whether sharp DPHR and its RDA alone differ, five seeds cannot say.
 #
 # ## What no interval knows
 #
@@ -631,7 +641,7 @@ print(seeds_needed, "seeds")
 # ## Read on
 #
 # * [Field and Welsh (2007)](references.md#field2007bootstrapping), *Bootstrapping Clustered Data*, [DOI](https://doi.org/10.1111/j.1467-9868.2007.00593.x): when drawing whole groups gives the right scatter.
-# * [Koehn (2004)](references.md#koehn2004significance), *Statistical Significance Tests for Machine Translation Evaluation*, [paper](https://aclanthology.org/W04-3250/): the paired bootstrap, tested on real comparisons.
+# * [Koehn (2004)](references.md#koehn2004significance), [*Statistical Significance Tests for Machine Translation Evaluation*](https://aclanthology.org/W04-3250/): the paired bootstrap.
 # * [Holm (1979)](references.md#holm1979simple), *A Simple Sequentially Rejective Multiple Test Procedure*, [JSTOR](https://www.jstor.org/stable/4615733): the correction, and its proof in a page.
 # * [Schuirmann (1987)](references.md#schuirmann1987tost), *A Comparison of the Two One-Sided Tests Procedure and the Power Approach for Assessing the Equivalence of Average Bioavailability*, [DOI](https://doi.org/10.1007/BF01068419): two one-sided tests, and why "not significant" is no proof of equality.
 # * [Bouthillier et al. (2021)](references.md#bouthillier2021variance), *Accounting for Variance in Machine Learning Benchmarks*, [arXiv](https://arxiv.org/abs/2103.03098): what a seed changes, and how much each part scatters.

@@ -163,6 +163,10 @@ def build_gallery(
     if engine not in ENGINES:
         raise ValueError(f"engine is {engine!r}: expected one of {ENGINES}")
     _check_free(folder)  # said before the work; again when the lock is held
+    if index.startswith(MILVUS):
+        from dphr_lab.retrieval.milvus_index import check_reachable
+
+        check_reachable(index)
     tiles = TileGrid(geomap.bounds, side_m, stride_m).tiles()
     if source and Path(source).exists():
         source = os.path.relpath(Path(source).resolve(), folder.resolve())

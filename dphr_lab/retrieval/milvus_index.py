@@ -68,13 +68,22 @@ def write_milvus(
 
     Raises ValueError for another scheme, ConnectionError when Milvus cannot be reached.
     """
+    client = _client_to_write(uri)
+    with _told(uri):
+        _write(client, collection, embeddings, lat, lon, progress)
+
+
+def check_reachable(uri: str) -> None:
+    """Raise what `write_milvus` would for want of Milvus, before there is anything to write."""
+    _client_to_write(uri).close()
+
+
+def _client_to_write(uri: str):
     where = Path(uri.removeprefix(SCHEME))
     foreign = where.suffix == ".db" and where.is_dir() and not (where / MARK).exists()
     if foreign and any(where.iterdir()):
         raise FileExistsError(f"{where}: holds something else than Milvus's; give another name")
-    client = _client(uri)
-    with _told(uri):
-        _write(client, collection, embeddings, lat, lon, progress)
+    return _client(uri)
 
 
 def _write(client, collection: str, embeddings: np.ndarray, lat, lon, progress: bool) -> None:

@@ -65,3 +65,16 @@ def test_milvus_that_cannot_be_reached(tmp_path):
         MilvusIndex("milvus://127.0.0.1:9", "x", 1)
     with pytest.raises(ValueError, match="expected milvus://HOST:PORT"):
         MilvusIndex("http://x", "x", 1)
+
+
+def test_milvus_is_tried_before_the_work(town, tmp_path):
+    pytest.importorskip("pymilvus")
+    (tmp_path / "other.db").mkdir()
+    (tmp_path / "other.db" / "mine.txt").write_text("not Milvus's", "utf-8")
+    for index, error in (
+        (f"milvus://{tmp_path / 'other.db'}", FileExistsError),
+        ("milvus://127.0.0.1:9", ConnectionError),
+    ):
+        with pytest.raises(error):
+            build(town, tmp_path / "map", index=index)
+        assert not (tmp_path / "map").exists()
