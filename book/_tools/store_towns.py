@@ -2,8 +2,8 @@
 
     python book/_tools/store_towns.py WORK [SEED ...]
 
-One file a seed in dphr_lab/results/towns, of a town of that seed, 1 km wide, with 8 flights to
-calibrate on and 4 to locate; what is stored is skipped. The encoder is trained once, as the README
+One file a seed in dphr_lab/results/towns, of a town of that seed, 1 km wide, with 16 flights to
+calibrate on and 8 to locate; what is stored is skipped. The encoder is trained once, as the README
 does it, on pairs of the town of seed 1000. Pairs, run, towns and maps lie in WORK, where a call
 that was cut goes on. About three minutes of one core for the encoder, two a seed.
 """
@@ -31,7 +31,7 @@ SIDE_M, STRIDE_M = 120.0, 30.0
 def town_of(seed: int) -> TownSettings:
     """The town of a seed, as it is located on."""
     sizes = {"photos": 16, "step_m": 40.0, "photo_px": 160}
-    return TownSettings(km=1.0, seed=seed, calibration_flights=8, test_flights=4, **sizes)
+    return TownSettings(km=1.0, seed=seed, calibration_flights=16, test_flights=8, **sizes)
 
 
 def make_encoder(work: Path) -> Path:

@@ -12,7 +12,7 @@ Taught in: book/12.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
 
@@ -26,6 +26,7 @@ RING = np.array([(r * np.cos(a), r * np.sin(a)) for r in (0.0, 0.9, 1.8)
 RING_WEIGHTS = np.repeat([0.35, 0.45, 0.2], 6) / 6  # a Gaussian's mass, by rings
 MIN_PHOTOS = 20  # that must be there to fit anything
 HIDDEN_M = 250.0
+PRIORS_M = (150.0, 300.0, 600.0)  # of made-up priors, under which radii are scaled, too
 FALSE_ALARMS = 0.05  # photographs on the map that are called off it
 
 
@@ -40,6 +41,7 @@ class Calibration:
     share: float = 0.2  # of "the scores say nothing"
     spread_m: float = 25.0  # standard deviation of the truth around its tile
     scales: dict[str, float] = field(default_factory=lambda: {"0.5": 1.0, "0.9": 1.0})
+    near_scales: dict[str, float] | None = None  # where the search was restricted by a prior
     off_map_below: float | None = None  # a best score below it: not on this map
     off_map_found: float | None = None  # share of off-map photographs that score below it
     refined_m: dict[str, float] | None = None  # radii of a position refined by local features
@@ -52,6 +54,10 @@ class Calibration:
     def to_dict(self) -> dict:
         """The fields as JSON's own types."""
         return asdict(self)
+
+    def under_prior(self) -> Calibration:
+        """The same with the radii's scales of a restricted search, where they were fitted."""
+        return self if self.near_scales is None else replace(self, scales=self.near_scales)
 
 
 @dataclass(frozen=True)
@@ -168,23 +174,50 @@ def fit_calibration(
                     best = (found, (temperature, share, spread * stride_m))
     temperature, share, spread_m = best[1]
     plain = Calibration(temperature, share, spread_m)
-    errors, promised = [], []
-    far = far_spots(east, north)
-    for s in seen:
-        at, within = answer(s.scores, s.offsets, east, north, stride_m, plain, far)
-        errors.append(np.hypot(at[0] - s.truth[0], at[1] - s.truth[1]))
-        promised.append(within)
-    ratios = np.array(errors)[:, None] / np.array(promised)
-    scales = {str(level): float(conformal(ratios[:, i], level)) for i, level in enumerate(COVERED)}
     below, found = off_map_score(seen, east, north)
-    return Calibration(
-        temperature, share, spread_m, scales,
+    return replace(
+        plain,
+        scales=_scales(seen, east, north, stride_m, plain),
+        near_scales=_scales(under_priors(seen, east, north), east, north, stride_m, plain),
         off_map_below=below,
         off_map_found=found,
         photographs=len(seen),
         flights=len({s.flight for s in seen}),
         headings=seen[0].scores.shape[0],
     )  # fmt: skip
+
+
+def under_priors(seen: Sequence[Seen], east: np.ndarray, north: np.ndarray) -> list[Seen]:
+    """Each photograph as if its position were known to each of `PRIORS_M`, wrong by up to that.
+
+    Tiles out of reach score -inf. Priors are drawn evenly from a disc around the truth, the same
+    ones at each call.
+    """
+    rng, restricted = np.random.default_rng(0), []
+    for s in seen:
+        # tiles are where a photograph looks, the prior is where it was taken
+        ahead = np.hypot(*s.offsets.T).max()
+        for within in PRIORS_M:
+            angle, gap = 2 * np.pi * rng.random(), within * np.sqrt(rng.random())
+            at = s.truth[0] + gap * np.cos(angle), s.truth[1] + gap * np.sin(angle)
+            reach = np.hypot(east - at[0], north - at[1]) <= within + ahead
+            if reach.any():
+                restricted.append(replace(s, scores=np.where(reach, s.scores, -np.inf)))
+    return restricted
+
+
+def _scales(
+    seen: Sequence[Seen], east: np.ndarray, north: np.ndarray, stride_m: float, plain: Calibration
+) -> dict[str, float]:
+    """What radii are to be multiplied with, so that they hold their promise on `seen`."""
+    ratios = []
+    for s in seen:
+        there = np.isfinite(s.scores).any(0)
+        x, y = east[there], north[there]
+        at, within = answer(s.scores[:, there], s.offsets, x, y, stride_m, plain, far_spots(x, y))
+        ratios.append(np.hypot(at[0] - s.truth[0], at[1] - s.truth[1]) / np.array(within))
+    ratios = np.array(ratios)
+    return {str(level): float(conformal(ratios[:, i], level)) for i, level in enumerate(COVERED)}
 
 
 def answer(scores, offsets, east, north, stride_m, calibration: Calibration, far):

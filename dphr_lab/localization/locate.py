@@ -296,11 +296,12 @@ def calibration_of(gallery: Gallery, heading_known: bool) -> Calibration:
 def _check_calibration(calibration: Calibration) -> None:
     """Raise what a wrong type leads to, or ValueError for a number that cannot be one."""
     tracks = (calibration.track or {}).values()
-    radii = [calibration.scales, calibration.refined_m, calibration.unrefined_scales]
+    tables = ("scales", "near_scales", "refined_m", "unrefined_scales")
+    radii = [getattr(calibration, name) for name in tables]
     radii += [track[name] for track in tracks for name in ("live", "smoothed")]
     radii = [found[level] for found in radii if found is not None for level in ("0.5", "0.9")]
     found = radii + [track["temper"] for track in tracks]
-    tables = ("scales", "refined_m", "unrefined_scales", "track")
+    tables += ("track",)
     plain = {n: v for n, v in asdict(calibration).items() if n not in tables and v is not None}
     if wrong := [n for n, v in plain.items() if isinstance(v, bool) or not isinstance(v, Real)]:
         raise ValueError(f"{wrong[0]} is {plain[wrong[0]]!r:.60}, expected a number")
@@ -328,6 +329,8 @@ def located(
     options: LocateOptions = AS_FILES_SAY,
 ) -> Located:
     """The position of one photograph that is scored already."""
+    if options.near is not None:
+        calibration = calibration.under_prior()
     east, north = frame.east[scored.rows], frame.north[scored.rows]
     far = far_spots(east, north)
     at, within = answer(

@@ -73,7 +73,7 @@ def evaluate_town(
             for i, s in enumerate(scored):
                 near = restricted(s, frame, rng)
                 found["single"].append(located(gallery, frame, s, calibration))
-                found["prior"].append(located(gallery, frame, near, calibration))
+                found["prior"].append(located(gallery, frame, near, calibration.under_prior()))
                 if i % REFINED_EACH == 0:
                     found["refined"].append(located(gallery, frame, s, calibration, refined))
             for start, odometry in (("speed_", None), ("", steps)):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from dphr_lab.localization.belief import (
+    PRIORS_M,
     Calibration,
     Seen,
     answer,
@@ -13,6 +14,7 @@ from dphr_lab.localization.belief import (
     likeliest,
     radii,
     spots_of,
+    under_priors,
 )
 
 STRIDE = 25.0
@@ -81,6 +83,34 @@ def test_fitted_radii_hold_their_promise_on_other_photographs():
     assert 0.40 < half < 0.60 and 0.85 < most < 0.95
     guess = [answer(s.scores, s.offsets, X, Y, STRIDE, Calibration(), far) for s in made_up(9, 1)]
     assert all(np.isfinite(within).all() for _, within in guess)
+
+
+def test_under_a_prior_radii_hold_their_promise_too():
+    found = fit_calibration(made_up(160, 0, noise=0.15), X, Y, STRIDE, 1e6).under_prior()
+    inside = []
+    for s in under_priors(made_up(150, 1, noise=0.15), X, Y):
+        there = np.isfinite(s.scores[0])
+        x, y = X[there], Y[there]
+        at, within = answer(s.scores[:, there], s.offsets, x, y, STRIDE, found, far_spots(x, y))
+        inside.append(np.hypot(at[0] - s.truth[0], at[1] - s.truth[1]) <= np.array(within))
+    half, most = np.mean(inside, axis=0)
+    assert 0.40 < half < 0.60 and 0.85 < most < 0.95
+
+
+def test_a_prior_holds_the_truth_and_what_the_photograph_looks_at():
+    (s,) = made_up(1, 0)
+    ahead = Seen(s.scores, np.array([[0.0, 60.0]]), s.truth, s.flight)
+    for within, one in zip(PRIORS_M, under_priors([ahead], X, Y), strict=True):
+        there = np.isfinite(one.scores[0])
+        assert there[np.argmin(np.hypot(X - s.truth[0], Y - s.truth[1]))]
+        assert there[np.argmin(np.hypot(X - s.truth[0], Y - 60 - s.truth[1]))]
+        gaps = np.hypot(X[there] - s.truth[0], Y[there] - s.truth[1])
+        assert gaps.max() <= 2 * within + 60
+
+
+def test_without_scales_for_priors_those_of_the_whole_map_hold():
+    known = Calibration(scales={"0.5": 2.0, "0.9": 3.0})
+    assert known.under_prior() is known
 
 
 def test_the_likelihood_finds_how_often_scores_say_nothing():

@@ -16,10 +16,14 @@ from dphr_lab.localization.gallery import build_gallery
 from dphr_lab.localization.geomap import open_map
 from dphr_lab.localization.ground import moved
 from dphr_lab.localization.locate import (
+    LocalFrame,
     LocateOptions,
     calibrate,
+    calibration_of,
     locate,
+    located,
     photos_in,
+    pose_of,
     score_photos,
 )
 from dphr_lab.localization.pairs import JOINS, check_map, cut_pairs, draw_check
@@ -130,6 +134,20 @@ def test_near_restricts_before_scoring(calibrated, encoder, town):
     )
     with pytest.raises(ValueError, match=r"no tile of .* lies within 5 m of 10"):
         locate(calibrated, encoder, [path], LocateOptions(near=(10.0, 10.0), within_m=5))
+
+
+def test_under_a_prior_radii_have_scales_of_their_own(calibrated, encoder, town):
+    path = photos_in([flight(town)])[0]
+    pose = pose_of(path, LocateOptions())
+    asked = LocateOptions(near=(pose.lat, pose.lon), within_m=200)
+    (scored,) = score_photos(calibrated, encoder, [path], asked)
+    frame, fitted = LocalFrame(calibrated), calibration_of(calibrated, True)
+    wider = {level: 2 * scale for level, scale in fitted.scales.items()}
+    fitted = replace(fitted, near_scales=wider)
+    near = located(calibrated, frame, scored, fitted, asked)
+    whole = located(calibrated, frame, scored, fitted)
+    assert near.radius_50_m == pytest.approx(2 * whole.radius_50_m)
+    assert near.radius_90_m == pytest.approx(2 * whole.radius_90_m)
 
 
 def test_refinement_is_finer_and_steps_back(calibrated, encoder, town):
