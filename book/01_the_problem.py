@@ -46,6 +46,7 @@ from dphr_lab.plotting import PALETTE, picture_row
 from dphr_lab.retrieval import bootstrap, evaluate, query_outcomes
 from dphr_lab.studies.comparisons import student_interval
 from dphr_lab.teaching import (
+    find_among_twins,
     guess_choice,
     guess_number,
     public_data,
@@ -319,30 +320,27 @@ assert np.all(np.abs(means[2:]) < halves[2:])
 # ## Twins
 #
 # Places that look alike are common in towns. They make a **hard negative**: a wrong place near to the query. The DPHR paper is about how much weight such negatives should get in training, and when **[A]**. (The letter is a [grade](notation.md#the-method-and-how-sure-we-are-of-it): it says where a statement comes from.) Photographs do not say which negatives are hard *because the places are alike*. Twin Towns does: each place belongs to a family of three, and what was changed is on record.
+#
+# Here is another family, all on one fair day. One of the three tiles shows the place of the photograph, and the other two are its twins. With the answer come outlines of all that differs.
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"name": "fig-01-twins", "caption": "The family of our place, all on one day. Rings mark what differs from the family's layout; compare the inside of a ring with the same spot in the other two columns."}, "image": {"alt": "Three twin places side by side, in the satellite view above and the drone view below, all on the same day. Rings mark the one or two objects of each twin that differ from the family's layout; everything else is the same."}} cellView="form" jupyter={"source_hidden": true}
-family = [p for p in world.test if p.family == place.family]
-figure, axes = plt.subplots(2, 1, figsize=(7.2, 5.1))
-ring = {"marker": "o", "markersize": 24, "fillstyle": "none"}
-for axis, view in zip(axes, matrices, strict=True):
-    pictures = []
-    for column, twin in enumerate(family):
-        rng = np.random.default_rng(0)
-        if view == "drone":
-            p = scenes.render_drone(twin.scene, pose, 256, SUMMER, rng)
-        else:
-            p = scenes.render_satellite(twin.scene, 256, SUMMER, rng)
-        pictures.append(p)
-        for change in twin.changes:
-            thing = change.after or change.before  # where it is, or was
-            at = [thing.x, thing.y, 0]
-            (u, v), _ = scenes.project(matrices[view], at)
-            for colour, width in (("white", 4), ("black", 1.5)):
-                style = {"color": colour, "markeredgewidth": width, **ring}
-                axis.plot(u + 256 * column, v, **style)
-    axis.imshow(np.hstack(pictures))
-    axis.set(xticks=[], yticks=[], ylabel=view)
-assert len(family) == 3 and all(twin.changes for twin in family)
+# %% tags=["hide-input", "nbval-ignore-output"] cellView="form" jupyter={"source_hidden": true}
+twins_shown = world.test[6:9]
+kinds = [change.kind for p in twins_shown for change in p.changes]
+kinds = [kind.removeprefix("building ") for kind in kinds]
+assert kinds == ["removed", "recoloured", "removed"]
+find_among_twins(
+    twins_shown,
+    right=0,
+    comments=[
+        "In the lower outline there is nothing, as in the photograph, and "
+        "a hall stands in each of the other two.",
+        "In the lower outline stands a hall that the photograph does not "
+        "show, and the roof beside the pond is red.",
+        "In the lower outline stands a hall that the photograph does not "
+        "show, and in the upper one a hall is missing.",
+    ],
+    pose=pose,
+)
 
 # %% [markdown]
 # ## R@1 mixes two skills

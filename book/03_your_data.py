@@ -57,14 +57,16 @@ plt.rcParams["figure.constrained_layout.use"] = True
 # %% [markdown]
 # ## Which of the four is yours?
 #
-# | you have | go to | first command |
+# | you have | section below | first command |
 # |---|---|---|
-# | University-1652 | *University-1652*, below | `dphr verify data/University-1652` |
-# | SUES-200 | *SUES-200*, below | `dphr verify data/SUES-200` |
-# | photographs and a tile for each place | *Your own folders*, next | `dphr verify data/mine` |
-# | a georeferenced map | *Your own map*, last | `dphr map build map.tif --out maps/mine` |
+# | University-1652 | *University-1652* | `dphr verify data/University-1652` |
+# | SUES-200 | *SUES-200* | `dphr verify data/SUES-200` |
+# | photographs and a tile for each place | *Your own folders* | `dphr verify data/mine` |
+# | a georeferenced map | *Your own map* | `dphr map build map.tif --out maps/mine` |
 #
-# ## Your own folders
+# First the rules for folders, on a small set that we make here.
+#
+# ## A folder for each place
 #
 # A place is a **folder name**. A photograph and a tile show the same place if their folders have the same name. That is all there is to know; the names of the image files do not matter.
 
@@ -155,7 +157,7 @@ print(report.notices[0])
 print(data_now.summary().splitlines()[2].strip())
 
 # %% [markdown]
-# ## Measure, then train
+# ## Measure
 #
 # The measures of [chapter 00](00_two_minutes.ipynb) on your folders, in both directions: D2S asks with photographs, S2D with tiles.
 
@@ -182,6 +184,14 @@ table(
 # %% [markdown]
 # The two lines are two tasks: a tile has two right answers, and its gallery holds no distractors. So 42 is not "better" than 25. And twelve places are few: one place more or less moves R@1 by eight in 100. [05 How sure are we?](05_how_sure_are_we.ipynb) tells how long such intervals are.
 #
+# ## Start with yours
+#
+# Only a few genuine places were at hand for this book, six of University-1652 with drone views. So none of the recipes below has been run on a full set.
+#
+# <!-- tabs -->
+#
+# ### Your own folders
+#
 # To train, put other places below `mine/train`, arranged alike. No place may be in both halves; `verify` looks for that. A batch holds 64 pairs, each of another place. A tenth of the places is held out; the state of training that scores best on it is kept. With fewer than about 70 training places add `--batch 16`, or as many as you have. The default is 800 steps.
 #
 # ```bash
@@ -197,7 +207,7 @@ table(
 # dphr search --run runs/first --query photo.jpg --gallery tiles/ --out top10.png
 # ```
 #
-# ## University-1652
+# ### University-1652
 #
 # Its images are given by its authors on request and may not be passed on. The [data page](data.md#university-1652) says how to ask, and which folders it has. Put it anywhere; it is read as it comes.
 #
@@ -210,7 +220,7 @@ table(
 #
 # `prepare` writes small copies once, so that training does not wait for the disk. A recipe is a named set of settings. [10 University-1652](10_university1652.ipynb) goes through it in full.
 #
-# ## SUES-200
+# ### SUES-200
 #
 # SUES-200 circulates in two layouts, the raw one and one with a folder for each height. Both are read. The usual protocol trains one model for each height.
 #
@@ -220,9 +230,9 @@ table(
 # dphr matrix --recipe dphr-sues200 --data data/SUES-200 --out runs/heights
 # ```
 #
-# The last line trains at each height and tests at all. [11 SUES-200](11_sues200.ipynb) goes through it. Only a few genuine places were at hand for this book, six of University-1652 with drone views. So none of these recipes has been run on a full set.
+# The last line trains at each height and tests at all. [11 SUES-200](11_sues200.ipynb) goes through it.
 #
-# ## Your own map
+# ### Your own map
 #
 # With the extra `map` a georeferenced picture (GeoTIFF) becomes a gallery of tiles, and an answer is a coordinate with an error radius. No map at hand? The first line renders one, with flights over it.
 #

@@ -33,6 +33,8 @@ if "google.colab" in sys.modules:  # on Colab only: fetch this book's package
     subprocess.check_call([sys.executable, "-m", "pip", "install", "-q", package])
 
 # %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
+from itertools import combinations
+
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
@@ -43,7 +45,7 @@ from dphr_lab.models import Encoder, embed
 from dphr_lab.plotting import PALETTE
 from dphr_lab.retrieval import evaluate, query_outcomes
 from dphr_lab.scenes import WorldSettings
-from dphr_lab.teaching import guess_choice, guess_number, table
+from dphr_lab.teaching import guess_choice, guess_number, ranking, table
 
 plt.rcParams.update({"figure.dpi": 110, "font.size": 10})
 plt.rcParams["figure.constrained_layout.use"] = True
@@ -171,6 +173,28 @@ for axis, kind in zip(axes, ("textbook", "trapezoid"), strict=True):
 axes[0].set_ylabel("precision")
 areas = [p.mean(), np.mean((before + p) / 2)]
 assert np.allclose(areas, [ap_scratch(r, False), ap_scratch(r, True)])
+
+# %% [markdown]
+# See it for one query: ten tiles, and three of them are right. Drag the blue tiles, or press the arrow keys on one. The line below says what each measure makes of the ranking.
+
+# %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
+ranking([1, 9, 10])
+
+# %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
+threes = combinations(range(2, 11), 3)  # the first tile is wrong
+ap_of = {x: ap_scratch(np.array(x), trapezoid=True) for x in threes}
+late = ap_scratch(np.array([1, 9, 10]), trapezoid=True)
+better = [x for x in ap_of if ap_of[x] > late]
+assert better == [(2, 3, 4)]
+guess_number(
+    "Only one ranking with R@1 of 0 has a higher AP by the trapezoid than "
+    "the ranking at first. What is that AP?",
+    ap_of[2, 3, 4],
+    within=0.0005,
+    digits=3,
+    explain=f"Ranks 2, 3 and 4. The ranking at first has {late:.3f}: R@1 "
+    "sees its first tile, and AP sees that the other two come last.",
+)
 
 # %% [markdown]
 # The trapezoid punishes a wrong first answer harder. With one right tile at rank $r > 1$ it is $\tfrac{1}{2r}$, where the textbook has $\tfrac1r$. At rank 1 both are 1.

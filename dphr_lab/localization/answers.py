@@ -149,8 +149,8 @@ def _panel(axis, gallery: Gallery, answers: Sequence[Answer]) -> None:
         answer = answers[0]
         candidates = np.array([(*at(c[0], c[1]), c[2]) for c in answer.candidates])
         heat = candidates[:, 2] / candidates[:, 2].max()
-        axis.scatter(*candidates[:, :2].T, s=60 + 500 * heat, c=heat, cmap="inferno", alpha=0.6,
-                     label="candidates")  # fmt: skip
+        axis.scatter(*candidates[:, :2].T, s=60 + 500 * heat, c=heat, cmap="inferno", alpha=0.6)
+        axis.scatter([], [], s=60, c="yellow", alpha=0.6, label="candidates")
         axis.plot(*line[0], "o", color=PALETTE["orange"], markersize=9, label="located")
         if truths[0]:
             axis.plot(*at(*truths[0]), "x", color="white", markersize=11, markeredgewidth=3,
@@ -172,7 +172,8 @@ def _panel(axis, gallery: Gallery, answers: Sequence[Answer]) -> None:
     axis.set_ylim(-height / 2, height / 2)
     axis.set_xlabel("metres east")
     axis.set_ylabel("metres north")
-    axis.legend(loc="upper right", fontsize=8)
+    # white marks are seen on a dark ground only
+    axis.legend(loc="upper right", fontsize=8, facecolor="0.25", labelcolor="white")
 
 
 def write_html(gallery: Gallery, answers: Sequence[Answer], path: Path | str) -> None:

@@ -27,10 +27,9 @@ from torch import Tensor
 from dphr_lab.losses.distances import (
     SQUARED_DISTANCE_FLOOR,
     Pairs,
-    is_compiling,
     pairwise_distance,
 )
-from dphr_lab.losses.palw import ProgressiveWeight, above_chance
+from dphr_lab.losses.palw import ProgressiveWeight, above_chance, as_cheap
 from dphr_lab.losses.plain_form import TermSettings, term_weights
 
 # Elements of a block on the CPU: its few tensors, 256 kB a direction in float32, stay in the
@@ -69,7 +68,7 @@ def closed_form_loss(
         if updates:
             rows = None if pairs.spread.several else pairs.spread.rows
             progressive.update(sweep.read, rows)
-        lam = 0.0 if progressive is None else _as_cheap(progressive.value().to(pairs.z_query))
+        lam = 0.0 if progressive is None else as_cheap(progressive.value().to(pairs.z_query))
         value = sweep.value(lam, gradient_wanted)
     if not gradient_wanted:
         return value
@@ -77,13 +76,6 @@ def closed_form_loss(
     gradients = (sweep.matrix,) if sweep.gradients is None else tuple(sweep.gradients)
     again = _Again(lambda: pairs.negatives, settings, lam, pairs.spread.several)
     return _ClosedForm.apply(value, pairs.z_query, pairs.z_gallery, slope, again, *gradients)
-
-
-def _as_cheap(number: Tensor) -> Tensor | float:
-    """A number on the CPU as Python's, whose arithmetic costs nothing; elsewhere it would wait."""
-    if number.device.type != "cpu" or is_compiling():
-        return number
-    return number.item()
 
 
 @dataclass(frozen=True)

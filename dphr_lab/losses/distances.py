@@ -138,8 +138,7 @@ def is_compiling() -> bool:
 def _check_unit_rows(z_query: Tensor, z_gallery: Tensor) -> None:
     # NaN passes, so that a diverging run is reported as such, by its loss
     norms = torch.stack([torch.linalg.vector_norm(z.float(), dim=1) for z in (z_query, z_gallery)])
-    extremes = torch.stack(torch.aminmax(norms)).tolist()
-    for worst in extremes:
+    for worst in map(float, torch.aminmax(norms)):
         if abs(worst - 1) > _NORM_TOLERANCE:
             raise ValueError(
                 f"an embedding has norm {worst:.4g}; expected unit vectors "

@@ -150,34 +150,47 @@ class ProgressiveWeight(nn.Module):
             total = torch.stack([read * rows, torch.full_like(read, rows)])
             dist.all_reduce(total)
             read = total[0] / total[1]
-        if self.signal == "loss" and not _known_to_be_finite(read):
-            # one that is not finite counts as the mean before it
-            read = torch.where(read < torch.inf, read, self.loss_average())
+        average, read, steps = map(as_cheap, (self.average, read, self.steps))
+        steps = steps + 1
+        progress = self._progress_of_losses(read, steps) if self.signal == "loss" else read
         self.steps.add_(1)
-        progress = self._progress_of_losses(read) if self.signal == "loss" else read
         if self.smooth == "coefficient" and self.gamma != 1:
             progress = progress**self.gamma
+        gain = 1 - self.momentum
         if self.bias_correction:
             # a_t = a_(t-1) + (s_t - a_(t-1)) (1 - m) / (1 - m^t): corrected at every step
             log_momentum = math.log(self.momentum) if self.momentum else -math.inf
-            decayed = torch.expm1(self.steps * log_momentum)  # m^t - 1
-            self.average.addcdiv_(progress - self.average, decayed, value=self.momentum - 1)
+            expm1 = torch.expm1 if isinstance(steps, Tensor) else math.expm1
+            gain = -gain / expm1(steps * log_momentum)
+        self.average.fill_(average + gain * (progress - average))
+        if self.bias_correction:
             self.average.clamp_(0, 1)
-        else:
-            self.average.lerp_(progress.to(self.average.dtype), 1 - self.momentum)
 
-    def _progress_of_losses(self, loss: Tensor) -> Tensor:
-        """The progress after one more L_tri, finite, with which `steps` are done."""
-        place = (self.steps - 1) % self.window
-        self.losses.index_fill_(0, place, loss.to(self.losses.dtype))
-        mean = self.loss_average()
+    def _progress_of_losses(self, loss: Tensor | float, steps: Tensor | int) -> Tensor | float:
+        """The progress after one more L_tri, with which there are `steps`.
+
+        A loss that is not finite counts as the mean before it.
+        """
+        if isinstance(loss, Tensor):
+            loss = torch.where(loss < torch.inf, loss, self.loss_average())
+            self.losses.index_fill_(0, (steps - 1) % self.window, loss.to(self.losses.dtype))
+            divisor = steps.clamp_max(self.window)
+        else:
+            loss = loss if math.isfinite(loss) else self.loss_average().item()
+            self.losses[(steps - 1) % self.window] = loss
+            divisor = min(steps, self.window)
+        mean = as_cheap(self.losses.sum()) / divisor
         if self.progress_map == "exp":
-            return torch.exp(-mean)
+            return torch.exp(-mean) if isinstance(mean, Tensor) else math.exp(-mean)
         if self.progress_map == "reciprocal":
             return 1 / (1 + mean)
-        torch.where(self.steps <= self.window, mean, self.first_mean, out=self.first_mean)
-        tiny = torch.finfo(mean.dtype).tiny  # a loss of zero from the start is no progress
-        return ((self.first_mean - mean) / self.first_mean.clamp_min(tiny)).clamp_min(0)
+        if isinstance(mean, Tensor):
+            first = torch.where(steps <= self.window, mean, self.first_mean)
+        else:
+            first = mean if steps <= self.window else self.first_mean.item()
+        self.first_mean.fill_(first)
+        tiny = torch.finfo(self.first_mean.dtype).tiny  # zero from the start is no progress
+        return _at_least((first - mean) / _at_least(first, tiny), 0.0)
 
     def loss_average(self) -> Tensor:
         """m_t of the signal "loss": mean of the last `window` values of L_tri, 0 before the first.
@@ -230,9 +243,16 @@ class ProgressiveWeight(nn.Module):
         )
 
 
-def _known_to_be_finite(number: Tensor) -> bool:
-    """Whether a look says so; on a GPU it would wait, and a compiler cannot look."""
-    return number.device.type == "cpu" and not is_compiling() and math.isfinite(number.item())
+def as_cheap(number: Tensor) -> Tensor | float:
+    """A number on the CPU as Python's, whose arithmetic costs next to nothing.
+
+    It stays a tensor on a GPU, where to look at it is to wait, and while `torch.compile` traces.
+    """
+    return number if number.device.type != "cpu" or is_compiling() else number.item()
+
+
+def _at_least(number: Tensor | float, low: float) -> Tensor | float:
+    return number.clamp_min(low) if isinstance(number, Tensor) else max(number, low)
 
 
 def _checked_course(course: Sequence[float] | None) -> Tensor:

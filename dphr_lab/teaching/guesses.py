@@ -6,10 +6,11 @@ kernel or a network. Where no script runs the answer is behind "Show the answer"
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from html import escape
+
+from dphr_lab.teaching.shown import FIELD, as_script, name_of
 
 
 def compare_guess(guess: float | None, truth: float, unit: str = "") -> None:
@@ -33,15 +34,14 @@ class GuessBox:
         return f"Your guess? {self._question}{self._options}"
 
     def _repr_html_(self) -> str:
-        content = self._question + self._fields + self._answer + json.dumps(self._grading)
-        name = f"guess-{hashlib.sha256(content.encode()).hexdigest()[:12]}"
+        content = self._question, self._fields, self._answer, json.dumps(self._grading)
+        name = name_of("guess", *content)
         return _BOX.format(
             name=name,
             question=escape(self._question),
             fields=self._fields.replace("NAME", name),
             answer=escape(self._answer),
-            # "<" would end the script; as an escape it is the same string
-            grading=json.dumps(self._grading).replace("<", "\\u003c"),
+            grading=as_script(self._grading),
             grade=_GRADE,
         )
 
@@ -67,7 +67,7 @@ def guess_number(
     answer = f"Found: {truth:.{digits}f}{unit}. {explain}".strip()
     return GuessBox(
         question,
-        f'<label>Your guess <input type="number" step="any" required style="{_FIELD}">'
+        f'<label>Your guess <input type="number" step="any" required style="{FIELD}">'
         f"{escape(unit)}</label>",
         answer,
         {"truth": round(float(truth), digits), "within": within, "unit": unit},
@@ -103,10 +103,6 @@ def _has_text(question: str) -> None:
         raise ValueError("question is empty; say in a sentence what is to be guessed")
 
 
-_FIELD = (
-    "font:inherit;color:inherit;background:transparent;border:1px solid currentColor;"
-    "border-radius:4px;padding:.2em .6em"
-)
 _BOX = """\
 <div id="{name}" style="border-left:4px solid #0072b2;padding:.5em 1em;margin:.5em 0">
 <p id="{name}-q" style="margin:0 0 .5em"><strong>Your guess?</strong> {question}</p>
@@ -118,7 +114,7 @@ _BOX = """\
 <details><summary>Show the answer</summary><p>{answer}</p></details>
 </div>
 <script>({grade})(document.getElementById("{name}"), {grading});</script>""".replace(
-    "{{field}}", _FIELD
+    "{{field}}", FIELD
 )
 # The form shows where scripts run. What it says goes to a live region, which screen readers read.
 _GRADE = """\

@@ -134,6 +134,33 @@ def test_sliders_slide(served):
             moved.press("ArrowRight")
 
 
+def test_rankings_are_rearranged(served):
+    for ranking in served.page.locator("div[id^=ranking-]").all():
+        said = ranking.get_by_role("status")
+        first = said.inner_text()
+        ranking.locator("button[aria-pressed]").last.press("Home")
+        assert said.inner_text() != first
+        ranking.get_by_text("as at first").click()
+        assert said.inner_text() == first
+
+
+def test_choices_among_twins_are_graded_and_outlined(served):
+    for choice in served.page.locator("div[id^=twins-]").all():
+        said, verdicts = choice.get_by_role("status"), []
+        for tile in choice.locator("button").all():
+            tile.click()
+            verdicts.append(said.inner_text().partition(".")[0])
+        assert sorted(verdicts) == ["No"] * (len(verdicts) - 1) + ["Right"]
+        outlines = choice.locator("polygon")
+        assert all(outline.is_visible() for outline in outlines.all()) and outlines.count() > 3
+
+
+def test_tabs_open(served):
+    for tab in served.page.get_by_role("tab").all():
+        tab.click()
+        assert served.page.locator(f"#{tab.get_attribute('aria-controls')}").is_visible()
+
+
 def test_opens_on_colab(served):
     if not CHAPTER.fullmatch(served.name):
         return

@@ -1,21 +1,26 @@
-"""What the chapters show: guesses, tables, and players and sliders that need no other host."""
+"""What the chapters show and ask: nothing of it needs another host."""
 
 import base64
 import json
 import re
 from xml.etree import ElementTree
 
+import cv2
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
+from dphr_lab import scenes
 from dphr_lab.datasets import ArrayImages
 from dphr_lab.teaching import (
     compare_guess,
+    find_among_twins,
     guess_choice,
     guess_number,
+    outlines,
     player,
     public_data,
+    ranking,
     right_and_twins,
     slider,
     table,
@@ -195,6 +200,119 @@ def test_a_choice_lists_its_options_in_text_too():
 def test_a_box_refuses_what_cannot_be_asked(make_box, said):
     with pytest.raises(ValueError, match=said):
         make_box()
+
+
+def test_a_ranking_says_what_the_formulas_say():
+    shown = ranking([3, 2], gallery=6)  # the query of B in chapter 04
+    assert repr(shown).splitlines() == [
+        "· ✓ ✓ · · ·",
+        "Right at 2, 3. R@1 0 %, R@5 100 %. AP 0.417 (trapezoid), 0.583 (textbook).",
+    ]
+    html = shown._repr_html_()
+    assert html.count(">✓<") == 2 and html.count("wrong tile") == 4
+    assert f'<data value="{(0 + 1 / 2 + 1 / 2 + 2 / 3) / 4:.6f}">0.417</data>' in html
+    assert "http" not in html and "<p hidden" in html and html.count("disabled") == 3
+    assert html == ranking([2, 3], gallery=6)._repr_html_() != ranking([2], 6)._repr_html_()
+
+
+@pytest.mark.parametrize(
+    ("right", "gallery", "said"),
+    [
+        ([], 10, r"right is \[\]"),
+        ([2, 2], 10, "each once"),
+        ([0, 3], 10, "from 1 to 10"),
+        ([11], 10, "from 1 to 10"),
+        ([1], 4, "gallery is 4"),
+        ([1], 13, "expected 5 to 12"),
+    ],
+)
+def test_a_ranking_refuses_what_is_none(right, gallery, said):
+    with pytest.raises(ValueError, match=said):
+        ranking(right, gallery)
+
+
+POSE = scenes.Pose(160, azimuth_deg=140, pitch_deg=50, fov_deg=45)
+
+
+@pytest.fixture(scope="module")
+def families():
+    """Places by family."""
+    counts = {"train_places": 0, "test_places": 42, "distractor_places": 0}
+    world = scenes.make_world(scenes.WorldSettings(**counts))
+    return [world.test[i : i + 3] for i in range(0, 42, 3)]
+
+
+def drawn(place, camera):
+    day, rng = scenes.Conditions(), np.random.default_rng(0)
+    if camera == "drone":
+        return scenes.render_drone(place.scene, POSE, 256, day, rng).astype(int)
+    return scenes.render_satellite(place.scene, 256, day, rng).astype(int)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", [2, 5, 7, 13])
+@pytest.mark.parametrize("camera", ["satellite", "drone"])
+def test_outlines_enclose_what_differs(families, family, camera):
+    """Second route: the pixels of two rendered twins."""
+    first, second = families[family][:2]
+    matrix = {
+        "satellite": scenes.satellite_matrix(256),
+        "drone": scenes.drone_matrix(POSE, 256),
+    }[camera]
+    differ = np.abs(drawn(first, camera) - drawn(second, camera)).max(-1) > 30
+    around = np.zeros((256, 256), np.uint8)
+    polygons = outlines([*first.changes, *second.changes], matrix)
+    for polygon in polygons:
+        one = cv2.fillPoly(np.zeros_like(around), [polygon.round().astype(int)], 1)
+        assert differ[one == 1].mean() > 0.1
+        around |= one
+    near = cv2.dilate(around, np.ones((41, 41)))  # shadows fall up to here
+    assert differ.sum() > 200 and differ[near == 0].sum() == 0
+    assert differ[around == 1].sum() > 0.5 * differ.sum()
+
+
+def test_a_recoloured_thing_has_one_outline_and_a_moved_one_two(families):
+    above = scenes.satellite_matrix(256)
+    kinds = {change.kind: change for place in families[13] for change in place.changes}
+    count = {kind: len(outlines([change], above)) for kind, change in kinds.items()}
+    assert count == {"building recoloured": 1, "field swapped": 1, "building moved": 2}
+
+
+@pytest.mark.slow
+def test_a_choice_among_twins_hides_its_answer_and_shows_each_picture_once(families):
+    comments = ["no hall", "</script> here", "red"]
+    shown = find_among_twins(families[2], 1, comments, POSE)
+    assert repr(shown) == (
+        "Your guess? Which tile shows the place of the photograph?"
+        "\n  ( ) tile A\n  ( ) tile B\n  ( ) tile C"
+    )
+    html = shown._repr_html_()
+    pictures = re.findall(r'<img alt="([^"]+)" src="data:image/jpeg;base64,([^"]+)"', html)
+    assert [alt for alt, _ in pictures] == [
+        "Drone photograph of the place",
+        *(f"Satellite tile {letter}" for letter in "ABC"),
+    ]
+    assert len({*pictures}) == 4 and len(html) < 200_000
+    # hidden even where a viewer takes styles and scripts away
+    assert html.count("<svg") == html.count('aria-hidden="true" style="display:none;') == 4
+    assert not re.search(r"(src|href)=.https?:", html) and html.count("</script>") == 1
+    folded = re.search(r"<details>.*?</details>", html, re.S)[0]
+    assert "that of tile B" in folded and "C: red" in folded
+    rest = html.replace(folded, "").partition("<script>")[0]
+    assert not any(word in rest for word in ("no hall", "here", "tile B."))
+    assert html == find_among_twins(families[2], 1, comments, POSE)._repr_html_()
+
+
+def test_a_choice_among_twins_refuses_what_is_none(families):
+    comments = ["a", "b", "c"]
+    for places, right, said, message in (
+        (families[2][:1], 0, ["a"], "two or more of one family"),
+        (families[2][:2] + families[3][:1], 0, comments, "two or more of one family"),
+        (families[2], 3, comments, "right is 3; expected 0 to 2"),
+        (families[2], 0, ["a"], "1 given; expected 3"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            find_among_twins(places, right, said, POSE)
 
 
 def test_answers_are_right_or_twins_by_place_and_family():
