@@ -112,7 +112,7 @@ def project_scratch(pose, points, px):
     back_m = pose.altitude_m / np.tan(pitch)
     side = np.array([np.sin(azimuth), np.cos(azimuth), np.tan(pitch)])
     camera = back_m * side  # east, north, up
-    right = np.array([-np.cos(azimuth), np.sin(azimuth), 0])
+    right = np.array([-np.cos(azimuth), np.sin(azimuth), 0])  # level
     forward = -camera / np.linalg.norm(camera)  # to the centre
     down = np.cross(forward, right)
     x, y, depth = np.stack([right, down, forward]) @ (points - camera).T
@@ -371,7 +371,7 @@ assert np.isclose(recall_at_1_scratch(*asked), full.r_at_1)
 # $$
 
 # %%
-first = query_outcomes(*asked).top1.numpy()
+first = query_outcomes(*asked).top1.numpy()  # number of the first tile
 in_family = gallery.families[first] == query.families
 right = gallery.places[first] == query.places
 member = 100 * np.mean(right[in_family])

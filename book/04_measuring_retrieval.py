@@ -187,13 +187,14 @@ late = ap_scratch(np.array([1, 9, 10]), trapezoid=True)
 better = [x for x in ap_of if ap_of[x] > late]
 assert better == [(2, 3, 4)]
 guess_number(
-    "Only one ranking with R@1 of 0 has a higher AP by the trapezoid than "
-    "the ranking at first. What is that AP?",
+    "At the start the right tiles are at ranks 1, 9 and 10. Now put a wrong "
+    "tile first. One such ranking alone has a higher trapezoid AP than the "
+    "start: which AP?",
     ap_of[2, 3, 4],
     within=0.0005,
     digits=3,
-    explain=f"Ranks 2, 3 and 4. The ranking at first has {late:.3f}: R@1 "
-    "sees its first tile, and AP sees that the other two come last.",
+    explain=f"Ranks 2, 3 and 4. The start has {late:.3f}: R@1 sees its first "
+    "tile alone, and AP sees that the other two come last.",
 )
 
 # %% [markdown]
