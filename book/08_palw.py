@@ -358,7 +358,7 @@ table(
 # %% [markdown]
 # One difference is clear: that there is a weighted term at all. The doses of the rising arms differ from that of `half` by less than a tenth. Between them nothing is clear, in intervals of 4 to 6 points to either side. So in this world three seeds cannot see that it matters *when* the sharp weights come in, and an effect below six points would not have been seen.
 #
-# The paper's complaint about weights that come too early **[A]** is therefore not reproduced by sharp DPHR, and not refuted either. Labels are clean here. Where pairs are wrong, hard negatives mislead most ([06](06_hard_negatives.ipynb)). [Note 23](23_does_it_hold_on_photographs.ipynb) runs sharp DPHR with wrong pairs, at unequal dose: waiting did not help there. And sharp weights are less uneven at first: their effective share ([07](07_rda.ipynb)) is 0.6 to 0.7 in an untrained network, against 0.1 after 100 steps.
+# The paper's complaint about weights that come too early **[A]** is therefore not reproduced by sharp DPHR, and not refuted either. Labels are clean here. Where pairs are wrong, hard negatives mislead most ([06](06_hard_negatives.ipynb)). [Note 25](25_what_the_gain_rests_on.ipynb) runs sharp DPHR with wrong pairs, at unequal dose: waiting did not help there. And sharp weights are less uneven at first: their effective share ([07](07_rda.ipynb)) is 0.6 to 0.7 in an untrained network, against 0.1 after 100 steps.
 
 # %% tags=["hide-cell"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
 seen = [
