@@ -161,7 +161,7 @@ print(f"a roof 10 m up, seen at 50°: {reach:.1f} m, {shift_px:.1f} px of 64")
 #
 # ## How hard are the look-alikes?
 #
-# A made-up world may be harder than the real one, or easier. Take the hardness $h$ of [07 RDA](07_rda.ipynb): a query's distance to its own place, over the sum of that and its distance to the nearest other place. Below 0.5 the own place is nearer; the larger $h$, the harder. A *frozen* ImageNet encoder takes it here, before any training. Each gallery has 171 places, as many as we have genuine satellite images of [University-1652](10_university1652.ipynb). Only six of those have drone views.
+# A made-up world may be harder than the real one, or easier. Take the hardness $h$ of [07 RDA](07_rda.ipynb): a query's distance to its own place, over the sum of that and its distance to the nearest other place. Below one half the own place is nearer; the larger $h$, the harder. A *frozen* ImageNet encoder takes it here, before any training. Each gallery has 171 places, as many as we have genuine satellite images of [University-1652](10_university1652.ipynb). Only six of those have drone views.
 
 # %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 folder = files("dphr_lab.results") / "calibration"
