@@ -372,7 +372,7 @@ table(
 #
 # So sharp DPHR does not reproduce the paper's complaint about weights that come too early **[A]**. It does not refute it either, for two reasons:
 #
-# * Labels are clean here. With wrong pairs sharp weights lost most of their lead in [06](06_hard_negatives.ipynb). [Note 23](23_does_it_hold_on_photographs.ipynb) runs sharp DPHR with wrong pairs, at unequal dose: waiting did not help there.
+# * Labels are clean here. With wrong pairs sharp weights lost most of their lead in [06](06_hard_negatives.ipynb). [Note 25](25_what_the_gain_rests_on.ipynb) runs sharp DPHR with wrong pairs, at unequal dose: waiting did not help there.
 # * Sharp weights are milder at first by themselves. Their effective share ([07](07_rda.ipynb)) is 0.6 to 0.7 in an untrained network, against 0.1 after 100 steps.
 
 # %% tags=["hide-cell"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}

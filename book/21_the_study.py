@@ -14,7 +14,7 @@
 # %% [markdown]
 # # 21 The study
 #
-# **What does each part of DPHR do, once every loss has had the same chance?**
+# **Which loss is ahead, once every loss has had the same chance?**
 #
 # By the end you can
 #
@@ -39,11 +39,11 @@ from statistics import mean, stdev
 
 import matplotlib.pyplot as plt
 import numpy as np
-from scipy import special, stats
+from scipy import stats
 
 from dphr_lab.plotting import PALETTE, arms_over_seeds, run_styles
 from dphr_lab.studies import comparisons, transfer, tuning
-from dphr_lab.studies.comparisons import p_text
+from dphr_lab.studies.comparisons import p_text, signed
 from dphr_lab.studies.study import complete_runs, read_study
 from dphr_lab.teaching import guess_choice, guess_number, table
 
@@ -53,7 +53,7 @@ plt.rcParams["figure.constrained_layout.use"] = True
 # %% [markdown]
 # ## Ten losses, five worlds
 #
-# Here are ten losses. Each chose its learning rate and its own sharpness by twelve trials, and was then trained for 300 steps in each of five worlds of Twin Towns.
+# Here are ten losses. Each chose its learning rate and its own settings by twelve trials, and was then trained for 300 steps in each of five worlds of Twin Towns.
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"name": "fig-21-levels", "caption": "R@1 of ten losses, the best on top. A small mark is a world, a dot the mean of five. Which gaps are more than luck?"}, "image": {"alt": "Ten rows, one a loss, each with five small marks and a dot for their mean. Sharp DPHR and RDA lie near 50 percent, well apart from the next seven, which lie between 20 and 31 percent. The hardest triplet lies near 4."}} cellView="form" jupyter={"source_hidden": true}
 NAMES = {
@@ -90,7 +90,25 @@ guess_choice(
 # %% [markdown]
 # ## What was run
 #
-# This note reads mainly six stored studies. All train the small encoder of chapter 09 from scratch, at 64 px, with AdamW, in the world `mini`.
+# In a line each ([06](06_hard_negatives.ipynb) to [08](08_palw.ipynb) build some of them; [24](24_sharpness_and_step_size.ipynb) has their relatives):
+
+# %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
+what = {
+    "triplet": "soft-margin triplets; all negatives of the batch count alike",
+    "sharp_rda": "L_tri, plus a term that weighs near negatives more",
+    "sharp_palw": "L_tri, growing with recall; no weights",
+    "sharp": "both: the weighted term grows with recall",
+    "sharp_infonce": "InfoNCE plus sharp DPHR",
+    "infonce": "softmax over the batch, the field's usual loss",
+    "hcl": "InfoNCE whose near negatives count more",
+    "hardest": "triplets with the nearest negative alone",
+    "multi_similarity": "pairs weighed by how near they and others are",
+    "circle": "pairs weighed by how far they are from their goal",
+}
+table(["loss", "what it does"], [[NAMES[a], what[a]] for a in what])
+
+# %% [markdown]
+# Four stored studies compare them. All train the small encoder of chapter 09 from scratch, at 64 px, with AdamW, in the world `mini`.
 
 # %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 asked = {
@@ -98,8 +116,6 @@ asked = {
     "short": "losses at their default settings",
     "main": "the same, longer",
     "long": "longer still",
-    "axes": "one choice of sharp DPHR changed at a time",
-    "twins": "worlds with no, some and many twins",
 }
 rows = []
 for name, question in asked.items():
@@ -111,11 +127,11 @@ for name, question in asked.items():
 table(["study", "what it varies", "arms", "steps", "seeds"], rows)
 
 # %% [markdown]
-# A seed changes the world, the first weights and the order of the batches. All arms of a seed share them, so differences are taken within seeds. Every interval is Student's 95 %, and every p value is corrected by Holm over its column. Intervals are of one comparison each. So one may leave out zero where p, or a verdict, is undecided. [05 How sure are we?](05_how_sure_are_we.ipynb) explains both.
+# An *arm* is one loss with its settings. A seed changes the world, the first weights and the order of the batches. All arms of a seed share them, so differences are taken within seeds. Intervals are Student's 95 %, of one comparison each. Every p value is corrected by Holm over its column, and it decides what is called *clear* here ([05 How sure are we?](05_how_sure_are_we.ipynb)).
 #
 # ## The same chance to choose
 #
-# By default every loss has the learning rate that was good for sharp DPHR. The study `budget` gives each loss twelve trials of 200 steps. A trial is scored on held-out *training* places of one extra world, which is not used again.
+# By default every loss has the learning rate that was good for sharp DPHR. The study `budget` gives each loss twelve trials of 200 steps, in one extra world that is not used again. Each trial is scored on *training* places held out there.
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"name": "fig-21-trials", "caption": "Twelve trials of each loss, by R@1 on held-out training places. The mark's shape is the learning rate, a diamond is the trial that was chosen. Each row's worst trial lies left of every other row's best, the last row aside."}, "image": {"alt": "Ten rows, one a loss, each with twelve marks. RDA and sharp DPHR spread from about 14 to above 44 percent. Most others spread from below 14 to about 20. The chosen trial is the rightmost of each row."}} cellView="form" jupyter={"source_hidden": true}
 study = read_study("budget")
@@ -150,9 +166,9 @@ table(
     ["among the losses whose best trial passed 10 %", "found"],
     [
         ["losses", len(learned)],
-        ["between one loss's trials, at least, points", min(spread)],
-        ["at most", max(spread)],
-        ["between the losses' best trials, points", max(top) - min(top)],
+        ["best minus worst trial of one loss, at least, points", min(spread)],
+        ["at most, points", max(spread)],
+        ["first loss's best minus last one's, points", max(top) - min(top)],
         ["of all ten, chose the highest rate on their list", int(fast)],
     ],
 )
@@ -204,10 +220,11 @@ clear = {arm for arm in rest if there[arm].p < 0.05}
 assert clear == {arm for arm in rest if back[arm].p < 0.05}
 assert clear == {"sharp", "sharp_rda", "hardest"}
 table(
-    ["loss", "R@1, D2S", "minus L_tri, D2S", "p", "minus L_tri, S2D", "p"],
+    ["loss", "R@1, D2S", "D2S, minus L_tri", "p", "S2D, minus L_tri", "p"],
     rows,
     caption="Equal budgets, 300 steps. R@1: mean ± standard deviation of "
-    "five seeds; differences: mean ± half of the 95 % interval, in points",
+    "five seeds; differences: mean ± half of the 95 % interval, in points. "
+    "D2S: drone to satellite, S2D: the other way",
 )
 
 # %% [markdown]
@@ -298,122 +315,26 @@ legend = left.legend(frameon=False)
 
 # %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 rows = []
-for steps, runs in by_length.items():
+for steps in by_length:
     found = [d for other in heads for d in leads[steps, other].values()]
     cells = [d.interval.signed for d in found]
-    scores = [
-        special.logit(comparisons.over_seeds(runs, "mini", a) / 100)
-        for a in ("sharp_rda", "infonce")
-    ]
-    odds = round(np.mean(scores[0] - scores[1]), 2) + 0  # not -0.00
-    rows.append([steps, *cells, f"{odds:.2f}"])
+    rows.append([steps, *cells])
 assert all(d.p < 0.05 for n in at for d in leads[n, "triplet"].values())
 table(
     ["steps", "InfoNCE − L_tri", "RDA − L_tri", "sharp − L_tri",
-     "RDA − InfoNCE", "sharp − InfoNCE", "the same of RDA, log odds"],
+     "RDA − InfoNCE", "sharp − InfoNCE"],
     rows,
-    caption="D2S, five seeds, in points; the last column is RDA − InfoNCE "
-    "in logarithms of odds",
+    caption="D2S, five seeds, in points; sharp: sharp DPHR",
 )  # fmt: skip
 
 # %% [markdown]
-# RDA's lead over InfoNCE is 16.0 ± 6.6 points after 300 steps, 1.3 ± 2.7 after 800 and -0.1 ± 1.8 after 1,200. Near the top a point is harder to win. Logarithms of odds allow for that, and the lead vanishes in them, too. RDA learns sooner and does not end higher. Over L_tri it still leads by 11.4 ± 3.5 points at the end.
+# RDA's lead over InfoNCE is 16.0 ± 6.6 points after 300 steps, 1.3 ± 2.7 after 800 and -0.1 ± 1.8 after 1,200. RDA learns sooner and does not end higher. Over L_tri it still leads by 11.4 ± 3.5 points at the end.
 #
-# ## One choice at a time
+# What do sharp DPHR and RDA owe their gain to? [25 What the gain rests on](25_what_the_gain_rests_on.ipynb) has the controls: worlds without twins, one choice changed at a time, other batches, other schedules.
 #
-# Sharp DPHR made choices that the sources leave open **[O]**. The study `axes` changes one at a time, with three seeds.
-
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"name": "fig-21-axes", "caption": "R@1 minus that of sharp DPHR, one choice changed at a time: three seeds, their mean, and its 95 % interval. Of the loss's own choices, how sharp the weights are (top) matters most."}, "image": {"alt": "Fifteen rows. The blunter weights beta 4 and linear lie about 22 points below zero, weights over the batch and gamma 2 about 8 below, beta 64 and power about 5 above. All signals and momenta lie at zero. SGD lies 26 below."}} cellView="form" jupyter={"source_hidden": true}
-SHARPER = {
-    "beta_64": "β = 64, not 16",
-    "power": "power of h",
-    "linear": "linear in h",
-    "beta_4": "β = 4",
-    "over_batch": "normalised over the batch",
-    "signal_constant": "λ constant",
-    "signal_step": "λ follows the step",
-    "signal_similarity": "λ follows similarity",
-    "momentum_0": "λ not averaged",
-    "momentum_09": "λ averaged less",
-    "gamma_05": "γ = 0.5, not 1",
-    "gamma_2": "γ = 2",
-    "rescaled": "loss / (1 + λ)",
-    "rescaled_constant": "the same, λ constant",
-    "sgd": "SGD",
-}
-axes_runs = complete_runs("axes")
-changed = minus(axes_runs, "sharp", [*SHARPER])
-figure, axis = plt.subplots(figsize=(7, 5))
-of = {SHARPER[a]: d.by_seed for a, d in changed.items()}
-half = {SHARPER[a]: d.interval.half_width for a, d in changed.items()}
-arms_over_seeds(axis, of, half, chance=0)
-axis.set_xlabel("R@1 minus sharp DPHR's, points")
-assert min(d.p for d in changed.values()) > 0.05
-
-# %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
-whole = short | axes_runs
-rda = complete_runs("rda")
-rows = [
-    *([SHARPER[arm], "sharp DPHR", changed[arm]]
-      for arm in ("beta_64", "power", "beta_4", "over_batch",
-                  "gamma_05", "gamma_2", "sgd")),
-    ["β = 64, whole families in a batch", "RDA",
-     comparisons.paired(rda, "mini", "sharp_rda_b64", "sharp_rda")],
-]  # fmt: skip
-for arm, reference, name, other in (
-    ("beta_4", "triplet", "β = 4", "L_tri"),
-    ("rescaled", "triplet", "loss / (1 + λ)", "L_tri"),
-    ("rescaled_constant", "signal_constant", "half the loss", "the loss"),
-    ("sgd", "sgd_triplet", "sharp DPHR under SGD", "L_tri under SGD"),
-):
-    d = comparisons.paired(whole, "mini", arm, reference)
-    rows.append([name, other, d])
-signals = [d.interval for a, d in changed.items()
-           if a.startswith(("signal", "momentum"))]  # fmt: skip
-rows = [[*names, d.interval.signed] for *names, d in rows]
-rows.append(["the farthest mean of λ's five rows", "sharp DPHR",
-             f"{max((i.mean for i in signals), key=abs):+.1f}"])  # fmt: skip
-rows.append(["the widest of their intervals", None,
-             f"± {max(i.half_width for i in signals):.1f}"])  # fmt: skip
-table(["arm", "minus", "R@1, points"], rows,
-      caption="300 steps, three seeds, intervals not corrected")  # fmt: skip
-
-# %% [markdown]
-# After Holm's correction for fifteen questions three seeds make none of these clear. Take them as leads.
+# ## Two skills in one number
 #
-# * Of the loss's own choices *sharpness* moves R@1 most. With blunt weights (β = 4) little of the gain over L_tri is left: +2.1 ± 5.4. Sharper weights add +5.9 ± 2.7 to sharp DPHR, a power of $h$ +4.9 ± 4.1. In batches of whole families, study `rda` saw -2.1 ± 9.3 of the same change for RDA.
-# * *Normalising over the batch* may cost: -9.4 ± 6.8. So may a λ that *rises late* (γ = 2): -7.8 ± 3.7.
-# * *The gain is not the added weight.* Divided by $1 + \lambda$, the loss still gains +22.4 ± 6.9 over L_tri. With λ constant that halves the loss: -0.7 ± 0.5.
-# * *The signal of λ* moved the mean by 0.9 points at most. The longest of these intervals is ± 5.5, so equality is not shown.
-# * *Under SGD*, at one rate that was not searched, sharp DPHR leads L_tri by +4.0 ± 2.2.
-#
-# ## With twins and without
-#
-# If a loss gains *because* it weighs look-alikes, it should gain little where no place has a twin.
-
-# %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
-twins = complete_runs("twins")
-worlds = {"none": "none", "third": "1/3", "two_thirds": "2/3",
-          "shifted": "1/3, tested at 2/3"}  # fmt: skip
-weighed = ("sharp_palw", "infonce", "sharp_rda", "sharp")
-rows = []
-for way in ("D2S", "S2D"):
-    for world, share in worlds.items():
-        found = minus(twins, "triplet", weighed, way, world)
-        base = comparisons.over_seeds(twins, world, "triplet", direction=way)
-        cells = [d.interval.signed for d in found.values()]
-        rows.append([f"{share}, {way}", mean(base), *cells])
-        assert found["sharp_rda"].p < 0.05 and found["sharp"].p < 0.05
-table(
-    ["with twins", "L_tri", *(f"{NAMES[a]} − L_tri" for a in weighed)],
-    rows,
-    caption="R@1 after 300 steps, three seeds, in points",
-)
-
-# %% [markdown]
-# Where no place has a twin RDA gains +35.5 ± 7.4 points, sharp DPHR +33.5 ± 6.9. So RDA does not need twins. In a random batch of 64 places the nearest negatives are mostly of other families, and some of those are near, too. Whether gains change with the share of twins, three seeds cannot say.
-#
-# R@1 is the share of queries whose *family* is found, times the share of those that then choose its right *member*. RDA and sharp DPHR raise both.
+# R@1 is the share of queries whose *family* is found, times the share of those that then choose its right *member*. A loss may raise one and not the other.
 
 # %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 rows = []
@@ -434,6 +355,8 @@ table(
 )
 
 # %% [markdown]
+# RDA and sharp DPHR raise both.
+#
 # ## Does a gain carry over? A rule and its errors
 #
 # When does a difference found in one world *transfer* to another? This rule is part of the package:
@@ -457,7 +380,7 @@ print(transfer.transfers(toy, samples=200).arms)
 # How often does it err? Here are 2,000 simulated studies of each of six truths, with five seeds a world and the scatter of our own differences, 2.7 points.
 
 # %%
-truths = {f"{e:+d} everywhere": (e, e, e) for e in (0, 2, 5, 10)}
+truths = {f"{signed(e, 0)} everywhere": (e, e, e) for e in (0, 2, 5, 10)}
 truths["+5, +5, -5"] = (5, 5, -5)
 truths["+10, +10, 0"] = (10, 10, 0)
 errors = transfer.operating_characteristics(truths, sd=2.7)
@@ -468,7 +391,7 @@ by_signs = 100 * np.mean(~(signs.all(1) | ~signs.any(1)))
 guess_number(
     "An arm has no effect in any world. In how many of 100 studies does the "
     "rule say that it does not transfer?",
-    100 * errors["+0 everywhere"]["does not transfer"],
+    100 * errors["0 everywhere"]["does not transfer"],
     within=5,
     explain="A first rule compared the signs of the means alone. It said so "
     f"in {by_signs:.0f} of 100.",
@@ -479,7 +402,7 @@ rows = [
     [truth, *(100 * shares[verdict] for verdict in transfer.VERDICTS)]
     for truth, shares in errors.items()
 ]
-assert errors["+0 everywhere"]["does not transfer"] < 0.05
+assert errors["0 everywhere"]["does not transfer"] < 0.05
 assert errors["+10 everywhere"]["transfers"] > 0.99
 table(
     ["true gain in three worlds", *transfer.VERDICTS],
@@ -493,7 +416,7 @@ table(
 #
 # ## What stays undecided
 #
-# "Not clear" is not "equal". Two one-sided tests ask whether a difference lies within two points of zero. For `main` that margin was set after three of its five seeds. The study `noise` varies what λ follows; in "15 % wrong", that share of the training pairs shows another place.
+# "Not clear" is not "equal". Two losses are called *equivalent* here where the whole 90 % interval of their difference lies within two points of zero (two one-sided tests). For `main` that margin was set after three of its five seeds. The study `noise` varies what λ follows; in "15 % wrong", that share of the training pairs shows another place.
 
 # %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 families = {  # Holm's correction is over the rows of a family
@@ -522,14 +445,14 @@ for name, family in families.items():
     for said, test in zip(family, tests, strict=True):
         low, high = test.range_90
         seeds = len(test.difference.by_seed)
-        ends = f"{low:+.1f} to {high:+.1f}"
+        ends = f"{signed(low)} to {signed(high)}"
         rows.append([said, ends, seeds, test.verdict])
         verdicts[said] = test.verdict
 assert [*verdicts.values()].count("undecided") == 4
 table(["difference of R@1", "90 %, points", "seeds", "verdict"], rows)
 
 # %% [markdown]
-# In long runs RDA and InfoNCE are equivalent. Sharp DPHR and InfoNCE are undecided. PALW's schedule is not shown to help: where something is clear, the schedule is *worse* than a constant λ, which also gives more weight over the run. RDA's ratio is not shown to matter. (In its broken form every negative is compared with the batch's mean positive.)
+# In long runs RDA and InfoNCE are equivalent. Sharp DPHR and InfoNCE are undecided. PALW's schedule is not shown to help: where something is clear, the schedule is *worse* than a constant λ, which also gives more weight over the run. RDA's ratio is not shown to matter: in its *broken* form every negative is compared with the batch's mean positive, and not with its own.
 
 
 # %%
@@ -572,7 +495,8 @@ print(
 
 # %%
 four = None  # {"plain": {"a": [...]}, "photographs": {"a": [...]}}
-print(transfer.transfers(four).arms if four else "not yet")
+ok = four and {len(v) for w in four.values() for v in w.values()} == {4}
+print(transfer.transfers(four).arms if ok else "not yet")
 
 # %% [markdown]
 # **4. Write down** one result that would make you use DPHR in place of InfoNCE on your own data, before you run anything.

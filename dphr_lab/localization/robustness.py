@@ -1,6 +1,8 @@
 """How much of an encoder's recall weather, cameras and flights leave: `dphr robustness`.
 
 The drone images are spoiled, the satellite gallery stays as it is: a map is made on a good day.
+
+Taught in: book/13.
 """
 
 from __future__ import annotations
