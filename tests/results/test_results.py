@@ -1,6 +1,7 @@
 """Stored runs: their names, what they hold, and how they are read."""
 
 import json
+import re
 from importlib.resources import files
 
 import pytest
@@ -109,3 +110,29 @@ def test_readme_shows_the_stored_table():
     ):
         lead = paired(results.load(study), world, "sharp_rda", reference).interval
         assert str(lead) in readme, (study, world, reference)
+
+
+def test_readme_says_what_the_closest_reading_did():
+    readme = (ROOT / "README.md").read_text("utf-8")
+    start = readme.index("**The closest reading** shares")
+    said = readme[start : readme.index("[Note 20]", start)]
+    asked = [
+        ("closest_short", "closest", "triplet", "D2S"),
+        ("closest_short", "closest", "replay", "D2S"),
+        ("closest_short", "sharp", "sharp_replay", "D2S"),
+        ("closest", "closest", "triplet", "D2S"),
+        ("closest", "replay", "triplet", "D2S"),
+        ("closest", "closest", "replay", "D2S"),
+        ("closest", "closest", "replay", "S2D"),
+        ("budget_closest", "closest", "triplet", "D2S"),
+        ("budget_closest", "replay", "triplet", "D2S"),
+    ]
+    asked += [("sgd", f"closest_{rate}", f"triplet_{rate}", "D2S") for rate in ("003", "01", "03")]
+    for arm in ("closest", "sharp"):
+        asked += [("hosts", f"{h}_{arm}", f"{h}_triplet", "D2S") for h in ("s4g", "lpn", "mccg")]
+    derived = []
+    for study, arm, reference, direction in asked:
+        d = paired(results.load(study), "mini", arm, reference, direction=direction)
+        derived.append(str(d.interval).removeprefix("+").replace("-0.0", "0.0"))
+        assert len(d.by_seed) == 5
+    assert re.findall(r"-?\d+\.\d ± \d+\.\d", said)[: len(derived)] == derived
