@@ -130,9 +130,11 @@ def test_readme_says_what_the_closest_reading_did():
     asked += [("sgd", f"closest_{rate}", f"triplet_{rate}", "D2S") for rate in ("003", "01", "03")]
     for arm in ("closest", "sharp"):
         asked += [("hosts", f"{h}_{arm}", f"{h}_triplet", "D2S") for h in ("s4g", "lpn", "mccg")]
+    asked += [("signals", "relative", "constant", "D2S")]
+    asked += [("signals", "scale_relative", "scale_constant", "D2S")]
     derived = []
     for study, arm, reference, direction in asked:
         d = paired(results.load(study), "mini", arm, reference, direction=direction)
         derived.append(str(d.interval).removeprefix("+").replace("-0.0", "0.0"))
-        assert len(d.by_seed) == 5
-    assert re.findall(r"-?\d+\.\d ± \d+\.\d", said)[: len(derived)] == derived
+        assert len(d.by_seed) == (10 if study == "signals" else 5)
+    assert re.findall(r"-?\d+\.\d ± \d+\.\d", said) == derived
