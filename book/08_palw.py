@@ -536,7 +536,6 @@ print(f"lower by {fell:.2f}")
 # %%
 z = F.normalize(torch.ones(2, 8, 4), dim=-1)
 loss_read, recall_read = None, None  # your numbers
-
 if None not in (loss_read, recall_read):
     d = pairwise_distance(*z)
     apart = ~torch.eye(8, dtype=torch.bool)
