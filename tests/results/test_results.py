@@ -124,6 +124,8 @@ def test_readme_says_what_the_closest_reading_did():
         ("closest", "replay", "triplet", "D2S"),
         ("closest", "closest", "replay", "D2S"),
         ("closest", "closest", "replay", "S2D"),
+        ("closest", "minmax", "triplet", "D2S"),
+        ("closest", "infonce", "closest", "D2S"),
         ("budget_closest", "closest", "triplet", "D2S"),
         ("budget_closest", "replay", "triplet", "D2S"),
     ]
