@@ -280,7 +280,7 @@ table(
 #
 # ## Longer, and with SGD
 #
-# Study `closest` has 800 steps. Study `sgd` has SGD with momentum at three learning rates. There a growing loss is a growing step, so the replay should share any gain. That was written down before.
+# Study `closest` has 800 steps. Study `sgd` has SGD with momentum at three learning rates. There a growing loss is a growing step, so we expected a replay to share any gain.
 
 # %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 later, under_sgd = results.load("closest"), results.load("sgd")
@@ -344,7 +344,7 @@ axis.grid(color="0.9")
 # ## What this does not say
 #
 # * The interval is our choice **[O]**. The paper may use another map, a normalisation, or another margin. The sharp reading shows that a steep map would matter.
-# * These are rendered towns at 64 px, a network of test size, and 300 or 800 steps. The paper joined DPHR to three hosts with pretrained backbones **[S]**, two of which train under SGD. [09 DPHR in three hosts](09_training_dphr.ipynb) has all three in small, from scratch; pretrained backbones are not run yet.
+# * These are rendered towns at 64 px, a test-size network, 300 or 800 steps. The paper joined DPHR to three hosts with pretrained backbones **[S]**, two of which train under SGD. [09 DPHR in three hosts](09_training_dphr.ipynb) has all three in small, from scratch; pretrained backbones are not run yet.
 # * A finding of the form "no effect within two points" is for a weak encoder. It does not carry over by itself to a benchmark where nine of ten answers are right.
 #
 # ## Exercises
