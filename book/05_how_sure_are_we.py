@@ -559,7 +559,7 @@ assert len(first) == 5 and max(map(abs, first)) < 0.5
 # **1. All found.** An encoder finds all of 80 places. The bootstrap says 100 to 100, since there is nothing else to draw. If the true share is $p$, all 80 are found with probability $p^{80}$. For which $p$ is that still 5 %?
 
 # %%
-p_low = None  # your code: a share below 1
+p_low = None  # your code: a share below 1, with three decimals
 
 if p_low is not None:
     assert np.isclose(p_low**80, 0.05, atol=0.002), "not once in twenty"
