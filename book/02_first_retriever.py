@@ -181,7 +181,7 @@ assert torch.allclose(by_hand, by_package(z_drone, z_satellite))
 # %% [markdown]
 # ## The loop
 #
-# Each step draws 32 places, no place twice, and one of the two photographs of each.
+# Each step draws 32 places, no place twice, and one of the two photographs of each. Two folded helpers look at the test places: `measured` reports on all, and `batch_matrix` gives the similarities of 24.
 
 
 # %%
@@ -256,7 +256,7 @@ guess_number(
 #
 # The loss ends near 0.1: in a batch the right tile gets about nine tenths of the vote. The test asks more: 90 tiles instead of 32, each place's twins among them, and none of these places was in training.
 #
-# Two others that never saw a town are measured, too: the mean colour of a picture, which is three numbers, and the encoder of chapter 00. All get 64 pixels. (Chapter 00 rendered other places, at 256 pixels, so its R@1 of 30 is no reference here.)
+# Two others that never saw a town are measured, too: the mean colour of a picture, which is three numbers, and the encoder of chapter 00. All get 64 pixels. Chapter 00 found R@1 30, but it rendered other places, at 256 pixels. So that number is no reference here.
 
 # %% tags=["hide-input", "nbval-ignore-output"] cellView="form" jupyter={"source_hidden": true}
 pretrained = Encoder("tf_efficientnet_lite0", pretrained="pypi")
@@ -380,7 +380,7 @@ blind = None  # your code: a number
 if blind is not None:
     z_equal = F.normalize(torch.ones(32, 128), dim=1)
     value = info_nce_scratch(z_equal, z_equal).item()
-    assert np.isclose(blind, value), "each of 32 tiles gets the same share"
+    assert np.isclose(blind, value, atol=0.01), "each of 32 tiles: equal share"
     print("right")
 
 # %% tags=["hide-cell"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
@@ -402,7 +402,8 @@ z = F.normalize(torch.randn(2, 8, 16), dim=-1)
 mine = triplet_scratch(z[0], z[1])
 if mine is not None:
     both = (mine + triplet_scratch(z[1], z[0])) / 2
-    assert torch.isclose(both, TripletLoss()(z[0], z[1])), "not L_tri yet"
+    theirs = TripletLoss()(z[0], z[1])
+    assert torch.isclose(both, theirs, atol=1e-5), "not L_tri yet"
     print("right")
 
 
@@ -442,7 +443,7 @@ assert by_triplets.family_r_at_1 > before.family_r_at_1 + 25
 # ## Summary
 #
 # * You **built** an encoder of 114,432 weights, a loss of five lines and a loop, and trained them on 450 places, with two photographs and a tile each.
-# * You **read** a matrix of similarities: even before training; after it, seven of eight families stand out as dark blocks, and two of them are taken for each other.
+# * You **read** a matrix of similarities: even before training; after it, seven of eight families stand out as dark blocks, the fourth weakly, and two of them are taken for each other.
 # * You **measured** on other places: R@1 rose from about 10 to about 30 in 100, and that of the family from 29 to 77. ImageNet weights reach 25 and 55; the lead over them in R@1 is undecided. Most of the mistakes that are left are twins.
 #
 # ## Read on

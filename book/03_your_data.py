@@ -186,7 +186,7 @@ table(
 #
 # ## Start with yours
 #
-# Only a few genuine places were at hand for this book, six of University-1652 with drone views. So none of the recipes below has been run on a full set.
+# **Untested on full sets.** Only a few genuine places were at hand for this book, six of University-1652 with drone views. None of the recipes below has been run on a full set.
 #
 # <!-- tabs -->
 #
@@ -249,14 +249,16 @@ table(
 #
 # ## Exercises
 #
-# **1. A place of your own.** Add a place `place-99` to the test half of `mine`: one photograph and one tile. Copy both from `place-01`; the check only counts.
+# **1. A place of your own.** Add a place `place-99` to the test half of `mine`: one photograph and one tile. Copy both from `place-01`; the check counts the images of `place-99`.
 
 # %%
 # your code: two folders, one image each
 
-data = open_dataset(mine)
-queries = len(data.test("D2S")[0])
-print("right:" if queries == 25 else "25 are wanted:", queries, "queries")
+made = [*(mine / "test").glob("*/place-99/*")]
+views_made = sorted(image.parent.parent.name for image in made)
+queries = len(open_dataset(mine).test("D2S")[0])
+right = views_made == ["drone", "satellite"] and queries == 25
+print("right" if right else "wanted: one image in each view", views_made)
 
 # %% tags=["hide-cell"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
 for view in ("drone", "satellite"):
