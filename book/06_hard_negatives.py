@@ -329,7 +329,7 @@ table(
 )
 
 # %% [markdown]
-# After 200 steps $L_\text{tri}$'s push is as uneven as if 5 of the 59 negatives shared it all, and the twins' share has grown from 6 % to 42 %. Nobody added a weight. So the usual losses reweight already, and RDA multiplies this push by one more factor. The closest reading's factor changes little here, the sharp one a lot.
+# After 200 steps $L_\text{tri}$'s push is as uneven as if 5 of the 59 negatives shared it all, and the twins' share has grown from 6 % to 42 %. Nobody added a weight. So the usual losses reweight already. The closest term's factor changes little here, the sharp one a lot.
 #
 # ## Does mining the hardest collapse?
 #
@@ -337,7 +337,7 @@ table(
 #
 # The study `hard_negatives` trained nine forms from scratch, 200 steps, three seeds. They differ in three things:
 #
-# * *Which negatives count.* "$\beta = 100$" is sharp DPHR's weighted term at a very large $\beta$, a smooth form of "the nearest only". It stands *beside* $L_\text{tri}$, or nearly *alone*, a hundred parts to one of $L_\text{tri}$.
+# * *Which negatives count.* "$\beta = 100$" is the sharp term with 100 in place of 16, a smooth form of "the nearest only". It stands *beside* $L_\text{tri}$, or nearly *alone*, a hundred parts to one of $L_\text{tri}$.
 # * *The form.* Both mined losses are a **hinge**, $\max(0,\, 0.3 + d^+ - d^-)$, and so are the rows that say so. The others are softplus.
 # * *The labels.* With "wrong pairs" one training pair in ten shows two different places.
 
@@ -384,7 +384,7 @@ axis.set(xlabel="R@1, drone → satellite (%)", xlim=(0, None))
 axis.grid(color="0.92")
 
 # %% [markdown]
-# * **The hardest collapses** on each seed, and so do sharp weights that stand nearly alone. Their distances end at or next to 0.002, the smallest value that our distance returns. An untrained encoder's *nearest* negative is nearer than the positive. So the loss falls when all distances shrink together, and nothing holds it back.
+# * **The hardest collapses** on each seed, and sharp weights that stand nearly alone nearly do. Their distances end at or next to 0.002, the smallest value that our distance returns. (An R@1 of 4.6 ± 7.0 says that the second may keep some order at that scale.) An untrained encoder's *nearest* negative is nearer than the positive. So the loss falls when all distances shrink together, and nothing holds it back.
 # * **Beside $L_\text{tri}$ the same weights do not collapse** and give the best encoders here, as a hinge and as softplus. $L_\text{tri}$ spreads the vectors again as soon as all distances are small.
 # * **Wrong pairs** cost the sharp weights more than half of their R@1, and $L_\text{tri}$ less than a third. They do not end lower than $L_\text{tri}$ does.
 #
@@ -392,7 +392,7 @@ axis.grid(color="0.92")
 #
 # ## What a batch holds
 #
-# A loss can only push the negatives that are in the batch. The study `sampling` (300 steps, three seeds) filled batches in three ways: with places at *random*, with whole *families* of twins, or with a place and the 63 *nearest* to it by the encoder of that moment. Sharp RDA is $L_\text{tri}$ and the sharp term, at a constant $\lambda = 1$. **Predict** before you look: do batches of hard negatives raise R@1?
+# A loss can only push the negatives that are in the batch. The study `sampling` (300 steps, three seeds) filled batches in three ways: with places at *random*, with whole *families* of twins, or with a place and the 63 *nearest* to it by the encoder of that moment. "Sharp RDA" is the plain sum of $L_\text{tri}$ and the sharp term. **Predict** before you look: do batches of hard negatives raise R@1?
 
 # %%
 sampled = results.load("sampling")
@@ -420,7 +420,7 @@ table(
 )
 
 # %% [markdown]
-# They did not, in these short runs. Each mean is below zero. For InfoNCE both intervals are, too; the others reach above it. A batch of families has a third as many layouts, and one of nearest places has few far strangers. Which of this matters was not tested. (Sample4Geo reports gains from hard batches for other data sets, with a pretrained encoder: [Deuser et al., 2023](references.md#deuser2023sample4geo).)
+# No gain was seen in these short runs. Each mean is below zero, but only InfoNCE's loss is clear. The other intervals include zero. A batch of families has a third as many layouts, and one of nearest places has few far strangers. Which of this matters was not tested. (Sample4Geo reports gains from hard batches for other data sets, with a pretrained encoder: [Deuser et al., 2023](references.md#deuser2023sample4geo).)
 #
 # ## Exercises
 #
@@ -487,9 +487,9 @@ assert gaps[0] > 0
 # %% [markdown]
 # ## Summary
 #
-# * You **watched** a contraction and then a separation: strangers leave, twins stay, and after 200 steps most nearest negatives are twins.
+# * You **watched** a contraction and then a separation: strangers leave, twins stay, and after 200 steps more than half of the nearest negatives are twins.
 # * You **derived** the push of $L_\text{tri}$ and InfoNCE, and saw $L_\text{tri}$'s effective number of negatives fall without any added weight.
-# * You can **judge** mining: the hardest negative alone collapsed on each of three seeds. Beside $L_\text{tri}$ sharp weights gave the best encoders of this small study, and wrong pairs took most of that lead. Batches of hard negatives did not help.
+# * You can **judge** mining: the hardest negative alone collapsed on each of three seeds. Beside $L_\text{tri}$ sharp weights gave the best encoders of this small study, and wrong pairs took most of that lead. Batches of hard negatives showed no gain; only InfoNCE's loss by them is clear.
 #
 # ## Readings
 #
