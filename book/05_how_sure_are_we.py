@@ -362,6 +362,7 @@ for n in seeds:
     limits = (1.96, stats.t.ppf(0.975, n - 1))
     for shares, limit in zip(held_by.values(), limits, strict=True):
         shares.append(100 * np.mean(t < limit))
+assert np.allclose(stats.t.ppf(0.975, [2, 4]), (4.3, 2.8), atol=0.03)
 guess_number(
     "Three seeds, ± 1.96 standard errors: how many of 100 hold the truth?",
     held_by["± 1.96 standard errors"][1],
