@@ -337,7 +337,7 @@ table(
 #
 # The study `hard_negatives` trained nine forms from scratch, 200 steps, three seeds. They differ in three things:
 #
-# * *Which negatives count.* "$\beta = 100$" is the sharp term with 100 in place of 16, a smooth form of "the nearest only". It stands *beside* $L_\text{tri}$, or nearly *alone*, a hundred parts to one of $L_\text{tri}$.
+# * *Which negatives count.* "$\beta = 100$" is the term of sharp DPHR with 100 in place of 16, a smooth form of "the nearest only". It stands *beside* $L_\text{tri}$, or nearly *alone*, a hundred parts to one of $L_\text{tri}$.
 # * *The form.* Both mined losses are a **hinge**, $\max(0,\, 0.3 + d^+ - d^-)$, and so are the rows that say so. The others are softplus.
 # * *The labels.* With "wrong pairs" one training pair in ten shows two different places.
 

@@ -306,7 +306,7 @@ table(
 # L_\text{DPHR} = L_\text{tri} + \lambda^t L_\text{wtri} = (1 + c\,\lambda^t)\, L_\text{tri} .
 # $$
 #
-# ([08](08_palw.ipynb) explains $\lambda^t$.) The closest reading is nearly that. Its mean weights are 0.72 to 0.97 in an example below. [Note 20](20_the_closest_reading.ipynb) trains both and finds a tie. It also tunes the closest reading; min-max weights then add less than a point to what the growing loss does.
+# ([08](08_palw.ipynb) explains $\lambda^t$.) The closest reading is nearly that. Mean weights are 0.72 to 0.97 below. [Note 20](20_the_closest_reading.ipynb) trains both and finds a tie. It also tunes the closest reading; min-max weights then add less than a point to what the growing loss does.
 
 # %% tags=["hide-cell"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
 sds = [look[at]["sd_of_hardness"] for look in looks for at in when]
