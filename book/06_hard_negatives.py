@@ -384,7 +384,7 @@ axis.set(xlabel="R@1, drone → satellite (%)", xlim=(0, None))
 axis.grid(color="0.92")
 
 # %% [markdown]
-# * **The hardest collapses** on each seed, and sharp weights that stand nearly alone nearly do. Their distances end at or next to 0.002, the smallest value that our distance returns. (An R@1 of 4.6 ± 7.0 says that the second may keep some order at that scale.) An untrained encoder's *nearest* negative is nearer than the positive. So the loss falls when all distances shrink together, and nothing holds it back.
+# * **The hardest collapses** on each seed, and so do sharp weights that stand nearly alone. Their distances end at or next to 0.002, the smallest value that our distance returns. (Collapse need not take all order: R@1 of the second is 4.6 ± 7.0.) An untrained encoder's *nearest* negative is nearer than the positive. So the loss falls when all distances shrink together, and nothing holds it back.
 # * **Beside $L_\text{tri}$ the same weights do not collapse** and give the best encoders here, as a hinge and as softplus. $L_\text{tri}$ spreads the vectors again as soon as all distances are small.
 # * **Wrong pairs** cost the sharp weights more than half of their R@1, and $L_\text{tri}$ less than a third. They do not end lower than $L_\text{tri}$ does.
 #
