@@ -445,7 +445,7 @@ Markdown(markdown_table(heads, [cells(line) for line in lines.values()]))
 #
 # Local features reach 0.3 m. Do not expect that of real photographs: here one renderer drew map and flight, so corners match far too well.
 #
-# Of the 28 promises, 26 hold within five points, and the other two miss that by half a point: the 50 % radii of tracks with odometry and known heading. Where a prior restricts the search, radii have a fit of their own, on the same calibration flights.
+# Of the 28 promises, 26 hold within five points, and the other two miss that by half a point or less (the table rounds it away): the 50 % radii of tracks with odometry and known heading. Where a prior restricts the search, radii have a fit of their own, on the same calibration flights.
 #
 # ## Exercises
 #

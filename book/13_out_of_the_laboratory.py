@@ -177,7 +177,7 @@ table(
     digits=2,
 )
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "R@1 of the starter by strength, for the two mildest and the three worst corruptions. Bands are 95 % intervals over places."}, "image": {"alt": "Five falling curves of R@1 over five strengths. Occlusion and JPEG fall late. Rain, motion blur and noise fall to below twenty percent."}} cellView="form" jupyter={"source_hidden": true}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "R@1 of the starter by strength, for five of the ten corruptions: occlusion, JPEG, and the three worst at the third strength. Bands are 95 % intervals over places."}, "image": {"alt": "Five falling curves of R@1 over five strengths. Occlusion and JPEG fall late. Rain, motion blur and noise fall to below twenty percent."}} cellView="form" jupyter={"source_hidden": true}
 figure, axis = plt.subplots(figsize=(6.8, 3.6))
 lines = {
     "occlusion": ("green", "-"), "jpeg": ("blue", "-."),

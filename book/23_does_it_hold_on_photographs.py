@@ -319,7 +319,7 @@ table(
 )
 
 # %% [markdown]
-# **On photographs every loss is next to chance between twins.** Twin choice is 55.5 ± 1.7 % at best and 51.1 ± 2.7 % for InfoNCE. A coin gives 50. In plain towns it is up to 75.0. So what carries over is finding the family. The skill that the weights were made for hardly does.
+# **On photographs every loss is little better than a coin between twins.** Twin choice is 55.5 ± 1.7 % at best and 51.1 ± 2.7 % for InfoNCE. A coin gives 50. In plain towns it is up to 75.0. So what carries over is finding the family. The skill that the weights were made for hardly does.
 #
 # That is this test, not all photographs. In [22](22_can_it_tell_them_apart.ipynb) sharp RDA, trained as long on such tiles, is right in up to 72 % where one patch of 160 m² changed. The two tests differ in three ways:
 #
@@ -334,7 +334,7 @@ table(
 # ## What may be said
 #
 # * *The gains of RDA and sharp DPHR over L_tri keep their sign on warped photographs.* They shrink from 23.7 points to 3.5 and 2.6.
-# * *Telling twins apart does not carry over.* It is next to chance there.
+# * *Telling twins apart does not carry over.* It is little better than chance there.
 # * *Beyond that, nothing.* The photographs have no parallax and no façades, the encoders are small, and the runs are short.
 #
 # ## Exercises
@@ -380,7 +380,7 @@ print(f"2: {rule}")
 #
 # * You **derived** the warp of flat ground. It equals the camera there, and lacks the shift of what stands up: 2.7 pixels of 64 for a roof 10 m up, seen at 50°.
 # * You **placed** the worlds: median $h$ is 0.529 in plain towns, 0.508 on photographs and 0.559 for six genuine places.
-# * You **judged** by a rule: the gains of RDA and sharp DPHR transfer in sign, InfoNCE is undecided, and twin choice on photographs is next to chance.
+# * You **judged** by a rule: the gains of RDA and sharp DPHR transfer in sign, InfoNCE is undecided, and twin choice on photographs is little better than chance.
 #
 # ## Readings
 #
