@@ -339,7 +339,7 @@ table(
 #
 # ## Exercises
 #
-# **1. Predict.** A drone looks straight down from 150 m. By how many pixels of 64 does a roof 10 m up lean at the centre of the picture, and 50 m from it?
+# **1. Predict.** A drone looks straight down from 150 m, with a field of view of 45°. By how many pixels of 64 does a roof 10 m up lean at the centre of the picture, and 50 m from it?
 
 # %%
 leans = None  # your code: two numbers
