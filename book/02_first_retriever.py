@@ -280,7 +280,7 @@ colour = [100 * float(share.mean()) for share in shares]
 assert after.r_at_1 > before.r_at_1 + 10 and after.r_at_1 > colour[0] + 5
 assert after.r_at_5 > imagenet.r_at_5 + 15
 assert leads[0].low < 0 < leads[0].high  # which of the two leads: undecided
-assert leads[1].low > 0 and leads[2].low > 0
+assert leads[1].low > 0 and leads[2].low > -10  # on two threads: 0
 assert after.family_r_at_1 > before.family_r_at_1 + 25
 assert after.family_r_at_1 > imagenet.family_r_at_1 + 10
 assert colour[2] > before.family_r_at_1
@@ -321,7 +321,7 @@ table(
 # %% [markdown]
 # A blind choice finds the place once in 90 times and the family once in 30. An untrained network does better, perhaps because its random filters pass colours on. On one summer day colours differ between towns: the mean colour alone finds more families than the untrained network. ImageNet weights find more again.
 #
-# The trained network leads ImageNet in R@5 and for the family: the intervals of these differences lie above zero. In R@1 the interval holds zero, so which of the two is ahead is undecided. The same is true of the choice among twins in the last row, for which a blind guess has 33. (Families of places are drawn again for these intervals, as [05](05_how_sure_are_we.ipynb) explains. All of this is one training run.)
+# The trained network leads ImageNet in R@5: the interval of the difference lies above zero. For the family it does so here. Trained on two processor threads the same network ended with an interval that touches zero, so call that lead likely. In R@1 the interval holds zero, so which of the two is ahead is undecided. The same is true of the choice among twins in the last row, for which a blind guess has 33. (Families of places are drawn again for these intervals, as [05](05_how_sure_are_we.ipynb) explains. All of this is one training run.)
 #
 # Now the similarities themselves. Untrained, all lie above 0.999, and tiny differences make the ranking.
 #
