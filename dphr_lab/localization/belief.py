@@ -174,17 +174,19 @@ def fit_calibration(
                     best = (found, (temperature, share, spread * stride_m))
     temperature, share, spread_m = best[1]
     plain = Calibration(temperature, share, spread_m)
+    near = under_priors(seen, east, north)  # few or none where tiles lie far apart
+    enough = len(near) >= MIN_PHOTOS
     below, found = off_map_score(seen, east, north)
     return replace(
         plain,
         scales=_scales(seen, east, north, stride_m, plain),
-        near_scales=_scales(under_priors(seen, east, north), east, north, stride_m, plain),
+        near_scales=_scales(near, east, north, stride_m, plain) if enough else None,
         off_map_below=below,
         off_map_found=found,
         photographs=len(seen),
         flights=len({s.flight for s in seen}),
         headings=seen[0].scores.shape[0],
-    )  # fmt: skip
+    )
 
 
 def under_priors(seen: Sequence[Seen], east: np.ndarray, north: np.ndarray) -> list[Seen]:

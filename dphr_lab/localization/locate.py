@@ -296,12 +296,12 @@ def calibration_of(gallery: Gallery, heading_known: bool) -> Calibration:
 def _check_calibration(calibration: Calibration) -> None:
     """Raise what a wrong type leads to, or ValueError for a number that cannot be one."""
     tracks = (calibration.track or {}).values()
-    tables = ("scales", "near_scales", "refined_m", "unrefined_scales")
-    radii = [getattr(calibration, name) for name in tables]
+    of_levels = ("scales", "near_scales", "refined_m", "unrefined_scales")
+    radii = [getattr(calibration, name) for name in of_levels]
     radii += [track[name] for track in tracks for name in ("live", "smoothed")]
     radii = [found[level] for found in radii if found is not None for level in ("0.5", "0.9")]
     found = radii + [track["temper"] for track in tracks]
-    tables += ("track",)
+    tables = (*of_levels, "track")
     plain = {n: v for n, v in asdict(calibration).items() if n not in tables and v is not None}
     if wrong := [n for n, v in plain.items() if isinstance(v, bool) or not isinstance(v, Real)]:
         raise ValueError(f"{wrong[0]} is {plain[wrong[0]]!r:.60}, expected a number")

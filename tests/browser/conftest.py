@@ -55,6 +55,19 @@ def browser():
         browser.close()
 
 
+@pytest.fixture(params=[True, False], ids=["scripts", "no scripts"])
+def page(request, browser, markup):
+    """The module's `markup` as a page, with scripts and without: `page.scripts` says which."""
+    context = browser.new_context(
+        java_script_enabled=request.param, viewport={"width": 1280, "height": 900}
+    )
+    page = context.new_page()
+    page.scripts = request.param
+    page.set_content(f"<main>{markup}</main>")
+    yield page
+    context.close()
+
+
 @pytest.fixture(scope="session")
 def context(browser):
     context = browser.new_context(viewport={"width": 1280, "height": 900}, color_scheme="light")

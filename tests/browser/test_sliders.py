@@ -22,18 +22,6 @@ def markup():
     return slider(figure, draw, values, "A straight line by slope and height.").data
 
 
-@pytest.fixture(params=[True, False], ids=["scripts", "no scripts"])
-def page(request, browser, markup):
-    context = browser.new_context(
-        java_script_enabled=request.param, viewport={"width": 1280, "height": 900}
-    )
-    page = context.new_page()
-    page.scripts = request.param
-    page.set_content(f"<main>{markup}</main>")
-    yield page
-    context.close()
-
-
 def test_its_picture_is_wide_and_fits_a_phone(page):
     picture = page.get_by_role("img", name="A straight line by slope and height.")
     assert picture.bounding_box()["width"] >= 640

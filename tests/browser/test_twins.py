@@ -18,18 +18,6 @@ def markup():
     return find_among_twins(world.test, 1, COMMENTS, pose)._repr_html_()
 
 
-@pytest.fixture(params=[True, False], ids=["scripts", "no scripts"])
-def page(request, browser, markup):
-    context = browser.new_context(
-        java_script_enabled=request.param, viewport={"width": 1280, "height": 900}
-    )
-    page = context.new_page()
-    page.scripts = request.param
-    page.set_content(f"<main>{markup}</main>")
-    yield page
-    context.close()
-
-
 def test_its_pictures_are_shown_at_their_own_size_and_fit_a_phone(page):
     pictures = page.get_by_role("img").all()
     assert len(pictures) == 4

@@ -108,6 +108,17 @@ def test_a_prior_holds_the_truth_and_what_the_photograph_looks_at():
         assert gaps.max() <= 2 * within + 60
 
 
+def test_tiles_too_far_apart_for_any_prior_leave_the_scales_of_the_whole_map():
+    x, y = (g.ravel() for g in np.meshgrid(np.arange(0, 30e3, 5e3), np.arange(0, 30e3, 5e3)))
+    rng = np.random.default_rng(0)
+    truths = [(float(x[i]) + 2500, float(y[i]) + 2500) for i in rng.integers(0, len(x), 30)]
+    scores = rng.normal(0.3, 0.1, (30, 1, len(x)))
+    seen = [Seen(s, np.zeros((1, 2)), t, "f") for s, t in zip(scores, truths, strict=True)]
+    assert under_priors(seen, x, y) == []
+    found = fit_calibration(seen, x, y, 5000.0, 9e8)
+    assert found.near_scales is None and found.under_prior() is found
+
+
 def test_without_scales_for_priors_those_of_the_whole_map_hold():
     known = Calibration(scales={"0.5": 2.0, "0.9": 3.0})
     assert known.under_prior() is known
