@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -37,6 +38,7 @@ from dphr_lab.losses.plain_form import TermSettings, term_weights
 _BLOCK_ELEMENTS = 2**16
 _BLOCK_ELEMENTS_OF_GPU = 2**26  # enough to keep one busy, and little beside B x B where B is large
 _LARGEST_EXPONENT = 60.0  # a batch's sum of exp of it is inside float32
+_AS_IS = nullcontext()
 _LOG2_E = math.log2(math.e)  # 2^(x log2 e) = e^x: torch has the faster kernel for powers of two
 
 
@@ -62,13 +64,13 @@ def closed_form_loss(
     )
     updates = progressive is not None and progressive.updates_now
     # the gradient's matrix products too must stay out of half precision
-    with torch.no_grad(), torch.autocast(pairs.z_query.device.type, enabled=False):
+    with torch.no_grad(), _full_precision(pairs.z_query.device.type):
         sweep = _Sweep(pairs, settings, chunk_size)
         sweep.read_statistics(progressive.signal if updates and progressive.reads_batch else None)
         if updates:
             rows = None if pairs.spread.several else pairs.spread.rows
             progressive.update(sweep.read, rows)
-        lam = 0.0 if progressive is None else as_cheap(progressive.value().to(pairs.z_query))
+        lam = 0.0 if progressive is None else as_cheap(progressive.value(), pairs.z_query)
         value = sweep.value(lam, gradient_wanted)
     if not gradient_wanted:
         return value
@@ -131,12 +133,12 @@ class _ClosedForm(torch.autograd.Function):
         if torch.is_grad_enabled():  # a gradient of the gradient may follow
             of_query, of_gallery = ctx.again.gradients(z_query, z_gallery)
             return None, grad * of_query, grad * of_gallery, None, None, *[None] * len(gradients)
-        with torch.autocast(z_query.device.type, enabled=False):
+        slope = as_cheap(ctx.slope * grad)
+        with _full_precision(z_query.device.type):
             if len(gradients) == 1:
-                matrix = gradients[0] * (ctx.slope * grad)
-                of_query, of_gallery = matrix @ z_gallery, matrix.T @ z_query
+                of_query, of_gallery = _products(gradients[0], z_query, z_gallery, slope)
             else:
-                of_query, of_gallery = (ctx.slope * grad * each for each in gradients)
+                of_query, of_gallery = (slope * each for each in gradients)
         return None, of_query, of_gallery, None, None, *[None] * len(gradients)
 
 
@@ -160,7 +162,7 @@ class _Sweep:
         if isinstance(self.count, Tensor):
             self.count = self.count.to(pairs.z_query.dtype)
         self.rows, self.first = pairs.spread.rows, pairs.spread.first
-        self.z_query, own_gallery = pairs.z_query.detach(), pairs.z_gallery.detach()
+        self.z_query, own_gallery = pairs.z_query, pairs.z_gallery
         self.z_gallery = self.spread.gather(own_gallery)
         self.own = slice(self.first, self.first + self.z_query.shape[0])
         self.gradients: list[Tensor] | None = None  # of the own rows, over slope
@@ -268,8 +270,7 @@ class _Sweep:
         scale = self._take_lambda(lam)
         plain_is_known = self.plain is not None and not isinstance(scale, Tensor)
         value = self.plain if plain_is_known else self.d_pos.new_zeros(())
-        pull = self.d_pos.new_zeros(2, self.rows)  # dL/dd_pos of the anchors, over slope
-        by_row, by_column = pull.unbind()
+        pull = self.d_pos.new_zeros(self.rows)  # dL/dd_pos of both directions, over slope
         if gradient_wanted and self.matrix is None:
             grad_query = torch.empty_like(self.z_query)
             grad_gallery = torch.zeros_like(self.z_gallery)
@@ -292,10 +293,10 @@ class _Sweep:
             if not gradient_wanted:
                 continue
             rows, columns = slopes.unbind()
-            torch.sum(rows, 1, out=by_row[block])
-            by_column += columns.sum(0)
+            pull[block].add_(rows.sum(1))
+            pull += columns.sum(0)
             # at the floor a distance does not move: infinity makes its share of G zero
-            F.threshold_(distance, SQUARED_DISTANCE_FLOOR**0.5, torch.inf)
+            torch.threshold_(distance, SQUARED_DISTANCE_FLOOR**0.5, torch.inf)
             matrix_of_block = torch.div(rows.add_(columns), distance, out=distance)
             if self.matrix is None:
                 grad_query[self._local(block)] = matrix_of_block @ self.z_gallery
@@ -303,8 +304,8 @@ class _Sweep:
         value = self.spread.sum_(value) * self.factor
         if not gradient_wanted:
             return value
-        d_pos = F.threshold(self.d_pos, SQUARED_DISTANCE_FLOOR**0.5, torch.inf)
-        own = self.spread.sum_(pull).sum(0).div_(d_pos).neg_()[self.own]
+        d_pos = torch.threshold(self.d_pos, SQUARED_DISTANCE_FLOOR**0.5, torch.inf)
+        own = self.spread.sum_(pull).div_(d_pos).neg_()[self.own]
         if self.matrix is not None:
             self.matrix.diagonal(self.first).copy_(own)
             if not self.spread.several:
@@ -451,8 +452,27 @@ def _log1p(x: Tensor, total: Tensor) -> Tensor:
 
     `torch.log1p` is exact, too, but has no vectorised kernel on many processors: 12 times slower.
     """
-    lost = x - (total - 1)
+    lost = total - 1
+    torch.sub(x, lost, out=lost)
     return total.log().addcdiv_(lost, total)
+
+
+def _full_precision(device: str) -> AbstractContextManager:
+    """Without autocast; where it is off already, entering costs nothing."""
+    return torch.autocast(device, enabled=False) if torch.is_autocast_enabled(device) else _AS_IS
+
+
+def _products(
+    matrix: Tensor, z_query: Tensor, z_gallery: Tensor, scale: Tensor | float
+) -> tuple[Tensor, Tensor]:
+    """scale G z_gallery and scale G^T z_query: a number is multiplied within the products."""
+    if isinstance(scale, Tensor):
+        matrix = matrix * scale
+        return matrix @ z_gallery, matrix.T @ z_query
+    return (
+        torch.addmm(z_query, matrix, z_gallery, beta=0, alpha=scale),
+        torch.addmm(z_gallery, matrix.T, z_query, beta=0, alpha=scale),
+    )
 
 
 def _squared_distance(a: Tensor, b: Tensor) -> Tensor:

@@ -117,7 +117,7 @@ def check_pairs(
                 "one label for each row"
             )
         places = spread.gather(places)
-    if not is_compiling():
+    if not torch.compiler.is_compiling():
         if len(z_query):  # a process may hold no row of a small batch
             _check_unit_rows(z_query, z_gallery)
         places = _check_places(places)
@@ -125,13 +125,6 @@ def check_pairs(
     if dtype in _HALF:
         dtype = torch.float32
     return Pairs(as_unit(z_query).to(dtype), as_unit(z_gallery).to(dtype), places, spread)
-
-
-def is_compiling() -> bool:
-    """Whether `torch.compile` is tracing, so that no value can be looked at."""
-    if hasattr(torch.compiler, "is_compiling"):  # in torch 2.2, before what we promise, not yet
-        return torch.compiler.is_compiling()
-    return torch._dynamo.is_compiling()
 
 
 @torch.no_grad()

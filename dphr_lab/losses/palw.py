@@ -9,7 +9,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from dphr_lab.losses.distances import is_compiling, mean_over_negatives
+from dphr_lab.losses.distances import mean_over_negatives
 
 SIGNALS = ("loss", "recall", "triplet", "similarity", "step", "constant", "course")
 _OPEN_LOOP = ("step", "constant", "course")  # these read no batch and bypass the average
@@ -177,7 +177,7 @@ class ProgressiveWeight(nn.Module):
             divisor = steps.clamp_max(self.window)
         else:
             loss = loss if math.isfinite(loss) else self.loss_average().item()
-            self.losses[(steps - 1) % self.window] = loss
+            self.losses[(steps - 1) % self.window].fill_(loss)
             divisor = min(steps, self.window)
         mean = as_cheap(self.losses.sum()) / divisor
         if self.progress_map == "exp":
@@ -186,9 +186,11 @@ class ProgressiveWeight(nn.Module):
             return 1 / (1 + mean)
         if isinstance(mean, Tensor):
             first = torch.where(steps <= self.window, mean, self.first_mean)
+            self.first_mean.copy_(first)
+        elif steps <= self.window:
+            self.first_mean.fill_(first := mean)
         else:
-            first = mean if steps <= self.window else self.first_mean.item()
-        self.first_mean.fill_(first)
+            first = self.first_mean.item()
         tiny = torch.finfo(self.first_mean.dtype).tiny  # zero from the start is no progress
         return _at_least((first - mean) / _at_least(first, tiny), 0.0)
 
@@ -243,12 +245,15 @@ class ProgressiveWeight(nn.Module):
         )
 
 
-def as_cheap(number: Tensor) -> Tensor | float:
+def as_cheap(number: Tensor, like: Tensor | None = None) -> Tensor | float:
     """A number on the CPU as Python's, whose arithmetic costs next to nothing.
 
-    It stays a tensor on a GPU, where to look at it is to wait, and while `torch.compile` traces.
+    It stays a tensor on a GPU, where to look at it is to wait, and while `torch.compile` traces:
+    then of the dtype and on the device of `like`.
     """
-    return number if number.device.type != "cpu" or is_compiling() else number.item()
+    if number.is_cpu and not torch.compiler.is_compiling():
+        return number.item()
+    return number if like is None else number.to(like)
 
 
 def _at_least(number: Tensor | float, low: float) -> Tensor | float:

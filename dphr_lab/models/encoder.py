@@ -18,7 +18,6 @@ from torch import Tensor, nn
 
 from dphr_lab import __version__
 from dphr_lab._files import read_json, write_json
-from dphr_lab.losses.distances import is_compiling
 from dphr_lab.models.backbone import build, check_size, check_timm, features
 from dphr_lab.models.pooling import GeM
 from dphr_lab.models.weights import (
@@ -267,7 +266,7 @@ class Encoder(nn.Module):
                 f"{(self.image_px, self.image_px)}: resize them, or build the Encoder with their "
                 "size as image_px"
             )
-        if height == width and not is_compiling():
+        if height == width and not torch.compiler.is_compiling():
             check_size(self.backbone, self.backbone_name, height)
 
     def _check_feature_map(self) -> None:
