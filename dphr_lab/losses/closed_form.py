@@ -19,7 +19,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -76,70 +76,67 @@ def closed_form_loss(
         return value
     slope = sweep.factor * (settings.alpha if settings.form == "soft_margin" else 1.0)
     gradients = (sweep.matrix,) if sweep.gradients is None else tuple(sweep.gradients)
-    again = _Again(lambda: pairs.negatives, settings, lam, pairs.spread.several)
-    return _ClosedForm.apply(value, pairs.z_query, pairs.z_gallery, slope, again, *gradients)
+    again = partial(_gradients_again, pairs, settings, lam)
+    # in a tuple a value is no input of the graph, so it need not be copied to be its output
+    return _ClosedForm.apply(pairs.z_query, pairs.z_gallery, (value,), slope, again, gradients)
 
 
-@dataclass(frozen=True)
-class _Again:
-    """What a gradient of the gradient needs: the formula of the first at the same lambda."""
+def _gradients_again(
+    pairs: Pairs, settings: TermSettings, lam: Tensor | float, z_query: Tensor, z_gallery: Tensor
+) -> tuple[Tensor, Tensor]:
+    """The gradients by their formula, weights included, as a graph of their own.
 
-    negatives: Callable[[], Tensor]
-    settings: TermSettings
-    lam: Tensor | float
-    several: bool  # processes
-
-    def gradients(self, z_query: Tensor, z_gallery: Tensor) -> tuple[Tensor, Tensor]:
-        """The gradients by their formula, weights included, as a graph of their own."""
-        if self.several:
-            raise RuntimeError(
-                "the gradient of the gradient was asked for with across_processes=True; it is "
-                "there in one process only: give the whole batch there"
-            )
-        s, lam, negatives = self.settings, self.lam, self.negatives()
-        distance = pairwise_distance(z_query, z_gallery)
-        of_distance = torch.zeros_like(distance)
-        for d, back in ((distance, False), (distance.T, True)):
-            d_pos = d.diagonal()
-            if s.form == "hinge":
-                slope = (s.margin + d_pos[:, None] - d > 0).to(d)
-            else:
-                slope = s.alpha * torch.sigmoid(s.alpha * (d_pos[:, None] - d))
-            share = 1 / (2 * len(d) * negatives.sum(1, keepdim=True).to(d))
-            push = share * (1 + lam * term_weights(d, negatives, s, detach=False)) * slope
-            push = torch.where(negatives, push, 0)
-            of_one_way = torch.diag(push.sum(1)) - push
-            of_distance = of_distance + (of_one_way.T if back else of_one_way)
-        if s.rescale:
-            of_distance = of_distance / (1 + lam)
-        at_floor = distance * distance <= SQUARED_DISTANCE_FLOOR
-        of_similarity = -torch.where(at_floor, 0.0, of_distance / distance)
-        with torch.autocast(z_query.device.type, enabled=False):
-            return of_similarity @ z_gallery, of_similarity.T @ z_query
+    What a gradient of the gradient needs; `lam` is that of the first.
+    """
+    if pairs.spread.several:
+        raise RuntimeError(
+            "the gradient of the gradient was asked for with across_processes=True; it is "
+            "there in one process only: give the whole batch there"
+        )
+    s, negatives = settings, pairs.negatives
+    distance = pairwise_distance(z_query, z_gallery)
+    of_distance = torch.zeros_like(distance)
+    for d, back in ((distance, False), (distance.T, True)):
+        d_pos = d.diagonal()
+        if s.form == "hinge":
+            slope = (s.margin + d_pos[:, None] - d > 0).to(d)
+        else:
+            slope = s.alpha * torch.sigmoid(s.alpha * (d_pos[:, None] - d))
+        share = 1 / (2 * len(d) * negatives.sum(1, keepdim=True).to(d))
+        push = share * (1 + lam * term_weights(d, negatives, s, detach=False)) * slope
+        push = torch.where(negatives, push, 0)
+        of_one_way = torch.diag(push.sum(1)) - push
+        of_distance = of_distance + (of_one_way.T if back else of_one_way)
+    if s.rescale:
+        of_distance = of_distance / (1 + lam)
+    at_floor = distance * distance <= SQUARED_DISTANCE_FLOOR
+    of_similarity = -torch.where(at_floor, 0.0, of_distance / distance)
+    with torch.autocast(z_query.device.type, enabled=False):
+        return of_similarity @ z_gallery, of_similarity.T @ z_query
 
 
 class _ClosedForm(torch.autograd.Function):
     """A value whose gradients are known: slope times two (B, D), or slope G of the similarities."""
 
     @staticmethod
-    def forward(ctx, value, z_query, z_gallery, slope, again, *gradients):
+    def forward(ctx, z_query, z_gallery, value, slope, again, gradients):
         ctx.slope, ctx.again = slope, again
         ctx.save_for_backward(z_query, z_gallery, *gradients)
-        return value.clone()
+        return value[0]
 
     @staticmethod
     def backward(ctx, grad):
         z_query, z_gallery, *gradients = ctx.saved_tensors
         if torch.is_grad_enabled():  # a gradient of the gradient may follow
-            of_query, of_gallery = ctx.again.gradients(z_query, z_gallery)
-            return None, grad * of_query, grad * of_gallery, None, None, *[None] * len(gradients)
+            of_query, of_gallery = ctx.again(z_query, z_gallery)
+            return grad * of_query, grad * of_gallery, None, None, None, None
         slope = as_cheap(ctx.slope * grad)
         with _full_precision(z_query.device.type):
             if len(gradients) == 1:
                 of_query, of_gallery = _products(gradients[0], z_query, z_gallery, slope)
             else:
                 of_query, of_gallery = (slope * each for each in gradients)
-        return None, of_query, of_gallery, None, None, *[None] * len(gradients)
+        return of_query, of_gallery, None, None, None, None
 
 
 class _Sweep:
@@ -441,7 +438,7 @@ def _each_way(
     rows, columns = pairs.unbind() if pairs.ndim == 3 else (pairs, pairs)
     if out is None:
         out = rows.new_empty(2, *rows.shape)
-    to_rows, to_columns = out.unbind()
+    to_rows, to_columns = (rows, columns) if out is pairs else out.unbind()
     op(by_row[block, None], rows, out=to_rows)
     op(by_column, columns, out=to_columns)
     return out

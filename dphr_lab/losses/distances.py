@@ -127,10 +127,10 @@ def check_pairs(
     return Pairs(as_unit(z_query).to(dtype), as_unit(z_gallery).to(dtype), places, spread)
 
 
-@torch.no_grad()
 def _check_unit_rows(z_query: Tensor, z_gallery: Tensor) -> None:
     # NaN passes, so that a diverging run is reported as such, by its loss
-    norms = torch.stack([torch.linalg.vector_norm(z.float(), dim=1) for z in (z_query, z_gallery)])
+    both = (z.detach().float() for z in (z_query, z_gallery))
+    norms = torch.stack([torch.linalg.vector_norm(z, dim=1) for z in both])
     for worst in map(float, torch.aminmax(norms)):
         if abs(worst - 1) > _NORM_TOLERANCE:
             raise ValueError(

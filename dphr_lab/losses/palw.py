@@ -131,7 +131,6 @@ class ProgressiveWeight(nn.Module):
         """Whether the signal is read off the batch (the open-loop ones are not)."""
         return self.signal not in _OPEN_LOOP
 
-    @torch.no_grad()
     def update(self, read: Tensor | float | None, rows: int | None) -> None:
         """Take in what one batch of `rows` queries gave: its progress, or for "loss" its L_tri.
 
@@ -142,7 +141,7 @@ class ProgressiveWeight(nn.Module):
         if not self.reads_batch:
             self.steps.add_(1)
             return
-        read = torch.as_tensor(read, dtype=torch.float32)
+        read = torch.as_tensor(read, dtype=torch.float32).detach()
         if read.device != self.average.device:
             self.to(read.device)  # a loss that was never moved follows its input
         several = dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1
