@@ -77,8 +77,7 @@ def closed_form_loss(
     slope = sweep.factor * (settings.alpha if settings.form == "soft_margin" else 1.0)
     gradients = (sweep.matrix,) if sweep.gradients is None else tuple(sweep.gradients)
     again = partial(_gradients_again, pairs, settings, lam)
-    # in a tuple a value is no input of the graph, so it need not be copied to be its output
-    return _ClosedForm.apply(pairs.z_query, pairs.z_gallery, (value,), slope, again, gradients)
+    return _ClosedForm.apply(pairs.z_query, pairs.z_gallery, value, slope, again, gradients)
 
 
 def _gradients_again(
@@ -122,7 +121,7 @@ class _ClosedForm(torch.autograd.Function):
     def forward(ctx, z_query, z_gallery, value, slope, again, gradients):
         ctx.slope, ctx.again = slope, again
         ctx.save_for_backward(z_query, z_gallery, *gradients)
-        return value[0]
+        return value.clone()
 
     @staticmethod
     def backward(ctx, grad):
@@ -174,7 +173,7 @@ class _Sweep:
             self.share_of_anchors = 1 / self.count
         else:
             self.factor /= self.count
-        self.read: Tensor | None = None  # the batch's progress, or its L_tri
+        self.read: Tensor | float | None = None  # the batch's progress, or its L_tri
         self.weight_means: Tensor | None = None  # (2, B)
         self.least: Tensor | None = None  # (2, B): h of the farthest negative, for "minmax"
         self.span: Tensor | None = None  # (2, B): h of the nearest minus that
@@ -500,12 +499,12 @@ class _ProgressReader:
             by_row[block] = cosine.sum(1)
             by_column += cosine.sum(0)
 
-    def progress(self) -> Tensor:
+    def progress(self) -> Tensor | float:
         """Scalar in [0, 1]."""
         d_pos, count, spread = self.sweep.d_pos, self.sweep.count, self.sweep.spread
         if self.signal == "recall":
             spread.min_(self.read_off)
-            share = torch.mean(d_pos < self.read_off, dtype=d_pos.dtype)
+            share = as_cheap(torch.mean(d_pos < self.read_off, dtype=d_pos.dtype))
             chance = 1 / (count + 1)
             return above_chance(share, chance.mean() if torch.is_tensor(chance) else chance)
         mean = (spread.sum_(self.read_off) / count).mean()

@@ -44,9 +44,9 @@ def batch_progress(distance: Tensor, negatives: Tensor, signal: str = "recall") 
     return above_chance(sum(shares) / 2, chance).to(distance.dtype)
 
 
-def above_chance(share: Tensor, chance: Tensor | float) -> Tensor:
+def above_chance(share: Tensor | float, chance: Tensor | float) -> Tensor | float:
     """A share of successes rescaled so that chance gives 0 and certainty 1, clamped to [0, 1]."""
-    return ((share - chance) / (1 - chance)).clamp(0, 1)
+    return _in_unit_range((share - chance) / (1 - chance))
 
 
 class ProgressiveWeight(nn.Module):
@@ -161,9 +161,8 @@ class ProgressiveWeight(nn.Module):
             log_momentum = math.log(self.momentum) if self.momentum else -math.inf
             expm1 = torch.expm1 if isinstance(steps, Tensor) else math.expm1
             gain = -gain / expm1(steps * log_momentum)
-        self.average.fill_(average + gain * (progress - average))
-        if self.bias_correction:
-            self.average.clamp_(0, 1)
+        average = average + gain * (progress - average)
+        self.average.fill_(_in_unit_range(average) if self.bias_correction else average)
 
     def _progress_of_losses(self, loss: Tensor | float, steps: Tensor | int) -> Tensor | float:
         """The progress after one more L_tri, with which there are `steps`.
@@ -250,9 +249,13 @@ def as_cheap(number: Tensor, like: Tensor | None = None) -> Tensor | float:
     It stays a tensor on a GPU, where to look at it is to wait, and while `torch.compile` traces:
     then of the dtype and on the device of `like`.
     """
-    if number.is_cpu and not torch.compiler.is_compiling():
+    if not torch.compiler.is_compiling() and number.is_cpu:
         return number.item()
     return number if like is None else number.to(like)
+
+
+def _in_unit_range(number: Tensor | float) -> Tensor | float:
+    return number.clamp(0, 1) if isinstance(number, Tensor) else min(max(number, 0.0), 1.0)
 
 
 def _at_least(number: Tensor | float, low: float) -> Tensor | float:
