@@ -103,10 +103,10 @@ guess_choice(
 # %% [markdown]
 # ## When does a loss shrink everything?
 #
-# Most losses look at more than one negative. The **push** $w_k$ on negative $k$ is how fast the loss falls when that negative moves away. Only the share of each negative matters below, so let the pushes of a query sum to 1. Multiply all distances by one factor $c$. Then the loss of this query changes by
+# Most losses look at more than one negative. The **push** $w_k$ on negative $k$ is how fast the loss falls when that negative moves away. Only the share of each negative matters below, so let the pushes of a query sum to 1. Multiply all distances by one factor $c$. Each distance then changes in proportion to itself, and a loss of differences $d^+ - d_k$ pulls the positive as much as it pushes all negatives. So the loss of this query changes in proportion to
 #
 # $$
-# \frac{\partial L}{\partial \log c} = \sum_k w_k\,(d^+ - d_k) = d^+ - \sum_k w_k\, d_k .
+# \frac{\partial L}{\partial \log c} \propto \sum_k w_k\,(d^+ - d_k) = d^+ - \sum_k w_k\, d_k .
 # $$
 #
 # In words: **positive minus weighted mean negative**. Where this is above zero, a smaller $c$ lowers the loss, so the loss shrinks the vectors. Below zero it spreads them.
@@ -229,7 +229,7 @@ assert np.isclose(log_c.grad / (10 * w.sum()), pull_scratch(l_tri, 1.0))
 # | $L_\text{tri}$ | $\sigma$ | $10\,(1 - \sigma)$ |
 # | closest | $\sigma$ times $\omega = \tfrac12 + h$ | $L_\text{tri}$'s plus $h(1-h)/(\omega d)$ |
 # | sharp DPHR | $\sigma$ times $e^{16 h}$ | $L_\text{tri}$'s plus $16\, h(1-h)/d$ |
-# | InfoNCE, small shares | $d\, e^{-d^2/2\tau}$ | $d/\tau - 1/d$ |
+# | InfoNCE, where the softmax share is small | $d\, e^{-d^2/2\tau}$ | $d/\tau - 1/d$ |
 #
 # The ratio's part follows from $\partial h / \partial d = -h(1-h)/d$. For sharp DPHR, autograd is the second route:
 
