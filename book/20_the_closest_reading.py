@@ -130,7 +130,7 @@ assert min(seen("100 steps", "interval [0.5, 1.5]", "cosine")) > 0.97
 assert max(seen("800 steps", "sharp", "cosine")) < 0.8
 
 # %% [markdown]
-# With the closest weights the gradient keeps its direction: the cosine is above 0.97. Only the sharp map turns it far. So the closest reading is nearly $(1 + c\,\lambda^t)\,L_\text{tri}$, the plain loss times a growing factor. This suggests a **prediction**: a run without the weights should end at the same place.
+# With the closest weights the gradient keeps its direction: the cosine is above 0.97. Only the sharp map turns it far. So the closest reading is nearly $(1 + c\,\lambda^t)\,L_\text{tri}$, the plain loss times a growing factor ($c$ is about the mean weight). This suggests a **prediction**: a run without the weights should end at the same place.
 #
 # ## The control: replay λ without the weights
 #
