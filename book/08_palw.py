@@ -337,7 +337,7 @@ for name, pair in asked.items():
 
 # %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 guess_number(
-    "Closest weights, late minus constant, drone to satellite: how many points of R@1?",
+    "Closest weights, late minus constant, D2S: how many points of R@1?",
     difference["closest: late − constant", "D2S"].interval.mean,
     within=1,
     digits=1,
