@@ -120,7 +120,7 @@ guess_choice(
 #
 # > RDA multiplies each negative's part of the loss by a weight that is larger, the nearer this negative is *compared with the positive*.
 #
-# "Compared with" is a ratio. Let $d^+$ be the distance of a query to its positive and $d^-$ that to a negative. The **hardness** of the negative is **[S]**
+# The paper asks for such *relative* difficulty **[A]**. Let $d^+$ be the distance of a query to its positive and $d^-$ that to a negative. The **hardness** of the negative is **[S]**
 #
 # $$
 # h = \frac{d^+}{d^+ + d^-} .
@@ -262,7 +262,7 @@ table(
 #
 # ## How much do weights differ in a batch?
 #
-# A real batch seldom holds one negative twice as far and one half as far. So four encoders were measured on fresh batches of 64 pairs (three seeds, stored): one with ImageNet weights, an untrained one, and the same one after 100 and after 800 steps of training with the closest reading. Two measures say how much the weights do:
+# Three negatives of our choice prove little. So four encoders were measured on fresh batches of 64 pairs (three seeds, stored): one with ImageNet weights, an untrained one, and the same one after 100 and after 800 steps of training with the closest reading. Two measures say how much the weights do:
 #
 # * the **ratio** of a large weight to a small one of the same query (its 95th and its 5th percentile): 1 if all weights are equal;
 # * the **cosine** between the gradients of $L_\text{wtri}$ and $L_\text{tri}$: 1 if the weights change nothing except the size of the step.
@@ -335,7 +335,7 @@ assert milder[2] > 3 * max(milder[1], milder[3])
 # %% [markdown]
 # ## Who gets the gradient?
 #
-# Put the positive at 40° on a circle and 61 negatives from 30° to 180°. Four of them lie before the positive. How strongly does each term push a negative away from the query? The push is the slope of the loss in the negative's angle; weights count as constants there.
+# Put the positive at 40° on a circle and 61 negatives from 30° to 180°. Four of them lie before the positive. How strongly does each term push a negative away from the query? The push is the slope of the weighted term in the negative's angle. Below, `weigh` turns hardness into weights, and `detach` makes them constants for the slope.
 
 # %%
 CROWD = np.arange(30.0, 180.1, 2.5)  # degrees
@@ -387,7 +387,7 @@ assert inward.sum() > 10
 #
 # ## Do the weights help?
 #
-# Weights that turn the gradient may change what is learnt. Stored runs on Twin Towns compare them, with $\lambda = 1$ throughout:
+# Weights that turn the gradient may change what is learnt. Stored runs on Twin Towns compare them. $\lambda$ is 1 throughout, so the weighted term counts as much as the plain one:
 
 # %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 PAIRS = {
