@@ -337,7 +337,7 @@ for name, pair in asked.items():
 
 # %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 guess_number(
-    "Closest weights, late minus constant, D2S: how many points of R@1?",
+    "Closest, late minus constant, drone to satellite: how many points?",
     difference["closest: late − constant", "D2S"].interval.mean,
     within=1,
     digits=1,
@@ -390,13 +390,13 @@ print(f"closest minus closest with λ = 1 throughout: {at_once}")
 print(f"the late course ends at {late[:, -1].mean():.1f}")
 
 # %% [markdown]
-# * **Sharp weights.** No rising course is clear of the constant. The intervals reach 6 points and more, so a smaller effect would not have been seen. *That* there is a weighted term is worth 22.0 ± 7.5 points. (Each loss was divided by $1 + \lambda$, so that it does not grow.)
+# * **Sharp weights.** No rising course is clear of the constant. The intervals reach 6 to 9 points to either side, so a smaller effect would not have been seen. *That* there is a weighted term is worth 22.0 ± 7.5 points. (Each loss was divided by $1 + \lambda$, so that it does not grow.)
 # * **Closest weights.** The tie did not come out. From drone to satellite the late course led by 1.9 ± 0.9 points; from satellite to drone nothing is clear. So later was a little better, which is the direction of the paper's claim.
 # * **But it is not the weights.** Without any weights the late course led as well, by 1.1 ± 0.6 points. And with weights it ended as without them: the difference is within two points in both directions, by a test of equality ([05](05_how_sure_are_we.ipynb)). What helped is mostly a *loss that grows late*.
 #
 # So in short runs λ's course hardly matters. Its own course did not matter, either: the closest reading ended 0.1 ± 1.1 points from a run with λ = 1 from the first step (D2S, study `closest_short`, five seeds).
 #
-# This does not refute the paper. Labels are clean here, and runs are short. [Note 25](25_what_the_gain_rests_on.ipynb) has wrong labels, and [note 20](20_the_closest_reading.ipynb) 800 steps. Neither was tested in a pretrained network.
+# This does not refute the paper. Labels are clean here, and runs are short. [Note 25](25_what_the_gain_rests_on.ipynb) has wrong labels and a pretrained start, both for sharp DPHR. [Note 20](20_the_closest_reading.ipynb) has 800 steps of the closest reading.
 #
 # ## Exercises
 #
