@@ -500,7 +500,7 @@ for trial in range(100):
 # * You **measured** the weights of real batches. In the closest reading a large weight is at most 1.45 times a small one, and the gradient keeps its direction (cosine 0.97 or more). So $L_\text{DPHR}$ is nearly $(1 + c\,\lambda^t)\,L_\text{tri}$.
 # * You can **say**: RDA weighs a negative more, the nearer it is compared with the positive. Gains over $L_\text{tri}$ belong to sharp DPHR alone: +24.0 ± 7.2 and +18.1 ± 5.3 points, against +0.2 ± 1.1 for the closest weights. That the *ratio* matters is not shown.
 #
-# [24 Sharpness, collapse and the step size](24_sharpness_and_step_size.ipynb) sets RDA beside its relatives.
+# [Note 24](24_sharpness_and_step_size.ipynb) asks how sharp weights may be.
 #
 # ## Readings
 #

@@ -159,7 +159,7 @@ def joined_scratch(host, loss, batch, mu=1.0):
 
 
 # %% [markdown]
-# To check it, take one batch of a small world and compare with the package's first step. The loss named `rda` is DPHR with $\lambda = 1$ throughout.
+# To check it, take one batch of a small world and compare with the package's first step. The loss named `rda` is DPHR with $\lambda = 1$ throughout. `Run` is what trains inside `fit`, and `short` has its settings: 150 steps, and so a window of 20 losses for $\lambda$ where 100 is usual.
 
 # %%
 counts = {"train_places": 450, "test_places": 60, "distractor_places": 30}
@@ -179,7 +179,7 @@ assert abs(by_hand.item() - run.take_step(batch)["loss"]) < 1e-4
 # %% [markdown]
 # ## Train them
 #
-# LPN and MCCG are published with SGD and Nesterov momentum, and a learning rate that drops late in training **[S]**. Sample4Geo has AdamW. `fit` trains, and reads the test half once. Each host trains with the closest reading beside its own loss.
+# LPN and MCCG are published with SGD and Nesterov momentum, and a learning rate that drops late in training **[S]**, here after two thirds of the steps. Sample4Geo has AdamW. `fit` trains, and reads the test half once. Each host trains with the closest reading beside its own loss.
 
 # %%
 sgd = {"optimizer": "nesterov", "learning_rate": 0.03, "warmup": 0.0}
@@ -330,7 +330,7 @@ def row_of(h):
 
 table(
     ["host", "alone, %", "L_tri − alone", "closest − L_tri",
-     "closest, λ = 1, − L_tri", "sharp − L_tri"],
+     "the same at λ = 1", "sharp − L_tri"],
     [row_of(h) for h in HOSTS],
     caption="R@1 of the host alone, and differences in points: drone to "
     "satellite, five seeds, 95 % intervals, not corrected",
@@ -368,13 +368,13 @@ for h, name in HOSTS.items():
 # First the limits. Networks are small and untrained, and 300 steps are short; the published hosts are pretrained and train for epochs. One learning rate, chosen for the host alone, may suit another arm less. Sample4Geo and MCCG end below one third, a blind choice within the family. Within them:
 #
 # * **A triplet term** may help LPN: +1.2 ± 1.0 points. Elsewhere the intervals are too wide to say. (MCCG alone has a mined triplet term; the other arms replace it.)
-# * **The closest reading adds nothing to it.** The expectation held, and a test of equality within two points agrees in all three. But that is nearly built in. The rest of the loss is $\lambda^t L_\text{wtri}$, and the mean of $\lambda^t$ is at most 0.20 here ([08](08_palw.ipynb)).
-# * **Its weights at $\lambda = 1$** from the first step are the harder test, which we chose after the runs. It shows neither equality nor a gain that stays after Holm's correction.
-# * **Sharp DPHR adds to it** in each host on average. After Holm's correction (nine comparisons) that is clear in MCCG: +5.0 ± 1.6 points.
+# * **The closest reading adds nothing to a triplet term** that we could see. The expectation held, and a test of equality within two points agrees in all three. But that is nearly built in. The rest of the loss is $\lambda^t L_\text{wtri}$, and the mean of $\lambda^t$ is at most 0.20 here ([08](08_palw.ipynb)).
+# * **Closest weights at $\lambda = 1$** from the first step are a harder test, which we chose after the runs. It shows neither equality nor a gain that stays after Holm's correction.
+# * **Sharp DPHR adds to a triplet term** in each host on average. After Holm's correction (nine comparisons) that is clear in MCCG: +5.0 ± 1.6 points.
 #
 # From satellite to drone (S2D) one difference of the closest reading leaves out zero: +1.6 ± 1.3 points over $L_\text{tri}$ in Sample4Geo, not corrected.
 #
-# So **what the closest reading brought to these hosts, a plain triplet term brought as well**. Without a host and for longer, [note 21](21_the_study.ipynb) compares ten losses. There InfoNCE, which has none of DPHR's parts, catches up with sharp DPHR.
+# So **what the closest reading brought to these hosts, a plain triplet term brought as well**. Without a host and for longer, [note 21](21_the_study.ipynb) compares ten losses. There InfoNCE, which has none of DPHR's parts, is far behind sharp DPHR after 300 steps and not clearly behind after 800.
 #
 # ## What was reported
 #
@@ -431,7 +431,7 @@ replayed = None  # your formula
 
 no_weights = DPHRLoss(weight_map=None, signal="constant", lambda_max=0.3)
 right_2 = no_weights(*z).item()
-check_answer(replayed, right_2, within=1e-3)
+check_answer(replayed, right_2, within=0.005)
 
 # %% tags=["hide-cell"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
 # (1 + 0.3) times L_tri. The closest reading's own loss lies close by.
@@ -442,22 +442,21 @@ assert abs(own_loss / right_2 - 1) < 0.02
 print(f"replay {right_2:.3f}, closest reading {own_loss:.3f}")
 
 # %% [markdown]
-# **3. Prove.** LPN and MCCG normalise each of their P parts and divide it by $\sqrt{P}$. Show that the cosine of two whole vectors is then the mean of their parts' cosines.
+# **3. Derive.** LPN and MCCG normalise each of their P parts and divide it by $\sqrt{P}$. Two images have four parts each, whose cosines are 0.9, 0.7, 0.4 and 0.2. What is the cosine of the two whole vectors?
 
 # %%
-parts = F.normalize(torch.randn(2, 4, 512, generator=draw), dim=2)
-means = (parts[0] * parts[1]).sum(1).mean()  # two images, four parts
-whole = None  # your code: (2, 2048), two vectors of length 1
+cosine = None  # your number
 
-if whole is not None:
-    lengths = torch.linalg.vector_norm(whole, dim=-1)
-    cosine = (whole[0] * whole[1]).sum()
-    seen_3 = [cosine.item(), *lengths.tolist()]
-    check_answer(seen_3, [means.item(), 1, 1], within=1e-4)
+angles = np.arccos([0.9, 0.7, 0.4, 0.2])
+one = np.tile([1.0, 0.0], 4) / 4**0.5  # four parts, each of length 1
+two = np.column_stack([np.cos(angles), np.sin(angles)]).ravel() / 4**0.5
+check_answer(cosine, one @ two, within=0.006)
 
 # %% tags=["hide-cell"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
 # Each part keeps 1 / √P, so a product of wholes is the sum over parts
-# divided by P.
+# divided by P: the mean of the parts' cosines, here 0.55.
+parts = F.normalize(torch.randn(2, 4, 512, generator=draw), dim=2)
+means = (parts[0] * parts[1]).sum(1).mean()
 whole = parts.flatten(1) / 4**0.5
 assert torch.allclose(whole.norm(dim=1), torch.ones(2), atol=1e-5)
 assert torch.isclose(whole[0] @ whole[1], means, atol=1e-5)
