@@ -231,7 +231,7 @@ for axis, (step, d) in zip(axes, distances.items(), strict=True):
 # \end{aligned}
 # $$
 #
-# The first holds because the slope of the softplus is the logistic function $\sigma(x) = 1/(1 + e^{-x})$. The second holds because cross-entropy ([02](02_first_retriever.ipynb)) has the slope $p_k/\tau$ in the similarity $s_k$, and $\partial s/\partial d = -d$.
+# The first holds because the slope of the softplus is the logistic function $\sigma(x) = 1/(1 + e^{-x})$. The second holds because cross-entropy ([02](02_first_retriever.ipynb)) has the slope $p_k/\tau$ in the similarity $s_k$, and $\partial s/\partial d = -d$. Here $\tau = 0.07$ is the temperature, and $p_k$ is the share that the softmax gives negative $k$.
 
 
 # %%
@@ -307,7 +307,7 @@ table(
 )  # fmt: skip
 
 # %% [markdown]
-# At first about half of the negatives share $L_\text{tri}$'s push. After 200 steps it is as uneven as if a handful shared it all, and twins have a large part of it. Nobody added a weight. **So the usual losses turn to hard negatives by themselves.** The question is whether turning further helps.
+# At first about half of the negatives share $L_\text{tri}$'s push. After 200 steps it is as uneven as if a handful shared it all, and twins have a large part of it. InfoNCE ends in the same way. Nobody added a weight. **So the usual losses turn to hard negatives by themselves.** The question is whether turning further helps.
 #
 # ## Does mining the hardest collapse?
 #
@@ -370,7 +370,7 @@ for arm in ("triplet_hinge", "beta_100_hinge"):
 # %% [markdown]
 # * **The hardest collapses** on each seed, and so does the steep term nearly alone. An untrained encoder's *nearest* negative is nearer than the positive. So the loss falls when all distances shrink together, and nothing holds it back. (A collapse to such tiny distances can keep some order: the second has an R@1 of 4.6 ± 7.0 %.)
 # * **Beside $L_\text{tri}$ the steep term does not collapse**, and gives the best encoder here: 33.8 ± 12.2 % against 15.2 ± 3.9 %. $L_\text{tri}$ spreads the vectors again as soon as all distances are small.
-# * **Wrong pairs** cost it more than half of its R@1, and $L_\text{tri}$ less than a third. It still does not end lower.
+# * **Wrong pairs** cost the steep term beside $L_\text{tri}$ more than half of its R@1, and $L_\text{tri}$ alone less than a third. It still does not end lower.
 #
 # Semi-hard mining and $L_\text{tri}$ cannot be distinguished. Both mined losses have the form of a **hinge**, $\max(0,\, 0.3 + d^+ - d^-)$. As a hinge, the steep term beside $L_\text{tri}$ has 37.4 ± 2.5 %, and $L_\text{tri}$ 13.5 ± 3.5 %: the form is not the reason.
 #

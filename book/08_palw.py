@@ -149,7 +149,7 @@ def smooth_scratch(signal, momentum=0.99):
 
 
 # %% [markdown]
-# The package does the same in `ProgressiveWeight`, which gets one loss a step. (`rows` is the size of the batch. It matters only where several processes train together.) The stored run kept every tenth loss, so straight lines fill in the rest.
+# The package does the same in `ProgressiveWeight`, which gets one loss a step. (`rows` is the size of the batch. It matters only where several processes train together.) `course` is the stored run of the picture. It kept every tenth loss, so straight lines fill in the rest.
 
 # %%
 steps = np.arange(1, 801)
@@ -240,7 +240,7 @@ table(
 )
 
 # %% [markdown]
-# The loss of single batches has halved after some 20 steps. The mean over 100 steps moves that to about 150, and the smoothing to about 270. So **window and smoothing make λ late**, by about as much each. Sharp DPHR's λ starts at once, and passes one half at about the same step, because recall itself rises slowly.
+# The loss of single batches has halved after some 20 steps. The mean over 100 steps moves that to about 150, and the smoothing to about 270. So **window and smoothing make λ late**, each by a little over 100 steps. Sharp DPHR's λ starts at once, and passes one half at about the same step, because recall itself rises slowly.
 #
 # The last row is another progress that our sources allow **[O]**. It is large from the first step on, and its λ is nearly three times as fast. We do not know which one the paper has.
 #
