@@ -231,9 +231,9 @@ slider(
 #
 # ## What a ratio buys
 #
-# When all distances are multiplied by one number, $h$ stays as it is. The difference $d^+ - d^-$ does not. That matters because distances do grow in training: at the start all pictures may lie in a narrow cone, and training opens it.
+# When all distances are multiplied by one number, $h$ stays as it is. (It is $\sigma(\log d^+ - \log d^-)$ with $\sigma(x) = 1/(1 + e^{-x})$: divide by $d^-$ to see it.) The difference $d^+ - d^-$ does not. That matters because distances do grow in training: at the start all pictures may lie in a narrow cone, and training opens it.
 #
-# Below is one triplet, a query with a positive near it and a negative. The three are scattered about one direction, more widely in each row. The third column is the weight that $L_\text{tri}$ gives this triplet by itself: the slope of its softplus, $\sigma(10\,(d^+ - d^-))$ with $\sigma(x) = 1/(1 + e^{-x})$.
+# Below is one triplet, a query with a positive near it and a negative. The three are scattered about one direction, more widely in each row. The third column is the weight that $L_\text{tri}$ gives this triplet by itself: the slope of its softplus, $\sigma(10\,(d^+ - d^-))$.
 
 # %%
 draw = torch.Generator().manual_seed(1)
@@ -485,6 +485,8 @@ print("share of the nearest four:", [f"{x:.2f}" for x in held.tolist()])
 #
 # For two negatives $j, k$ of a query the nearer one has the larger $\omega$ and the larger pair loss $\ell$. So $(\omega_j - \omega_k)(\ell_j - \ell_k) \ge 0$. The sum over all pairs is $2K^2\,(\overline{\omega\ell} - \overline{\omega}\,\overline{\ell})$, with bars for means over the $K$ negatives (Chebyshev's sum inequality). The mean weight is 1.
 #
+# Divided by the mean over the whole *batch* it need not hold: a query with tiny distances, 0.02 and 0.06, is easy by ratio and has the larger loss (folded below).
+#
 # </details>
 
 # %% tags=["hide-cell"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
@@ -492,6 +494,12 @@ for trial in range(100):
     z = F.normalize(torch.randn(2, 8, 3, generator=generator), dim=-1)
     terms = DPHRLoss.sharp(signal="constant", beta=float(trial % 60)).terms(*z)
     assert terms["weighted"] - terms["triplet"] > -1e-12
+# Divided over the batch: easy by ratio and hard by difference, or vice versa.
+d_pos, d_neg = torch.tensor([0.02, 1.0]), torch.tensor([[0.06], [1.6]])
+loss = F.softplus(10 * (d_pos[:, None] - d_neg))
+h = rda_hardness(d_pos, d_neg)
+w = rda_weights(h, weight_map="exp", normalise="batch")
+assert (w * loss).mean() < loss.mean() - 0.1
 
 # %% [markdown]
 # ## Summary
