@@ -318,9 +318,9 @@ for axis in (left, right):
     axis.legend(frameon=False, loc="upper left")
 
 # %% [markdown]
-# The figure shows what is later, and the table what that did to R@1. The expectation for the closest reading was written down before the runs: a tie.
+# The table below says what these courses did to R@1. For the closest reading a tie was expected, written down before the runs. *No weights* means the same two courses with all weights equal to 1.
 
-# %%
+# %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 asked = {
     "sharp: follows recall − constant": ("recall", "half"),
     "sharp: straight rise − constant": ("step", "half"),
