@@ -123,7 +123,7 @@ def warp_scratch(image, pose, gsd_m, px, look_at):
 
 
 # %% [markdown]
-# The package's camera looks at a point beside the centre, so that all it sees lies on the tile. `photos.aim` gives that point. Both warps give one picture, to the last grey level (its rim aside, where the tile ends):
+# The package's camera looks at a point beside the centre, so that all it sees lies on the tile. `photos.aim` gives that point. `family[1]` is picture B, 100 m wide, and `pose` looks down at 60°. Both warps give one picture, to the last grey level (its rim aside, where the tile ends):
 
 # %%
 gsd_m = tile_m / px
