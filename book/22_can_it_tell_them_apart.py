@@ -20,11 +20,11 @@
 #
 # * **build** a test with two answers that differ in one recorded change, and show that nothing else gives the answer away;
 # * **fit** a psychometric curve to the answers and read a threshold with its interval, or say that there is none;
-# * **compare** encoders on the same trials, and say what each loss taught.
+# * **compare** encoders on the same trials, and say what training taught them.
 #
 # You need: [05 How sure are we?](05_how_sure_are_we.ipynb) and [09 DPHR in three hosts](09_training_dphr.ipynb), half an hour. The cells run in about a minute on two CPU cores. The curves of trained encoders are stored results. Nothing is downloaded.
 #
-# > **Which reading?** The runs of this note are of *sharp DPHR (ours)*: exponential weights of sharpness 16, in-batch recall as the signal **[O]**. "RDA" (in tables "sharp RDA") is one of its halves. [Open choices](open_choices.md) sets it beside the closest reading of the paper.
+# > **Which reading?** The runs of this note are of *sharp DPHR (ours)*: exponential weights of sharpness 16, in-batch recall as the signal **[O]**. Sharp RDA has its weights alone. [Open choices](open_choices.md) sets it beside the closest reading of the paper.
 
 # %% tags=["remove-cell"]
 import subprocess
@@ -36,6 +36,7 @@ if "google.colab" in sys.modules:  # on Colab only: fetch this book's package
 
 # %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 from dataclasses import replace
+from numbers import Real
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -45,7 +46,7 @@ from scipy.stats import norm
 
 from dphr_lab import probe, results, scenes
 from dphr_lab.models import Encoder
-from dphr_lab.plotting import PALETTE, picture_row, run_styles
+from dphr_lab.plotting import PALETTE, picture_row
 from dphr_lab.scenes.towns.description import corners
 from dphr_lab.studies import comparisons
 from dphr_lab.teaching import guess_choice, guess_number, table
@@ -54,20 +55,23 @@ plt.rcParams.update({"figure.dpi": 110, "font.size": 10})
 plt.rcParams["figure.constrained_layout.use"] = True
 
 # %% [markdown]
-# ## Two skills in one number
+# ## One change, two answers
 #
-# R@1 mixes two skills: finding the right *family* of look-alikes, and choosing its right *member*. Whoever has only the first gets one in three on a world of triplets. To measure the second by itself, show two alternatives that differ in *one* thing, by a known amount, and count right answers.
+# R@1 mixes two skills. An encoder has to find the right *family* of look-alikes, and then the right *member* of it. To measure the second by itself, we show two satellite images that differ in **one** thing. Only one of them shows what the drone saw.
 
-# %%
-kinds = ("building removed", "building moved", "building recoloured")
-settings = probe.StimulusSettings(places=40, kinds=kinds)
-big = replace(settings, places=3, image_px=256)
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"name": "fig-22-trial", "caption": "One trial. In one of the two satellite images a single building has changed."}, "image": {"alt": "Three square pictures: a drone view of a neighbourhood, and two satellite images of it, A and B, that are alike except for one building."}} cellView="form" jupyter={"source_hidden": true}
+big = probe.StimulusSettings(places=3, image_px=256, doses_m2=(160.0,))
 large = probe.make_stimuli(big, workers=1, progress=False)
-shown = (large.places == 1) & (large.kinds == 0) & (large.doses_m2 == 160)
-t = int(np.flatnonzero(shown)[0])
-pictures = [large.drone[1], *large.satellite[large.pairs[t]]]
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"name": "fig-22-trial", "caption": "One trial. A drone's view, and two satellite images. One of them shows the place; in the other a single thing has changed."}, "image": {"alt": "Three square pictures: a drone view of a neighbourhood, and two satellite images of it, A and B, that are alike except for one building."}} cellView="form" jupyter={"source_hidden": true}
+
+def trial_of(place, kind):
+    """The number of the trial of 160 m² at a place."""
+    shown = (large.places == place) & (large.kinds == kind)
+    return int(np.flatnonzero(shown & (large.doses_m2 == 160))[0])
+
+
+t = trial_of(1, 0)
+pictures = [large.drone[1], *large.satellite[large.pairs[t]]]
 figure, axes = plt.subplots(1, 3, figsize=(7.8, 2.9))
 names = ("drone", "A", "B")
 picture_row(axes, dict(zip(names, pictures, strict=True)), frame=True)
@@ -84,11 +88,12 @@ guess_choice(
 )  # fmt: skip
 
 # %% [markdown]
-# The scene is known, so the corners of what changed can be projected into each view.
+# The scene is known, so the corners of the changed roof can be projected into each view.
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"name": "fig-22-outline", "caption": "The same trial with the changed building's footprint outlined; in the drone's view a house in front hides part of it. Outside the outline, its shadow and the JPEG blocks around them, A and B are equal."}, "image": {"alt": "The same three pictures, with a yellow outline of one building. It stands in the drone view and in one satellite image, and is gone in the other."}} cellView="form" jupyter={"source_hidden": true}
-outline = np.column_stack([corners(change.before, 2.0), np.zeros(4)])
-pose = probe.probe_days(settings, 1)[0]
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"name": "fig-22-outline", "caption": "The same trial with the changed roof outlined. Outside the building, its shadow and the JPEG blocks around them, A and B are equal."}, "image": {"alt": "The same three pictures, with a yellow outline of one red roof. It stands in the drone view, partly behind another house, and in one satellite image, and is gone in the other."}} cellView="form" jupyter={"source_hidden": true}
+roof = np.full((4, 1), change.before.height_m)
+outline = np.hstack([corners(change.before, 1.0), roof])
+pose = probe.probe_days(big, 1)[0]
 matrices = [scenes.drone_matrix(pose, 256)]
 matrices += 2 * [scenes.satellite_matrix(256)]
 figure, axes = plt.subplots(1, 3, figsize=(7.8, 2.9))
@@ -101,11 +106,32 @@ differ = (pictures[1] != pictures[2]).any(0).mean()
 assert 0 < differ < 0.2
 
 # %% [markdown]
-# ## Dose
+# ## Five kinds of change, and their dose
 #
-# The **dose** of a trial is the ground area that changed, in square metres. A building is *moved* or *resized* by just so much that the area is met. To be *removed* or *recoloured*, a building of that size is needed. So the probe's places get small sheds and paved squares beforehand, and the drone sees those, too. A trial without room is counted as *missing*; no other dose replaces it.
+# The **dose** of a trial is the ground area that changed, in square metres. There are five kinds of change.
+
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"name": "fig-22-kinds", "caption": "The five kinds at one place, each about 160 m²: as it was (top) and changed (bottom). The dose is the size of the building or field; where a building moves, the ground that it leaves and newly covers; where it is resized, the ground gained or lost."}, "image": {"alt": "Two rows of five cut-outs from satellite images. Each column shows one change: a building is removed, moved, recoloured, resized, and a paved square is swapped for other ground."}} cellView="form" jupyter={"source_hidden": true}
+figure, axes = plt.subplots(2, 5, figsize=(7.8, 3.3))
+for kind, name in enumerate(big.kinds):
+    trial = trial_of(2, kind)
+    thing = large.changes[trial].before
+    at = np.array([[thing.x, thing.y, 0.0]])
+    u, v = scenes.project(scenes.satellite_matrix(256), at)[0][0]
+    left, top = (int(np.clip(x - 40, 0, 176)) for x in (u, v))
+    right = large.pairs[trial, large.answers[trial]]
+    other = large.pairs[trial, 1 - large.answers[trial]]
+    for row, number in enumerate((right, other)):
+        crop = large.satellite[number][:, top : top + 80, left : left + 80]
+        title = name.replace(" ", "\n") if row == 0 else ""
+        picture_row([axes[row, kind]], {title: crop}, frame=True)
+
+# %% [markdown]
+# A building moves or grows by just so much that the dose is met. To be removed, recoloured or swapped, a thing of that size is needed. So the places get small sheds and paved squares beforehand, and the drone sees those, too. Where a place has no room for a dose, it has no trial.
+#
+# The network gets 64 pixels for a side of 200 m. One pixel is about 10 m², and the smallest dose, 5 m², is half a pixel.
 
 # %%
+settings = probe.StimulusSettings(places=30)  # at 64 pixels
 stimuli = probe.make_stimuli(settings, progress=False)
 asked = stimuli.doses_m2 > 0
 met = stimuli.areas_m2[asked] / stimuli.doses_m2[asked]
@@ -113,11 +139,11 @@ print(f"{len(stimuli.answers)} trials on {len(stimuli.drone)} places")
 print(f"area met / dose asked: {met.min():.2f} to {met.max():.2f}")
 
 # %% [markdown]
-# At 64 pixels a side of 200 m one pixel is about 10 m². The smallest dose, 5 m², is half a pixel.
+# ## How an encoder answers
 #
-# ## Two alternatives
+# It takes the satellite image whose embedding is nearer to the drone view's. A tie counts one half. There is no word for "I do not know": this is a *forced choice*, and chance is 50 %.
 #
-# An encoder answers by similarity. Of the two satellite images it takes the one whose embedding is nearer to the drone view's. A tie counts one half. There is no word for "I do not know", so the method is called *forced choice*. Chance is 50 %, whatever the encoder's scale.
+# For trial `t`, `places[t]` is the number of the drone's view, `pairs[t]` holds the numbers of A and B, and `answers[t]` says which is right: 0 for A, 1 for B.
 
 
 # %%
@@ -146,8 +172,9 @@ assert np.array_equal(right, by_package)
 top = 100 * right[stimuli.doses_m2 == 320].mean()
 assert top < 75
 guess_number(
-    "This network has seen a million photographs, and was never trained for "
-    "this. Of 100 trials at 320 m², how many does it answer rightly?",
+    "This network has seen a million photographs (ImageNet), and was never "
+    "trained for this. Of 100 trials at 320 m², how many does it answer "
+    "rightly?",
     top,
     within=6,
     explain="It knows textures and things. It was never asked to forget the "
@@ -157,18 +184,19 @@ guess_number(
 # %% [markdown]
 # ## Is the test fair?
 #
-# If the changed image were compressed twice, or had noise of its own, an encoder could answer by *that*. So every satellite image, changed or not, comes out of the same function, on the same day, with the same draw of noise. Four checks can fail:
+# If the changed image were compressed twice, an encoder could answer by *that*. So both images come out of the same function, on the same day, with the same draw of noise. Four checks can fail:
 #
 # 1. *Dose 0.* A change that changes nothing gives the same picture, bit for bit.
-# 2. *An oracle* that draws the drone's scene from above, without noise, finds the true picture at the top dose.
-# 3. *The oracle with the answers turned round* is wrong. So the second check can fail.
-# 4. *Strangers.* Asked with the drone views of *other* places, an encoder should be right in about half of the trials. This *blind* share shows a taste for one kind of picture.
+# 2. *An oracle* draws the true scene from above, without noise, and takes the nearer picture. It should always be right at the top dose.
+# 3. *The oracle with the answers turned round* should always be wrong.
+# 4. *Strangers.* Asked with drone views of *other* places, an encoder should be right in about half of the trials (its *blind share*).
 
 # %%
 nothing = stimuli.satellite[stimuli.pairs[stimuli.doses_m2 == 0]]
 assert np.array_equal(nothing[:, 0], nothing[:, 1])
 
 
+# %% tags=["hide-input", "nbval-ignore-output"] cellView="form" jupyter={"source_hidden": true}
 def oracle(t):
     """The number of the picture nearer to the scene from above."""
     place = int(stimuli.places[t])
@@ -183,8 +211,6 @@ top_trials = (stimuli.doses_m2 == 320) & (stimuli.places < 12)
 top_trials = np.flatnonzero(top_trials)
 found = np.array([oracle(t) for t in top_trials])
 truth = stimuli.answers[top_trials]
-
-# %% tags=["hide-input", "nbval-ignore-output"] cellView="form" jupyter={"source_hidden": true}
 torch.manual_seed(0)
 small = Encoder("test_convnext", image_px=64).eval()
 live = {"untrained": probe.probe(small, stimuli),
@@ -194,28 +220,28 @@ assert all(report.control[0] == 50 for report in live.values())
 assert np.abs(np.array(blind) - 50).max() < 15
 assert (found == truth).mean() >= 0.99 and (found == 1 - truth).mean() <= 0.01
 table(
-    ["check", "asked", "found"],
+    ["check", "trials", "found"],
     [
-        ["dose 0: the two pictures are equal", len(nothing), "all"],
-        ["the oracle is right at 320 m²", len(found), "all"],
-        ["the oracle is right, answers turned round", len(found), "none"],
-        ["blind share over doses, two encoders", 2,
+        ["1: the two pictures of dose 0 are equal", len(nothing), "all"],
+        ["2: the oracle is right at 320 m²", len(found), "all"],
+        ["3: the same, answers turned round", len(found), "none"],
+        ["4: blind share of two encoders, any dose", len(stimuli.answers),
          f"{np.min(blind):.0f} to {np.max(blind):.0f} %"],
     ],
 )  # fmt: skip
 
 # %% [markdown]
-# `probe.probe(model, probe.make_stimuli())` does all of it for any callable from images to embeddings. It refuses stimuli that fail the first check, and reports the blind share beside every share.
+# `probe.probe(model, stimuli)` does all of it for any callable from images to embeddings. It refuses stimuli that fail the first check, and reports the blind share beside every share.
 #
 # ## The psychometric curve
 #
-# Shares at seven doses are better read as one curve. Below some dose the answers are a coin's. Above another everything is seen, except for *lapses* that no dose removes. Between the two the share rises with the logarithm of the dose, as a cumulative normal $\Phi$ ([Wichmann and Hill, 2001](references.md#wichmann2001psychometric)):
+# Seven doses give seven shares. They are better read as one curve. At small doses the answers are a coin's. At large ones everything is seen, except for *lapses* that no dose removes. Between the two the share rises with the logarithm of the dose, as a cumulative normal $\Phi$ ([Wichmann and Hill, 2001](references.md#wichmann2001psychometric)):
 #
 # $$
-# p(x) = \tfrac12 + \big(\tfrac12 - \lambda_0\big)\, \Phi\!\left(\frac{\log_2 x - \mu}{\sigma}\right) .
+# p(x) = \tfrac12 + \big(\tfrac12 - \ell\big)\, \Phi\!\left(\frac{\log_2 x - \mu}{\sigma}\right) .
 # $$
 #
-# Here $x$ is the dose in m², $\mu$ the midpoint and $\sigma$ the width in octaves, and $\lambda_0$ the rate of lapses. A **threshold** is the dose at which $p$ passes a criterion. The usual one is 75 %, half-way from chance to certainty.
+# Here $x$ is the dose in m², $\mu$ the midpoint, $\sigma$ the width in octaves (doublings of the dose) and $\ell$ the rate of lapses. The **threshold** is the dose at which $p$ passes 75 %, half-way from chance to certainty. We look for the three numbers under which the answers are most probable: where minus the logarithm of their probability, the *cost*, is smallest.
 
 
 # %%
@@ -236,21 +262,16 @@ def fit_scratch(dose_m2, correct, trials):
 
 
 # %% [markdown]
-# Known truth first: an observer whose curve we choose answers 200 places at each dose by throwing dice. Trials of one place share its drone view. So the interval of the threshold is from a bootstrap over *places* ([05](05_how_sure_are_we.ipynb)).
+# Known truth first: an observer whose curve we choose answers 200 places at each dose by throwing dice. (`probe.Fit` holds the three numbers and is the curve.)
 
 # %%
 truth = probe.Fit(midpoint_m2=55, width_octaves=1.2, lapse=0.04)
 doses = np.array(settings.doses_m2)
 rng = np.random.default_rng(3)
 answers = (rng.random((200, len(doses))) < truth(doses)).astype(float)
-counts = answers.sum(0), np.full(len(doses), 200)
-by_hand, by_package = (
-    fit(doses, *counts)
-    for fit in (
-        fit_scratch,
-        probe.fit_curve,
-    )
-)
+counts = answers.sum(0), np.full(len(doses), 200)  # correct, trials
+by_hand = fit_scratch(doses, *counts)
+by_package = probe.fit_curve(doses, *counts)
 assert np.allclose(by_hand(doses), by_package(doses), atol=0.005)
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"name": "fig-22-observer", "caption": "A simulated observer. The fitted curve lies on the true one, and the interval of the threshold (red) holds the true threshold (dotted)."}, "image": {"alt": "Share correct against dose on a logarithmic axis: seven dots that rise from one half to nearly one, the fitted S-shaped curve through them, a dotted curve of the truth beside it, and a red bar at 75 percent that holds the true threshold."}} cellView="form" jupyter={"source_hidden": true}
@@ -277,13 +298,13 @@ axis.legend(frameon=False)
 print(f"threshold {measured}; the truth is {true_m2:.0f} m²")
 
 # %% [markdown]
-# What if 75 % is never reached? A formula would give a number far beyond the last dose, made of the curve's assumed shape and nothing else. The package says "not reached up to 320 m²" instead.
+# The interval is from a bootstrap over *places* ([05](05_how_sure_are_we.ipynb)), since trials of one place share its drone view. And where 75 % is never reached? A formula would give a number far beyond the last dose. The package says "not reached up to 320 m²" instead.
 #
-# ## What each loss taught
+# ## What do encoders see?
 #
-# Now encoders that were trained for retrieval: chapter 09's network and settings, 800 steps, four losses, two seeds, each with its own world. Beside them stand the untrained network and ImageNet's. All were asked the same trials on 200 places that are in none of their worlds (`book/_tools/store_probe.py`).
+# Now encoders that were trained for retrieval: chapter 09's network and settings, 800 steps, four losses, two seeds, each with its own world. Beside them stand the untrained network and ImageNet's. All answered the same trials on 200 places that are in none of their worlds. Guess where their curves lie before you look.
 
-# %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"name": "fig-22-curves", "caption": "Share correct against changed area, all kinds of change: the mean of eight trained encoders and of three not trained for retrieval. Bands go from the lowest encoder to the highest. Training lifts the curve from about 80 m\u00b2 on, and never to 75 %."}, "image": {"alt": "Two thick curves over a logarithmic axis from 5 to 320 square metres, with narrow bands around them. Both start at 50 percent. That of encoders not trained for retrieval stays below 56. That of the trained ones rises from 40 square metres on to 65, above a line at 62.5 and below a line at 75 percent."}} cellView="form" jupyter={"source_hidden": true}
 runs = {at[1:]: run for at, run in results.load("probe").items()}
 asked = {
     at: probe.ProbeReport.from_dict(run["probe"]) for at, run in runs.items()
@@ -298,164 +319,90 @@ NAMES = {
 }
 trained = ("triplet", "infonce", "sharp_rda", "sharp")
 seeds = sorted({seed for _, seed in runs})
-rows = []
-for name in NAMES:
-    curves = [asked[name, seed].curves[probe.ALL_KINDS] for seed in seeds]
-    shares = np.mean([curve.correct[-3:] for curve in curves], 0)
-    found = [runs[name, seed]["report"]["D2S"] for seed in seeds]
-    keys = "r_at_1", "family_r_at_1", "twin_choice"
-    measures = [np.mean([f[key] for f in found]) for key in keys]
-    rows.append([NAMES[name], *shares, *measures])
-    assert all(asked[name, seed].control[0] == 50 for seed in seeds)
-table(
-    ["encoder", "probe, 80 m²", "160 m²", "320 m²", "world, R@1",
-     "its family", "twin choice"],
-    rows,
-    caption="In percent, means of two seeds. Left, the probe, all kinds: "
-    "chance is 50. Right, the test of its own world; in twin choice chance "
-    "is 50",
-)  # fmt: skip
-
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"name": "fig-22-curves", "caption": "Share correct against changed area, all kinds of change. Thick: the mean of eight trained encoders and of three not trained for retrieval; thin: each of them, with its 95 % interval at 320 m\u00b2. Training lifts the curve from about 80 m\u00b2 on, past a quarter of the way and not to half-way."}, "image": {"alt": "Two thick curves over a logarithmic axis from 5 to 320 square metres, with thin ones around them. Both start at 50 percent. That of encoders not trained for retrieval stays below 56. That of the trained ones rises from 40 square metres on to 65, above a line at 62.5 and below a line at 75 percent."}} cellView="form" jupyter={"source_hidden": true}
-groups = {
-    "trained": ([(n, s) for n in trained for s in seeds], "purple"),
-    "not trained for it": (
-        [("untrained", 0), ("untrained", 1), ("imagenet", 0)], "0.4"
-    ),
-}  # fmt: skip
-figure, axis = plt.subplots(figsize=(7.2, 4))
+plain = [("untrained", 0), ("untrained", 1), ("imagenet", 0)]
+by_loss = [(name, seed) for name in trained for seed in seeds]
+groups = {"trained": (by_loss, PALETTE["purple"], "-o"),
+          "not trained for it": (plain, "0.4", "--s")}  # fmt: skip
+figure, axis = plt.subplots(figsize=(7.2, 3.8))
 tops = {}
-for label, (members, tone) in groups.items():
+for label, (members, tone, line) in groups.items():
     curves = [asked[at].curves[probe.ALL_KINDS] for at in members]
-    dose, look = curves[0].dose_m2, {"color": PALETTE.get(tone, tone)}
     shares = np.array([curve.correct for curve in curves])
-    axis.plot(dose, shares.T, linewidth=0.7, alpha=0.5, **look)
-    axis.plot(dose, shares.mean(0), "-o", linewidth=2.5, label=label, **look)
-    for i, c in enumerate(curves):
-        x = dose[-1] * 2 ** (0.08 + 0.04 * i)
-        axis.plot([x, x], [c.low[-1], c.high[-1]], linewidth=0.8, **look)
+    low, high = shares.min(0), shares.max(0)
+    axis.fill_between(doses, low, high, color=tone, alpha=0.2)
+    axis.plot(doses, shares.mean(0), line, color=tone, label=label)
     tops[label] = shares[:, -1]
 for at, text, x, side in (
-    (50, "chance", 200, "top"),
+    (50, "chance", 270, "top"),
     (62.5, "62.5 %", 5, "bottom"),
     (75, "half-way, 75 %", 5, "bottom"),
 ):
     axis.axhline(at, color="0.4", linewidth=0.8, linestyle=":")
     axis.text(x, at, text, fontsize=9, va=side)
 axis.set_xscale("log", base=2)
-axis.set_xticks(dose, [f"{d:g}" for d in dose])
+axis.set_xticks(doses, [f"{d:g}" for d in doses])
 axis.minorticks_off()
 axis.set(xlabel="changed area, m²", ylabel="correct, %", ylim=(45, 80))
 axis.legend(frameon=False, loc="upper left", bbox_to_anchor=(0, 0.83))
-trained_curves = [asked[at].curves[probe.ALL_KINDS]
-                  for at in groups["trained"][0]]  # fmt: skip
-assert max(curve.high[-1] for curve in trained_curves) < 75
+for report in asked.values():
+    assert report.curves[probe.ALL_KINDS].high[-1] < 75
 assert min(tops["trained"]) > max(tops["not trained for it"]) + 4
 
-# %% [markdown]
-# **The curve's message:** of changes of 320 m² the trained encoders see some, and miss most. They are right (means of two seeds) in 63.0 to 65.6 %, the untrained network in 54.5 % and ImageNet's in 55.3 %. No interval of any of them reaches 75 %, half-way to certainty. So over all kinds there is no threshold at 75 %.
-#
-# So ask for a milder criterion, **62.5 %**, a quarter of the way from chance to certainty, and for each kind of change. The answers are stored, so no new run is needed.
-
-# %%
-MILD = 0.625
-kinds = list(asked["triplet", 0].curves)  # all kinds, then each
-mild = {
-    (at, kind): report.threshold(
-        MILD,
-        kind,
-    )
-    for at, report in asked.items()
-    for kind in kinds
-}
-
 # %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
-rows, usual = [], 0
-for kind in kinds:
-    by_loss = [(n, s) for n in trained for s in seeds]
-    hard = [asked[at].curves[kind].threshold.reached for at in by_loss]
-    found = [mild[at, kind] for at in by_loss]
-    values = sorted(t.value_m2 for t in found if t.reached)
-    ends = f"{values[0]:.0f} to {values[-1]:.0f} m²" if values else None
-    plain = ("untrained", 0), ("untrained", 1), ("imagenet", 0)
-    others = [mild[at, kind].reached for at in plain]
-    rows.append([kind, sum(hard), len(values), ends, sum(others)])
-    usual += sum(hard) if kind != probe.ALL_KINDS else 0
-again = "imagenet", 1  # the encoder and the answers of seed 0
-assert len({asked["imagenet", s].outcomes for s in seeds}) == 1
-single = [at for at in mild
-          if at[0] != again and at[1] != probe.ALL_KINDS]  # fmt: skip
-reached = sum(asked[a].curves[k].threshold.reached for a, k in single)
-assert reached == usual == 1 and len(single) == 55
-by_kind = {kind: (ends, others) for kind, _, *_, ends, others in rows}
+rows = []
+for name in NAMES:
+    curves = [asked[name, seed].curves[probe.ALL_KINDS] for seed in seeds]
+    shares = np.mean([curve.correct[-3:] for curve in curves], 0)
+    rows.append([NAMES[name], *shares])
+    assert all(asked[name, seed].control[0] == 50 for seed in seeds)
 table(
-    ["kind of change", "75 %, of 8", "62.5 %, of 8", "62.5 % at",
-     "62.5 %, of 3 not trained"],
+    ["encoder", "80 m²", "160 m²", "320 m²"],
     rows,
-    caption="How many of eight trained encoders (four losses, two seeds) "
-    "reach 75 % and 62.5 %, and at which dose. Last: of two untrained ones "
-    "and ImageNet's",
-)  # fmt: skip
-
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"name": "fig-22-thresholds", "caption": "The dose at which 62.5 % are right, by kind of change, with 95 % intervals: two seeds of each loss. Hollow marks: not reached up to the last dose; a line that ends there: an open interval."}, "image": {"alt": "Five rows, one a kind of change, with eight marks each. Removed and recoloured buildings: all eight lie between 69 and 117 square metres. Swapped fields: seven between 90 and 311, with long intervals. Resized buildings: two near 300, six not reached. Moved buildings: none reached."}} cellView="form" jupyter={"source_hidden": true}
-styles = run_styles(trained)
-figure, axis = plt.subplots(figsize=(7.2, 4.6))
-for row, kind in enumerate(kinds[1:]):
-    for i, (name, (tone, _, mark)) in enumerate(styles.items()):
-        for seed in seeds:
-            y = row + 0.2 * (i - 1.5) + 0.08 * (seed - 0.5)
-            t = mild[(name, seed), kind]
-            look = {"marker": mark, "color": tone, "markersize": 5}
-            label = NAMES[name] if (row, seed) == (0, 0) else None
-            if t.reached:
-                ends = [t.low_m2, t.high_m2 or 350]
-                axis.plot(ends, [y, y], color=tone, linewidth=1)
-                axis.plot(t.value_m2, y, label=label, **look)
-            else:
-                axis.plot(350, y, markerfacecolor="white", **look)
-axis.set_xscale("log", base=2)
-axis.set_xticks(doses, [f"{dose:g}" for dose in doses])
-axis.minorticks_off()
-axis.set_yticks(range(5), kinds[1:])
-axis.invert_yaxis()
-axis.set(xlabel="dose at 62.5 % correct, m²", xlim=(20, 400))
-axis.legend(frameon=False, loc="lower left")
-axis.grid(color="0.9", axis="x")
-
-# %% [markdown]
-# Now thresholds exist. At 62.5 % all eight trained encoders have one for a building that is *gone* (71 to 117 m²) or *recoloured* (69 to 99 m²): seven to twelve pixels. For a building that was *resized* two of eight have one, and for one that has *moved* none. (75 % is reached once: a sharp RDA's, for recoloured.) Recoloured buildings and swapped fields are partly seen without training, too: one and two of the three others reach 62.5 % there.
-#
-# Perhaps a batch is separated by what is easiest in it, and then the loss asks for nothing more. This is a guess and was not tested.
-#
-# ## Do the losses differ?
-#
-# Two encoders that answered the same trials are compared place by place: the bootstrap draws places and takes both encoders' answers there.
-
-# %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
-large_m2 = (80, 160, 320)
-pairs = [("infonce", "triplet"), ("sharp_rda", "triplet"),
-         ("sharp", "triplet"), ("sharp", "sharp_rda"),
-         ("sharp", "infonce")]  # fmt: skip
-gains, rows = {}, []
-for pair in pairs:
-    reports = [[asked[name, seed] for name in pair] for seed in seeds]
-    gains[pair] = [probe.compare(*two, doses_m2=large_m2) for two in reports]
-    signs = [[comparisons.signed(x) for x in g] for g in gains[pair]]
-    cells = ["{} ({} to {})".format(*g) for g in signs]
-    rows.append([" − ".join(NAMES[name] for name in pair), *cells])
-assert not any(all(low > 0 or high < 0 for _, low, high in g)
-               for g in gains.values())  # fmt: skip
-table(
-    ["points at 80 m² and more", "seed 0", "seed 1"],
-    rows,
-    caption="Paired over 200 places, with 95 % intervals",
+    caption="Percent correct, all kinds, means of two seeds; chance is 50. "
+    "200 places: more than in the guess above, so ImageNet's share differs",
 )
 
 # %% [markdown]
-# No difference is clear in both seeds. That does not make the losses equal: an interval of ± 3 points cannot exclude a gain of 2. Now set the two skills side by side.
+# **Of changes of 320 m² the trained encoders see some, and miss most.** They are right in 63.0 to 65.6 %, the untrained network in 54.5 % and ImageNet's in 55.3 %. No encoder's interval reaches 75 %, so over all kinds there is no threshold.
+#
+# Having seen that, we chose a milder criterion: **62.5 %**, a quarter of the way from chance to certainty. By it the kinds can be compared.
+
+# %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
+MILD = 0.625
+kinds = list(asked["triplet", 0].curves)  # all kinds, then each
+rows, usual = [], 0
+for kind in kinds:
+    found = [asked[at].threshold(MILD, kind) for at in by_loss]
+    values = sorted(t.value_m2 for t in found if t.reached)
+    ends = f"{values[0]:.0f} to {values[-1]:.0f} m²" if values else None
+    others = [asked[at].threshold(MILD, kind).reached for at in plain]
+    rows.append([kind, len(values), ends, sum(others)])
+    if kind != probe.ALL_KINDS:
+        usual += sum(asked[at].curves[kind].threshold.reached
+                     for at in [*by_loss, *plain])  # fmt: skip
+assert usual == 1
+assert (
+    asked["sharp_rda", 0].curves["building recoloured"].threshold.reached
+    or asked["sharp_rda", 1].curves["building recoloured"].threshold.reached
+)
+assert len({asked["imagenet", s].outcomes for s in seeds}) == 1
+table(
+    ["kind of change", "of 8 trained", "at", "of 3 others"],
+    rows,
+    caption="How many encoders reach 62.5 %, and the range of doses at which "
+    "the trained ones do. The others: two untrained, and ImageNet's",
+)
+
+# %% [markdown]
+# All eight trained encoders have a threshold for a building that is *gone* (71 to 117 m²) or *recoloured* (69 to 99 m²): seven to twelve pixels. For a building that has *moved* none has one. (75 % is reached once: by a sharp RDA, for recoloured.) Swapped fields and recoloured buildings are partly seen without training, too.
+#
+# ## Does a better loss see more?
+#
+# In retrieval the losses differ by many points. On the probe two encoders answered the same trials, so they are compared place by place.
 
 # %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 main = results.load("main")
+large_m2 = (80, 160, 320)
 compared = ("infonce", "sharp_rda", "sharp")
 skill = {
     measure: comparisons.against(main, "mini", "triplet", compared, measure)
@@ -464,24 +411,31 @@ skill = {
 rows = []
 for i, loss in enumerate(compared):
     cells = [skill[measure][i].interval for measure in skill]
-    by_probe = [gain[0] for gain in gains[loss, "triplet"]]
+    of = [[asked[name, seed] for name in (loss, "triplet")] for seed in seeds]
+    gains = [probe.compare(*two, doses_m2=large_m2) for two in of]
     assert all(c.mean > c.half_width for c in cells)
-    assert max(by_probe) < cells[1].mean - 4
-    probed = " and ".join(map(comparisons.signed, by_probe))
-    rows.append([NAMES[loss], *(c.signed for c in cells), probed])
+    assert all(low <= 0 <= high for _, low, high in gains)
+    assert max(gain[0] for gain in gains) < cells[1].mean - 4
+    signs = [[comparisons.signed(x) for x in g] for g in gains]
+    probed = ["{} ({} to {})".format(*g) for g in signs]
+    rows.append([NAMES[loss], *(c.signed for c in cells), *probed])
 table(
-    ["minus L_tri, points", "R@1 of the family", "twin choice",
-     "probe, two seeds"],
+    ["minus L_tri, points", "finds the family", "beats its twin",
+     "probe, seed 0", "probe, seed 1"],
     rows,
-    caption="Study main, 800 steps, five seeds; the probe at 80 m² and more",
+    caption="Left, chapter 09's test: R@1 of the family, and how often the "
+    "right place beats a twin of it (five seeds). Right: the probe at 80 m² "
+    "and more, over 200 places. 95 % intervals",
 )  # fmt: skip
 
 # %% [markdown]
-# InfoNCE, RDA and sharp DPHR find the family more often than L_tri, by 13.6 to 15.5 points, and choose between twins better, by 6.9 to 7.8. On one change at a time they gain at most 2.1. So a large step in R@1 need not mean a sharp eye. Twins differ by several changes at once, in a world like the one trained on; the probe's pair differs by one. Which of the two matters, we have not settled.
+# InfoNCE, sharp RDA and sharp DPHR find the family more often than L_tri, by 13.6 to 15.5 points, and beat a twin more often, by 6.9 to 7.8. On the probe they gain at most 2.1 points, and no gain is clear. That does not make the losses equal: an interval of ± 3 points cannot exclude a gain of 2.
+#
+# So a large step in R@1 need not mean a sharp eye. Twins differ by several changes at once, in a world like the one trained on; the probe's pair differs by one. Which of the two matters, we have not settled.
 #
 # ## On photographs
 #
-# Aerial photographs can be asked, too. The change is then an edit of the tile: a patch is moved, copied or recoloured, 160 m² at most. The drone's view is a warp ([23](23_does_it_hold_on_photographs.ipynb)). The networks were trained anew for 300 steps. The photographs belong to others and are not shown.
+# Aerial photographs can be asked, too. The change is then an edit: a patch of the tile is moved, copied or recoloured, about 160 m² at most. The drone's view is a warp of the tile ([23](23_does_it_hold_on_photographs.ipynb)). The networks were trained anew on such tiles, for 300 steps.
 
 # %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 on_photos = {
@@ -492,8 +446,7 @@ rows, reached = [], 0
 for name in NAMES:
     there = [on_photos[name, seed] for seed in seeds]
     shares = [report.curves[probe.ALL_KINDS].correct[-1] for report in there]
-    found = [str(report.threshold(MILD)) for report in there]
-    rows.append([NAMES[name], *shares, *found])
+    rows.append([NAMES[name], *shares])
     reached += sum(report.threshold().reached for report in there)
 assert reached == 0
 for loss in compared:
@@ -502,22 +455,22 @@ for loss in compared:
     assert not all(low > 0 for _, low, _ in against)
     assert not all(high < 0 for *_, high in against)
 table(
-    ["encoder", "160 m², seed 0", "seed 1", "62.5 %, seed 0", "seed 1"],
+    ["encoder", "seed 0", "seed 1"],
     rows,
-    caption="Photographs: percent correct at the largest dose, and the dose "
-    "of 62.5 % with its 95 % interval",
-)  # fmt: skip
+    caption="Photographs: percent correct at the largest dose, about 160 m²; "
+    "chance is 50. Each seed has other tiles",
+)
 
 # %% [markdown]
-# Here ImageNet's network, which knows photographs and was never trained for the task, is right in 70.3 and 71.0 % at 160 m² (each seed asks about other tiles). Sharp RDA reaches 71.9 and 71.7 %. One of InfoNCE's two seeds stays at chance. No loss differs clearly from L_tri in both seeds. The numbers are not on one scale with those above: an edit is no change of the world, and a pasted patch has an edge.
+# ImageNet's network knows photographs and was never trained for the task. It is right in 70.3 and 71.0 %, sharp RDA in 71.9 and 71.7 %. One of InfoNCE's two seeds stays at chance. No loss differs clearly from L_tri in both seeds. Do not compare these shares with those above: a pasted patch has an edge, and a change of the world has none.
 #
 # ## What the probe does not say
 #
 # * *A dose is not a contrast.* A white roof on dark ground is an easier 80 m² than a grey one on asphalt. A threshold belongs to a kind, an image size and a world.
-# * *One camera, one day.* Months lie between two real satellite images of one place. `own_noise=True` and `weather=1` are first steps there.
-# * *Two seeds.* The intervals above are about places, not about training runs.
+# * *One camera, one day.* Months lie between two real satellite images of one place.
+# * *Two seeds.* The intervals are about places, not about training runs.
 #
-# ## Probe your own encoder
+# Your own encoder answers the same trials with one command:
 #
 # ```bash
 # dphr probe --run runs/first --backbone tf_efficientnet_lite0 \
@@ -533,10 +486,11 @@ changed = None  # your number
 g = torch.Generator().manual_seed(0)
 turn = torch.linalg.qr(torch.randn(1280, 1280, generator=g))[0]
 again = probe.choices(7 * z_drone @ turn, 7 * z_satellite @ turn, stimuli)
-print("right" if changed == np.sum(again != right) else "not yet")
+is_right = isinstance(changed, Real) and changed == np.sum(again != right)
+print("right" if is_right else "not yet")
 
 # %% [markdown]
-# **2. Break.** Make every changed picture one grey level darker. Does the probe notice?
+# **2. Break.** Make every changed picture one grey level darker, so that brightness gives the answer away. Does the probe refuse it?
 
 # %%
 darker = stimuli.satellite.copy()
@@ -545,7 +499,7 @@ others = stimuli.pairs[trial, 1 - stimuli.answers]  # the changed pictures
 # your code: darker[others] = ...
 try:
     replace(stimuli, satellite=darker).check()
-    print("not refused")
+    print("not refused: not yet darker, or not noticed")
 except ValueError:
     print("refused: the pairs of dose 0 differ")
 
@@ -554,7 +508,8 @@ except ValueError:
 
 # %%
 trials = None  # your number
-print("right" if trials and abs(trials - 2401) < 3 else "not yet")
+is_right = isinstance(trials, Real) and 2390 <= trials <= 2510
+print("right" if is_right else "not yet")
 
 # %% [markdown]
 # **4. Design** a dose that would make the five kinds equally hard, and say how you would test that it does.
@@ -575,6 +530,7 @@ except ValueError as error:
     print(str(error).split(":")[1].strip())
 
 # 3. The error is sqrt(p (1 - p) / n), largest at 1/2: n = (1.96 / 0.04)^2.
+# With the factor 2 in place of 1.96 it is 2500.
 n = (1.96 / 0.04) ** 2
 assert round(n) == 2401
 print(f"{n:.0f} trials")
@@ -583,8 +539,8 @@ print(f"{n:.0f} trials")
 # ## Summary
 #
 # * You **built** trials in which dose 0 gave equal pictures, and an oracle was right in all trials at 320 m².
-# * You **fitted** the curve of a simulated observer: its threshold of 60 m² lies in the interval found. For trained encoders there is none at 75 % over all kinds. At 62.5 % all eight have one for a removed building (71 to 117 m²) and none for a moved one.
-# * You **compared** encoders on the same trials: after training 63.0 to 65.6 % are right at 320 m², and no loss is clearly ahead of L_tri in both seeds.
+# * You **fitted** the curve of a simulated observer: its threshold of 60 m² lies in the interval found. For trained encoders there is none at 75 % over all kinds. At 62.5 %, chosen after that, all eight have one for a removed building (71 to 117 m²) and none for a moved one.
+# * You **compared** encoders on the same trials: after training 63.0 to 65.6 % are right at 320 m², and no loss is clearly ahead of L_tri.
 #
 # ## Readings
 #
