@@ -1,6 +1,12 @@
 """What chapters do: ask, show tables, players and sliders, find data. Needs `[book]`."""
 
-from dphr_lab.teaching.guesses import GuessBox, compare_guess, guess_choice, guess_number
+from dphr_lab.teaching.guesses import (
+    GuessBox,
+    check_answer,
+    compare_guess,
+    guess_choice,
+    guess_number,
+)
 from dphr_lab.teaching.players import player, slider
 from dphr_lab.teaching.rankings import ranking
 from dphr_lab.teaching.sets import public_data, right_and_twins
@@ -12,6 +18,7 @@ __all__ = [
     "GuessBox",
     "Shown",
     "Table",
+    "check_answer",
     "compare_guess",
     "find_among_twins",
     "guess_choice",

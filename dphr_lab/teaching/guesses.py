@@ -10,6 +10,8 @@ import json
 from collections.abc import Mapping
 from html import escape
 
+import numpy as np
+
 from dphr_lab.teaching.shown import FIELD, as_script, name_of
 
 
@@ -21,6 +23,25 @@ def compare_guess(guess: float | None, truth: float, unit: str = "") -> None:
     print(f"found: {truth:.1f}{unit}")
     if guess is not None:
         print(f"your guess: {guess:.1f}{unit}, off by {abs(guess - truth):.1f}{unit}")
+
+
+def check_answer(answer: object, right: object, within: float = 0.0) -> None:
+    """Print "right" or "not yet" for the answer to an exercise; None prints nothing.
+
+    A number, or several of the same shape, is right where each is at most `within` from `right`; a
+    word where it is the same but for its case. An answer of another kind is "not yet".
+    """
+    if answer is None:
+        return
+    if isinstance(right, str):
+        ok = isinstance(answer, str) and answer.strip().lower() == right.lower()
+    else:
+        try:
+            given, wanted = np.squeeze(np.asarray(answer, float)), np.squeeze(right)
+            ok = given.shape == wanted.shape and bool(np.all(abs(given - wanted) <= within))
+        except (TypeError, ValueError, RuntimeError):  # not a number, or with a gradient
+            ok = False
+    print("right" if ok else "not yet")
 
 
 class GuessBox:

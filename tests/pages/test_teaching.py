@@ -13,6 +13,7 @@ import pytest
 from dphr_lab import scenes
 from dphr_lab.datasets import ArrayImages
 from dphr_lab.teaching import (
+    check_answer,
     compare_guess,
     find_among_twins,
     guess_choice,
@@ -145,6 +146,28 @@ def test_a_slider_refuses_what_cannot_be_moved_or_read(monkeypatch):
 def test_a_guess_is_set_beside_what_was_found_and_none_is_not_spoken_of(guess, said, capsys):
     compare_guess(guess, 61.0, "%")
     assert capsys.readouterr().out == f"found: 61.0%\n{said}"
+
+
+@pytest.mark.parametrize(
+    ("answer", "right", "said"),
+    [
+        (None, 1.0, ""),
+        (0.63, 0.634, "right\n"),
+        (np.array([0.634]), 0.634, "right\n"),
+        (0.7, 0.634, "not yet\n"),
+        (float("nan"), 0.634, "not yet\n"),
+        ("0.6 or so", 0.634, "not yet\n"),
+        ([1, 2], 0.634, "not yet\n"),
+        (print, 0.634, "not yet\n"),
+        ((0.69, 0), (0.693, 0.0), "right\n"),
+        ((0.69, None), (0.693, 0.0), "not yet\n"),
+        (" Falls", "falls", "right\n"),
+        (3, "falls", "not yet\n"),
+    ],
+)
+def test_an_answer_is_right_or_not_yet_and_never_an_error(answer, right, said, capsys):
+    check_answer(answer, right, within=0.01)
+    assert capsys.readouterr().out == said
 
 
 def test_a_table_is_aligned_text_and_marked_up_cells():
