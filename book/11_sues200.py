@@ -175,7 +175,7 @@ _ = axis.legend(frameon=False)
 #
 # ## The protocol
 #
-# The published split has 120 places to train and 80 to test. Queries show the 80 test places. The gallery holds **all 200**. That is as it should be: only a *query* place among the trained ones would be a fault. By custom there is **one model a height**, tested at that height.
+# The published split has 120 places to train and 80 to test. Queries show the 80 test places, from the drone (D2S) or from the satellite (S2D). The gallery of the other view holds **all 200**. That is as it should be: only a *query* place among the trained ones would be a fault. By custom there is **one model a height**, tested at that height.
 #
 # ```bash
 # dphr verify data/SUES-200 --published
@@ -213,7 +213,7 @@ table(
 )
 
 # %% [markdown]
-# The set is small. One building more or less is 1.25 points of S2D (satellite asks, drone images answer). A batch of 128 different places does not exist among 120; our recipe takes 64 **[O]**. One pass over the pairs **[S]** is then 84 steps. Some projects take the 120 trained places out of the gallery ([10 University-1652](10_university1652.ipynb)); print which you used.
+# The set is small. One building more or less is 1.25 points of S2D. A batch of 128 different places does not exist among 120; our recipe takes 64 **[O]**. One pass over the pairs **[S]** is then 84 steps. Some projects take the 120 trained places out of the gallery ([10 University-1652](10_university1652.ipynb)); print which you used.
 #
 # This was reported for Sample4Geo-DPHR, one model a height **[S]** (a public list that cites the paper's tables, github.com/Bear611/Awesome-UAV-Cross-view-geo-localization, read 28 Nov 2026; we have not seen the tables).
 
@@ -292,7 +292,7 @@ table(
 #
 # * **The 150 m model** falls from 31.7 % at its own height to 13.3 % at 300 m. These intervals are apart; those of neighbouring cells overlap.
 # * **The 300 m model** is no better at 300 m (22.5 %) than at 150 m (22.9 %). So it is not simply that each model is best at home.
-# * **200 m is the easiest height** for the four together, 34.2 % on average, and 300 m the hardest, 20.2 %. At 200 m the drone's ground is as wide as the satellite's.
+# * **200 m is the easiest height** for the four together, 34.2 % on average, and 300 m the hardest, 20.2 %. At 200 m the drone's ground is about as wide as the satellite's.
 #
 # The right half of the figure asks the other way, with one satellite image a place. That is 80 queries only, and it is less orderly. There the 300 m model *is* better at 300 m than at 150 m. We go on with the left half.
 #
