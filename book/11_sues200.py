@@ -438,9 +438,9 @@ table(
 )
 
 # %% [markdown]
-# * **Restoring the scale is not enough.** Enlarged images with their rim are found less often than whole ones, in both worlds.
+# * **Restoring the scale is not enough.** Enlarged images with their rim are found less often than whole ones, in both worlds. (A larger image may do some harm by itself; for that there is no check.)
 # * **The covered images decide nothing.** They fail the check: a grey rim ruins a model at its own height, too. So whether taking the rim away would help by itself stays open.
-# * **The look costs little**, as far as this test goes: from 300 m, cut images are found nearly as well as images of the model's own height. Perhaps, though, cut images are easier for any model: with them the 200 m model finds more at 300 m than the 300 m model with whole ones (40.4 and 22.5 %, folded below).
+# * **The look costs little**, as far as this test goes: cut images are found about as often as images of the model's own height. Perhaps, though, cut images are easier for any model: with them the 200 m model finds more at 300 m than the 300 m model with whole ones (40.4 and 22.5 %, folded below).
 #
 # Two worlds are few, and neither is SUES-200.
 
