@@ -62,71 +62,97 @@ def _help(*command: str) -> str:
 
 # ---- from a campus to a country ----------------------------------------------------------------
 
-AREAS = (("campus", 1), ("town", 100), ("region", 10_000), ("country", 357_000))  # km²
-STRIDES_M, DIMS = (15, 30, 60), (256, 1280)
+AREAS = (
+    ("no map: within 2 km of a known point", math.pi * 4),
+    ("campus, 1 km²", 1),
+    ("town, 100 km²", 100),
+    ("region, 10,000 km²", 10_000),
+    ("country, 357,000 km²", 357_000),
+)
+STRIDE_M, DIM = 30, 1280  # of chapter 12
+UNITS = (("ms", 1e-3), ("s", 1), ("minutes", 60), ("hours", 3600))
 
 
 def scale_costs() -> str:
-    """A row an area and stride: tiles, bytes by dimension, hours of a core."""
-    rate = scale.constants()["embedding"][0]["images_a_s"]
+    """A row an area: tiles, bytes, time of a core to build, time of an exact search."""
+    per_tile_s = max(i["search_ms"] / i["rows"] for i in scale.constants()["index"]
+                     if (i["kind"], i["dim"]) == ("exact", DIM)) / 1e3  # fmt: skip
     rows = []
     for name, km2 in AREAS:
-        for stride_m in STRIDES_M:
-            costs = [scale.map_cost(km2, stride_m, dim, rate) for dim in DIMS]
-            rows.append((
-                f"{name}, {km2:,} km²", stride_m, f"{costs[0].tiles:,.0f}",
-                *(_bytes(cost.embedding_bytes) for cost in costs), _hours(costs[0].hours),
-            ))  # fmt: skip
-    heads = ("map", "stride, m", "tiles", *(f"D = {dim}" for dim in DIMS), "hours of a core")
-    return markdown_table(heads, rows)
+        cost = scale.map_cost(km2, STRIDE_M, DIM, building_rate())
+        rows.append((name, f"{cost.tiles:,.0f}", _bytes(cost.embedding_bytes),
+                     _time(3600 * cost.hours), _time(per_tile_s * cost.tiles)))  # fmt: skip
+    return markdown_table(("map", "tiles", "embeddings", "building, one core", "one search"), rows)
+
+
+def building_rate() -> float:
+    """Tiles a second of one core, of a whole build at 128 px."""
+    return json.loads((MEASUREMENTS / "maps-building.json").read_text("utf-8"))["rows"][0][
+        "tiles_a_s"
+    ]
 
 
 def scale_indices() -> str:
     """A row a measured index."""
     rows = [
         (
-            {"exact": "exact, float16", "ivfpq": "IVF-PQ"}[i["kind"]], f"{i['rows']:,}", i["dim"],
+            {"exact": "exact", "ivfpq": "IVF-PQ"}[i["kind"]], f"{i['rows']:,}", i["dim"],
             f"{i['bytes_a_row']:.0f}", f"{i['search_ms']:.2f}", f"{100 * i['recall_at_10']:.0f}",
-            f"{i['build_s']:.1f}",
         )
         for i in scale.constants()["index"]
     ]  # fmt: skip
-    heads = (
-        "index",
-        "tiles",
-        "D",
-        "bytes a tile",
-        "search, ms (least of 30)",
-        "recall@10, %",
-        "build, s",
+    return markdown_table(("index", "tiles", "D", "bytes a tile", "search, ms", "recall, %"), rows)
+
+
+def scale_picture() -> str:
+    """Tiles, a town and a country, drawn to scale."""
+    px = 200  # of a panel's side
+    dots = "".join(f'<circle cx="{x}" cy="{y}" r="1.5"/>'
+                   for x in range(0, px + 1, 25) for y in range(0, px + 1, 25))  # fmt: skip
+    tiles = (f'<g fill="#999">{dots}</g><g fill="none" stroke-width="2.5">'
+             '<rect x="25" y="75" width="100" height="100" stroke="#0072b2"/>'
+             '<rect x="50" y="75" width="100" height="100" stroke="#d55e00"/></g>')  # fmt: skip
+    town = ('<circle cx="80" cy="110" r="40" fill="#e69f00" fill-opacity=".5"/>'
+            '<rect x="70" y="100" width="20" height="20" fill="#0072b2"/>')  # fmt: skip
+    side = px * 10 / AREAS[-1][1] ** 0.5
+    country = f'<rect x="80" y="110" width="{side:.2f}" height="{side:.2f}" fill="#e69f00"/>'
+    panels = (
+        ("Two tiles, one stride apart", "240 m of ground", tiles),
+        ("A town", "10 km", town),
+        ("A country", "600 km", country),
     )
-    return markdown_table(heads, rows)
-
-
-def scale_prior() -> str:
-    """What an exact search costs, of a prior and of all, at a stride of 30 m and D = 1280."""
-    per_row = max(i["search_ms"] / i["rows"] for i in scale.constants()["index"]
-                  if (i["kind"], i["dim"]) == ("exact", 1280))  # fmt: skip
-    rows = []
-    for name, km2 in (("within 2 km", math.pi * 4), *AREAS):
-        tiles = km2 * scale.tiles_per_km2(30)
-        rows.append((name, f"{tiles:,.0f}", f"{per_row * tiles:,.1f}"))
-    return markdown_table(("searched", "tiles", "exact search on one core, ms"), rows)
+    drawn = "".join(
+        f'<g transform="translate({20 + 240 * i} 30)"><text x="100" y="-10" font-weight="bold">'
+        f'{title}</text>{inside}<rect width="{px}" height="{px}" fill="none" stroke="#333"/>'
+        f'<text x="100" y="{px + 20}">{width}</text></g>'
+        for i, (title, width, inside) in enumerate(panels)
+    )
+    said = ("Three squares, drawn to scale. Left, 240 m of ground with a dot every 30 m and the "
+            "outlines of two tiles of 120 m, which overlap by three quarters. Middle, a town of "
+            "10 km with a campus of 1 km in a circle of 2 km radius. Right, a country of 600 km, "
+            "in which the whole town is a dot.")  # fmt: skip
+    return (
+        f'<figure>\n<svg viewBox="0 0 720 260" role="img" aria-label="{said}" width="100%" '
+        'font-family="sans-serif" font-size="14" text-anchor="middle">'
+        f'<rect width="720" height="260" fill="white"/>{drawn}</svg>\n'
+        "<figcaption>To scale. Left: each dot is the centre of a tile; two tiles are outlined. "
+        "Middle: a campus (blue) and the circle of 2 km in which a drone is that took off two "
+        "minutes ago. Right: the small square is that whole town. Which of these would you search "
+        "with each photograph?</figcaption>\n</figure>"
+    )
 
 
 def scale_measured() -> str:
     """The command, the encoder's rates, and the machine."""
     stored = scale.constants()
     rates = " and ".join(
-        f"{e['images_a_s']:.0f} images a second at {e['image_px']} px ({e['backbone']})"
-        for e in stored["embedding"]
+        f"{e['images_a_s']:.0f} images a second at {e['image_px']} px" for e in stored["embedding"]
     )
     where, versions = stored["hardware"], stored["versions"]
     return (
-        f"`{stored['command']}` on {where['processor']}, one core; torch {versions['torch']}. "
-        f"The encoder: {rates}. The hours above are at the first rate. The vectors of the indices "
-        "are a smooth function of the position, as embeddings of overlapping tiles are; queries "
-        "are rows with noise."
+        f"Searches, each the least of 30: `{stored['command']}` on {where['processor']}, one core; "
+        f"torch {versions['torch']}. By itself, without reading tiles, the network embeds {rates} "
+        f"(`{stored['embedding'][0]['backbone']}`)."
     )
 
 
@@ -138,8 +164,9 @@ def _bytes(count: float) -> str:
     return f"{count / 1000:.3g} TB"
 
 
-def _hours(hours: float) -> str:
-    return f"{hours:.2g}" if hours < 10 else f"{hours:,.0f}"
+def _time(seconds: float) -> str:
+    unit, worth = next((u for u in reversed(UNITS) if seconds >= u[1]), UNITS[0])
+    return f"{seconds / worth:,.{int(seconds / worth < 9.95)}f} {unit}"
 
 
 # ---- how this book is checked ----------------------------------------------------------------
@@ -303,6 +330,6 @@ PARTS = {
     "workers": workers,
     "scale-costs": scale_costs,
     "scale-indices": scale_indices,
-    "scale-prior": scale_prior,
+    "scale-picture": scale_picture,
     "scale-measured": scale_measured,
 }

@@ -26,21 +26,26 @@ TRAINED_PX = 64
 RECIPE, CHANGES = "twin-towns-sues200", {"steps": 200, "threads": 1}
 
 
+def trained(work: Path, seed: int) -> tuple[Path, Path, dict]:
+    """(the world's folder, that of the runs, the matrix) of a seed; what `work` has is kept."""
+    root = work / f"towns-{seed}"
+    if not root.exists():
+        world = scenes.make_world(replace(WORLD, seed=seed))
+        scenes.write_sues200(world, root, workers=1, progress=False)
+    small = prepare(root, work / f"small-{seed}", TRAINED_PX).root
+    recipe = RECIPES[RECIPE]
+    settings = recipe.settings(seed=seed, **CHANGES)
+    origin = {"recipe": {"name": RECIPE, "overridden": recipe.overridden(settings)}}
+    out = work / f"matrix-{seed}"
+    return root, out, altitude_matrix(small, settings, out, origin=origin)
+
+
 def main(work: Path, seeds: list[int]) -> None:
     for seed in seeds:
         path = FOLDER / f"s{seed}.json"
         if path.exists():
             continue
-        root = work / f"towns-{seed}"
-        if not root.exists():
-            world = scenes.make_world(replace(WORLD, seed=seed))
-            scenes.write_sues200(world, root, workers=1, progress=False)
-        small = prepare(root, work / f"small-{seed}", TRAINED_PX).root
-        recipe = RECIPES[RECIPE]
-        settings = recipe.settings(seed=seed, **CHANGES)
-        origin = {"recipe": {"name": RECIPE, "overridden": recipe.overridden(settings)}}
-        out = work / f"matrix-{seed}"
-        matrix = altitude_matrix(small, settings, out, origin=origin)
+        root, out, matrix = trained(work, seed)
         matrix["data"] |= {"world": replace(WORLD, seed=seed).to_dict()}
         matrix["same_ground"] = same_ground(root, out, matrix["heights_m"], sharp=True)
         matrix["same_ground_coarse"] = same_ground(root, out, matrix["heights_m"], sharp=False)

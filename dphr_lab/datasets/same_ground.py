@@ -1,6 +1,8 @@
-"""Images of a lower height that show as much ground as those of a higher one."""
+"""Images with the ground that a lower height sees: cut to it, or covered around it."""
 
 from __future__ import annotations
+
+import torch
 
 from dphr_lab._images import resize
 from dphr_lab.datasets.images import ImageSet
@@ -34,3 +36,30 @@ class SameGround(ImageSet):
     def subset(self, mask_or_indices) -> SameGround:
         images = self.images.subset(mask_or_indices)
         return SameGround(images, self.height_m, self.lower_m, self.sharp)
+
+
+class RimCovered(ImageSet):
+    """Images with the middle `share` of each side left as it is, and grey (128) around it.
+
+    They show the ground that `SameGround` shows, at the scale of the whole image. Raises ValueError
+    unless 0 < share <= 1.
+    """
+
+    def __init__(self, images: ImageSet, share: float):
+        super().__init__(images.view, images.places, images.families)
+        if not 0 < share <= 1:
+            raise ValueError(f"share is {share}; expected above 0 and at most 1")
+        self.images, self.share = images, share
+
+    def read(self, indices, image_px: int):
+        """The images at `indices`, uint8 RGB (n, 3, image_px, image_px)."""
+        pixels = self.images.read(indices, image_px)
+        kept_px = round(image_px * self.share)
+        first = (image_px - kept_px) // 2
+        middle = slice(first, first + kept_px)
+        covered = torch.full_like(pixels, 128)
+        covered[..., middle, middle] = pixels[..., middle, middle]
+        return covered
+
+    def subset(self, mask_or_indices) -> RimCovered:
+        return RimCovered(self.images.subset(mask_or_indices), self.share)

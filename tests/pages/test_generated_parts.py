@@ -141,3 +141,33 @@ def test_the_workers_are_those_of_the_stored_rates():
         for row in rows(table)[2:]:
             step_s, workers = float(row[0]), int(row[column])
             assert one_s / workers <= step_s < one_s / max(workers - 1, 1e-9)
+
+
+def test_the_costs_of_maps_are_worked_out_from_the_stored_rates():
+    page = " ".join((BOOK / "campus_to_country.md").read_text("utf-8").split())
+    rate = generated.building_rate()
+    assert f"at the {rate} tiles a second" in page and f"At {rate} tiles a second" in page
+    table = {row[0]: row[1:] for row in rows(generated.scale_costs())[2:]}
+    tiles, embeddings, building, search = table["town, 100 km²"]
+    assert (tiles, embeddings) == ("111,111", "284 MB")  # 100 km² / (30 m)², 2560 bytes each
+    assert building == f"{1e8 / 900 / rate / 60:.0f} minutes"
+    slow = next(i for i in generated.scale.constants()["index"] if i["dim"] == 1280)
+    assert f"{slow['search_ms']:.1f} ms for {slow['rows']:,} tiles" in page
+    assert search == f"{slow['search_ms'] / slow['rows'] * 1e8 / 900:.1f} ms"
+    asked = generated.scale.map_cost(400, 40, 256, rate)  # exercise 1
+    assert f"{asked.tiles:,.0f} tiles" in page and f"{asked.embedding_bytes / 1e6:.0f} MB" in page
+    assert f"{60 * asked.hours:.0f} minutes. :::" in page
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (0.00009, "0.1 ms"),
+        (0.0112, "11 ms"),
+        (31.7, "32 s"),
+        (570, "9.5 minutes"),
+        (1e6, "278 hours"),
+    ],
+)
+def test_a_time_has_the_unit_that_a_person_would_use(seconds, said):
+    assert generated._time(seconds) == said

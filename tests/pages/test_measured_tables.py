@@ -8,7 +8,7 @@ import pytest
 from tests.benchmarks import measured_tables as tables
 from tests.helpers import ROOT
 
-PAGES = [ROOT / "README.md", *sorted((ROOT / "book").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "book").glob("**/*.md"))]
 STORED = {
     "name": "losses-speed",
     "hardware": {"processor": "An Engine", "torch_threads": 2, "gpus": []},

@@ -88,6 +88,6 @@ def test_sues_200(tmp_path, monkeypatch, capsys):
         assert {a: len(row) for a, row in matrix[name].items()} == {
             "150": 3, "200": 2, "250": 1, "300": 0
         }  # fmt: skip
-    assert left["found"]["150 m"].queries == 8  # asked of the matrix's own model of 150 m
+    assert matrix["same_ground"]["150"]["300"]["queries"] == 8  # asked of the model of 150 m
     said = capsys.readouterr().out
     assert "data: SUES-200" in said and "matrix: of this set" in said and "Twin Towns" not in said

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,11 +10,11 @@ import pytest
 import torch
 from matplotlib import rc_context
 
-from dphr_lab import scenes
+from dphr_lab import results, scenes
 from dphr_lab._images import resize
 from dphr_lab.cli import main
 from dphr_lab.datasets import SUES200, ArrayImages
-from dphr_lab.datasets.same_ground import SameGround
+from dphr_lab.datasets.same_ground import RimCovered, SameGround
 from dphr_lab.localization import evaluate_dataset, evaluate_images
 from dphr_lab.models import Encoder
 from dphr_lab.retrieval import SELECTED_ON_TEST
@@ -22,6 +23,7 @@ from dphr_lab.studies import altitudes
 from dphr_lab.studies.altitudes import altitude_matrix, same_ground, tables, values
 
 HEIGHTS_M = (150, 300)
+RIM = Path(results.__file__).parent / "rim"
 SETTINGS = Settings(image_px=32, batch=4, steps=2, val_places=0, augmentation=None, threads=1)
 
 
@@ -188,3 +190,36 @@ def test_other_layouts_are_refused(tmp_path, capsys):
     assert main(["matrix", "--data", str(tmp_path), "--out", str(tmp_path / "out")]) == 1
     assert "is folder pairs; the matrix needs SUES-200" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_a_covered_rim_is_grey_and_leaves_the_middle_as_it_is():
+    pixels = np.random.default_rng(0).integers(0, 100, (3, 32, 32, 3), dtype=np.uint8)
+    images = ArrayImages("drone", pixels, [4, 5, 6], [1, 1, 2])
+    covered = RimCovered(images, 0.5)
+    found, whole = covered.read([2, 0], 32), images.read([2, 0], 32)
+    assert torch.equal(found[..., 8:24, 8:24], whole[..., 8:24, 8:24])
+    assert (found == 128).sum() == 2 * 3 * (32 * 32 - 16 * 16)
+    assert torch.equal(RimCovered(images, 1).read([1], 16), images.read([1], 16))
+    part = covered.subset(np.array([False, True, True]))
+    assert part.places.tolist() == [5, 6] and torch.equal(part.read([1], 32), found[:1])
+    for share in (0, 1.1):
+        with pytest.raises(ValueError, match=f"share is {share}"):
+            RimCovered(images, share)
+
+
+def test_the_stored_control_is_of_the_stored_models():
+    """Trained again, they find what they found, within a few queries."""
+    matrices = altitudes.stored()
+    records = [json.loads(path.read_text("utf-8")) for path in RIM.glob("s*.json")]
+    assert {record["seed"] for record in records} == set(matrices)
+    for record in records:
+        matrix = matrices[record["seed"]]
+        for own_m, row in record["trained_at"].items():
+            for asked, ways in row.items():
+                before = matrix["reports"][own_m][own_m if asked == "own" else asked]["D2S"]
+                assert ways["whole"]["r_at_1"] == pytest.approx(before["r_at_1"], abs=2.5)
+                low, high = ways["whole"]["interval"]
+                assert low < ways["whole"]["r_at_1"] < high
+                if asked != "own":
+                    before = matrix["same_ground_coarse"][own_m][asked]["r_at_1"]
+                    assert ways["cut"]["r_at_1"] == pytest.approx(before, abs=2.5)
