@@ -216,11 +216,11 @@ assert sum(missed) == 7
 assert 0.9 < held["places"] < 0.98 and 0.69 < held["pictures"] < 0.71
 
 # %% [markdown]
-# So draw the largest unit that shares its luck. Twins are rivals of each other, so in Twin Towns that is the *family*.
+# So draw the largest unit that shares its luck. In Twin Towns that is the *family*, since twins are rivals of each other. More pictures of the same 60 places would hardly shorten the interval. More places would:
 #
 # ### How many places?
 #
-# With one picture a place there is a rule of thumb for the half-width, the ± of the interval. If a share $p$ of $n$ places was found, it is about
+# The *half-width* is the ± of an interval. With one picture a place there is a rule of thumb: if a share $p$ of $n$ places was found, it is about
 #
 # $$
 # 1.96 \sqrt{p\,(1 - p) / n}.
@@ -385,14 +385,15 @@ guess_number(
 #
 # A **p value** asks: if there were *no* difference, how often would luck alone give one at least this large? The 95 % interval leaves out zero exactly when p is below 0.05.
 #
-# That is one chance in twenty to be misled, for *one* question. A study may ask nine. We simulate 2,000 studies that compare nine losses with a tenth, over five seeds. In truth **all ten are equal**.
+# So who asks *one* question about equal losses is misled once in twenty times. A study may ask nine. We simulate 2,000 studies that compare nine losses with a tenth, over five seeds. In truth **all ten are equal**.
 
 # %%
 rng = np.random.default_rng(0)
 world = rng.normal(0, 5, (2000, 1, 5))  # luck of a seed, shared by all
 r_at_1 = world + rng.normal(0, 3, (2000, 10, 5))  # study, loss, seed
 differences = r_at_1[:, 1:] - r_at_1[:, :1]
-p = stats.ttest_1samp(differences, 0, axis=-1).pvalue  # (2000, 9)
+# by Student's t: one p for each mean of five differences, (2000, 9)
+p = stats.ttest_1samp(differences, 0, axis=-1).pvalue
 misled = 100 * np.mean(p.min(axis=1) < 0.05)
 
 # %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
