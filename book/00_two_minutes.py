@@ -185,6 +185,8 @@ table(
 # %% [markdown]
 # Two skills are wanting. In a third of the searches the encoder misses the neighbourhood. And within the right one it chooses hardly better than a blind guess, which would be right in 33 %: the interval begins there. Training on towns helps with the first, as [02 Train your first retriever](02_first_retriever.ipynb) shows. The second is the harder one. A wrong tile that the encoder takes for nearly right is called a **hard negative**. This book is about learning from them.
 #
+# Later chapters find other values of R@1 with this same encoder, because they ask other questions. [04](04_measuring_retrieval.ipynb#the-same-encoder-in-this-book) sets them side by side.
+#
 # ## All ninety tiles
 #
 # For vectors of length 1 the similarity is the cosine of the angle between them, at most 1. Here it is for our photograph and every tile:
