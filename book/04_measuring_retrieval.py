@@ -477,7 +477,7 @@ if up is not None:
     counted = int((then[1] > then[0]).sum()), int((then[1] < then[0]).sum())
     print("right" if (down, up) == counted else "not yet: query by query")
 
-# %% tags=["hide-cell"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
+# %% tags=["hide-cell", "nbval-ignore-output"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
 before = query_outcomes(*asked, "full").first_positive
 after = query_outcomes(*asked, "query_places").first_positive
 assert (after <= before).all() and (after < before).any()
