@@ -39,6 +39,7 @@ from dataclasses import replace
 
 import matplotlib.pyplot as plt
 import numpy as np
+import torch
 
 from dphr_lab.datasets import TwinTowns
 from dphr_lab.models import Encoder, embed
@@ -62,6 +63,7 @@ plt.rcParams["figure.constrained_layout.use"] = True
 
 # %%
 counts = {"train_places": 0, "test_places": 60, "distractor_places": 30}
+# the preset world "mini", with these counts and larger pictures
 towns = replace(PRESETS["mini"], **counts, image_px=256, drone_views=1)
 # D2S: drone photographs ask, satellite tiles answer
 query, gallery = TwinTowns(towns, progress=False).test("D2S")
@@ -112,7 +114,7 @@ z_query = embed(encoder, query, image_px=128)  # (60, D)
 z_gallery = embed(encoder, gallery, image_px=128)  # (90, D)
 order, scores = rank(z_query, z_gallery, 6)  # (60, 6), best first
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"name": "fig-00-ranked", "caption": "The six tiles that the search ranks first, with their similarity. Green and ticked: the right place. Orange: a twin of it. Red: another place."}, "image": {"alt": "The photograph and six tiles by rank. A twin comes first, the right tile second, the other twin third; three tiles of another neighbourhood follow."}} cellView="form" jupyter={"source_hidden": true}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"name": "fig-00-ranked", "caption": "The six tiles that the search ranks first, with their similarity. Green and ticked: the right place. Orange: a twin of it. Red and dashed: another place."}, "image": {"alt": "The photograph and six tiles by rank. A twin comes first, the right tile second, the other twin third; three tiles of another neighbourhood follow."}} cellView="form" jupyter={"source_hidden": true}
 right, twins = right_and_twins(query, gallery, order)
 figure = plt.figure(figsize=(7.6, 1.7), layout="none")
 retrieval_strips(
@@ -183,6 +185,8 @@ table(
 # %% [markdown]
 # Two skills are wanting. In a third of the searches the encoder misses the neighbourhood. And within the right one it chooses hardly better than a blind guess, which would be right in 33 %: the interval begins there. Training on towns helps with the first, as [02 Train your first retriever](02_first_retriever.ipynb) shows. The second is the harder one. A wrong tile that the encoder takes for nearly right is called a **hard negative**. This book is about learning from them.
 #
+# Later chapters find other values of R@1 with this same encoder, because they ask other questions. [04](04_measuring_retrieval.ipynb#the-same-encoder-in-this-book) sets them side by side.
+#
 # ## All ninety tiles
 #
 # For vectors of length 1 the similarity is the cosine of the angle between them, at most 1. Here it is for our photograph and every tile:
@@ -207,7 +211,7 @@ axis.grid(color="0.9")
 assert is_twin[0, [0, 2]].all() and is_right[0, 1]
 
 # %% [markdown]
-# Here no gap separates right from wrong. So a similarity by itself does not say whether an answer is right; only the order counts.
+# Here no gap separates the right place from a twin, and only the order counts. A similarity by itself does not say whether an answer is right.
 #
 # ## The same in the shell
 #
@@ -232,9 +236,9 @@ assert is_twin[0, [0, 2]].all() and is_right[0, 1]
 similarity = None  # your code: (60, 90), from z_query and z_gallery
 
 if similarity is not None:
-    first = similarity.argmax(dim=1).numpy()
-    assert (first == order[:, 0]).all(), "another tile comes first"
-    print("right: every first answer is the same")
+    first = torch.as_tensor(similarity).argmax(dim=-1).numpy()
+    ok = first.shape == (60,) and (first == order[:, 0]).all()
+    print("right" if ok else "not yet: another tile comes first")
 
 # %% tags=["hide-cell"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
 similarity = z_query @ z_gallery.T  # (60, D) x (D, 90) -> (60, 90)
@@ -251,8 +255,8 @@ share = None  # your code: a number from 0 to 1
 if share is not None:
     found, family = report.r_at_1, report.family_r_at_1  # another route
     by_rates = (family - found) / (100 - found)
-    assert np.isclose(share, by_rates, atol=0.01), "not that share"
-    print("right")
+    ok = np.all(np.isclose(share, by_rates, atol=0.01))
+    print("right" if ok else "not yet: of the wrong first answers alone")
 
 # %% tags=["hide-cell", "nbval-ignore-output"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
 wrong = ~right[:, 0]
@@ -261,7 +265,7 @@ print(f"{100 * share:.0f} of 100 mistakes are twins")
 assert 0.35 < share < 0.7
 
 # %% [markdown]
-# **3. A smaller picture.** The encoder got 128 × 128 pixels. Give it 64. What happens to each of the two skills? Is the family found less often? Is the right one of the three then chosen less often?
+# **3. A smaller picture.** The encoder got 128 × 128 pixels. Give it 64. What happens to each of the two skills? Is the family found less often? Is the right one of the three then chosen less often? (With 60 searches, a change of six or eight percent may be luck.)
 
 # %%
 z_small = None  # your code: queries and gallery at 64 px, a pair
@@ -269,7 +273,8 @@ z_small = None  # your code: queries and gallery at 64 px, a pair
 if z_small is not None:
     for z_side, side in zip(z_small, (query, gallery), strict=True):
         one = embed(encoder, side.subset([0]), image_px=64)
-        assert np.allclose(z_side[:1], one, atol=1e-3), "not at 64 px"
+        at_64 = np.allclose(z_side[:1], one, atol=1e-3)
+        print(side.view, "right" if at_64 else "not yet: not at 64 px")
     z = z_small[0], query.places, z_small[1], gallery.places
     small = evaluate(*z, "full", query.families, gallery.families)
     for px, of in ((128, report), (64, small)):

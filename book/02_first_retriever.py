@@ -12,8 +12,6 @@
 # ---
 
 # %% [markdown]
-#
-# %% [markdown]
 # # 02 Train your first retriever
 #
 # **What does a minute of training change?**
@@ -161,7 +159,7 @@ assert weights == 114_432
 # %% [markdown]
 # ## The loss
 #
-# Read a row of the matrix as a vote: which of the $B$ tiles shows this photograph's place? The **InfoNCE** loss is the cross-entropy of that vote, whose right answer is on the diagonal. The columns vote the other way. The *temperature* 0.1 makes the vote sharp: a similarity that is larger by 0.1 gets $e$ times the share.
+# Read a row of the matrix as a vote: which of the $B$ tiles shows this photograph's place? The **InfoNCE** loss is the cross-entropy of that vote, whose right answer is on the diagonal. The columns vote the other way, tiles for photographs, so that both views learn to find each other. Similarities lie between −1 and 1, so by themselves they would give a nearly even vote. Dividing by the *temperature* 0.1 makes it sharp: a similarity that is larger by 0.1 gets $e$ times the share.
 
 
 # %%
@@ -256,7 +254,7 @@ guess_number(
 #
 # The loss ends near 0.1: in a batch the right tile gets about nine tenths of the vote. The test asks more: 90 tiles instead of 32, each place's twins among them, and none of these places was in training.
 #
-# Two others that never saw a town are measured, too: the mean colour of a picture, which is three numbers, and the encoder of chapter 00. All get 64 pixels. Chapter 00 found R@1 30, but it rendered other places, at 256 pixels. So that number is no reference here.
+# Two others that never saw a town are measured, too: the mean colour of a picture, which is three numbers, and the ImageNet encoder of chapter 00. All get 64 pixels. (Chapter 00 found R@1 30 with it, on other places and more pixels: [04](04_measuring_retrieval.ipynb#the-same-encoder-in-this-book) lists them side by side.)
 
 # %% tags=["hide-input", "nbval-ignore-output"] cellView="form" jupyter={"source_hidden": true}
 pretrained = Encoder("tf_efficientnet_lite0", pretrained="pypi")
@@ -319,14 +317,13 @@ table(
 )
 
 # %% [markdown]
-# A blind choice finds the place once in 90 times and the family once in 30. An untrained network does better, perhaps because its random filters pass colours on. On one summer day colours differ between towns: the mean colour alone finds more families than the untrained network. ImageNet weights find more again.
+# Compare the trained network first with itself, untrained: R@1 rises from 10 to 30 in 100, and that of the family from 29 to 77. (A blind choice finds the place once in 90 times, and the family once in 30.) Even untrained the network beats that, perhaps because its random filters pass colours on. On one summer day colours differ between towns: the mean colour alone finds more families than the untrained network.
 #
-# The trained network leads ImageNet in R@5: the interval of the difference lies above zero. For the family it does so here. Trained on two processor threads the same network ended with an interval that touches zero, so call that lead likely. In R@1 the interval holds zero, so which of the two is ahead is undecided. The same is true of the choice among twins in the last row, for which a blind guess has 33. (Families of places are drawn again for these intervals, as [05](05_how_sure_are_we.ipynb) explains. All of this is one training run.)
+# Then compare it with ImageNet, in the last column. The interval says how far the choice of these test places by luck could move the difference; [05](05_how_sure_are_we.ipynb) explains it. In R@5 it lies above zero: the trained network leads. For the family it does so here, but with two processor threads it touched zero, so call that lead likely. In R@1, and in the choice among twins, it holds zero: undecided. All of this is one training run.
 #
 # Now the similarities themselves. Untrained, all lie above 0.999, and tiny differences make the ranking.
-#
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"name": "fig-02-matrix", "caption": "Similarities of 24 test photographs (rows) and their tiles (columns), eight families of three. Training separates most families, but takes 1 and 6 for each other and does not find 8; inside a block all is nearly even."}, "image": {"alt": "Two 24 by 24 matrices of shades. Left, untrained: all equally dark. Right, trained: seven dark three by three blocks on the diagonal, the fourth of them the lightest; two more dark blocks where the first and the sixth family meet; the last block on the diagonal is pale."}} cellView="form" jupyter={"source_hidden": true}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"name": "fig-02-matrix", "caption": "Similarities of 24 test photographs (rows) and their tiles (columns), eight families of three. Six families stand out clearly after training, the fourth weakly and the eighth not at all; 1 and 6 are taken for each other. Inside a block all is nearly even."}, "image": {"alt": "Two 24 by 24 matrices of shades. Left, untrained: all equally dark. Right, trained: seven dark three by three blocks on the diagonal, the fourth of them the lightest; two more dark blocks where the first and the sixth family meet; the last block on the diagonal is pale."}} cellView="form" jupyter={"source_hidden": true}
 figure, axes = plt.subplots(1, 2, figsize=(7.4, 3.5))
 for axis, title, values in zip(
     axes,
@@ -356,10 +353,10 @@ guess_choice(
     "Why do the blocks on the diagonal stay even inside?",
     {
         "Twins share nearly everything": "Twins differ in two to four "
-        "things, and little asks the network to look for them: of the 31 "
+        "things. And little asks the network to look for them: of the 31 "
         "wrong tiles in a batch none is a twin for "
         f"{100 * no_twin:.0f} of 100 photographs.",
-        "The test places were not trained on": "True of all of them, and "
+        "The drone looks from the side": "True of all pictures here, and "
         "most families were separated all the same.",
         "400 steps are too few": "More steps help a little. Chapter 06 shows "
         "that what a batch holds matters more.",
@@ -380,8 +377,8 @@ blind = None  # your code: a number
 if blind is not None:
     z_equal = F.normalize(torch.ones(32, 128), dim=1)
     value = info_nce_scratch(z_equal, z_equal).item()
-    assert np.isclose(blind, value, atol=0.01), "each of 32 tiles: equal share"
-    print("right")
+    ok = np.all(np.isclose(blind, value, atol=0.01))
+    print("right" if ok else "not yet: each of 32 tiles has the same share")
 
 # %% tags=["hide-cell"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
 blind = np.log(32)  # minus the log of a share of 1/32
@@ -403,8 +400,8 @@ mine = triplet_scratch(z[0], z[1])
 if mine is not None:
     both = (mine + triplet_scratch(z[1], z[0])) / 2
     theirs = TripletLoss()(z[0], z[1])
-    assert torch.isclose(both, theirs, atol=1e-5), "not L_tri yet"
-    print("right")
+    ok = torch.allclose(torch.as_tensor(both), theirs, atol=1e-4)
+    print("right" if ok else "not yet L_tri")
 
 
 # %% tags=["hide-cell"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
@@ -426,7 +423,9 @@ print("both directions together are L_tri")
 r_at_1_triplet = None  # your code: fit_scratch, then measured
 
 if r_at_1_triplet is not None:
-    print(f"L_tri {r_at_1_triplet:.0f}, InfoNCE {after.r_at_1:.0f}")
+    ok = np.all(np.abs(np.subtract(r_at_1_triplet, after.r_at_1)) < 15)
+    print("likely" if ok else "not yet: a fresh TinyEncoder, 400 steps")
+    print("InfoNCE", round(after.r_at_1), "and L_tri", r_at_1_triplet)
 
 # %% tags=["hide-cell", "nbval-ignore-output"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
 torch.manual_seed(0)
@@ -443,8 +442,8 @@ assert by_triplets.family_r_at_1 > before.family_r_at_1 + 25
 # ## Summary
 #
 # * You **built** an encoder of 114,432 weights, a loss of five lines and a loop, and trained them on 450 places, with two photographs and a tile each.
-# * You **read** a matrix of similarities: even before training; after it, seven of eight families stand out as dark blocks, the fourth weakly, and two of them are taken for each other.
-# * You **measured** on other places: R@1 rose from about 10 to about 30 in 100, and that of the family from 29 to 77. ImageNet weights reach 25 and 55; the lead over them in R@1 is undecided. Most of the mistakes that are left are twins.
+# * You **read** a matrix of similarities: even before training; after it, six of eight families stand out clearly as dark blocks and the fourth weakly, and two are taken for each other.
+# * You **measured** on other places: R@1 rose from about 10 to about 30 in 100, and that of the family from 29 to 77. ImageNet weights reach 25 and 55; the lead over them in R@1 is undecided. Among twins the choice is hardly better than a guess, 33.
 #
 # ## Read on
 #

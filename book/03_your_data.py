@@ -12,8 +12,6 @@
 # ---
 
 # %% [markdown]
-#
-# %% [markdown]
 # # 03 Your data
 #
 # **How do my pictures get in?**
@@ -157,6 +155,8 @@ print(report.notices[0])
 print(data_now.summary().splitlines()[2].strip())
 
 # %% [markdown]
+# "Kept as distractors" means: when tiles ask, the photographs of place-03 stay in the gallery, as wrong answers.
+#
 # ## Measure
 #
 # The measures of [chapter 00](00_two_minutes.ipynb) on your folders, in both directions: D2S asks with photographs, S2D with tiles.
@@ -192,7 +192,7 @@ table(
 #
 # ### Your own folders
 #
-# To train, put other places below `mine/train`, arranged alike. No place may be in both halves; `verify` looks for that. A batch holds 64 pairs, each of another place. A tenth of the places is held out; the state of training that scores best on it is kept. With fewer than about 70 training places add `--batch 16`, or as many as you have. The default is 800 steps.
+# To train, put other places below `mine/train`, arranged alike. No place may be in both halves; `verify` looks for that. A batch holds 64 pairs, each of another place. A tenth of the places is held out; the state of training that scores best on it is kept. With fewer than about 70 training places add `--batch 16`, or as many as you have. The default is 800 steps. Below, `--deep` also opens each image and looks for copies, and `--gallery-mode both` ranks with and without distractors.
 #
 # ```bash
 # dphr verify data/mine --deep
@@ -279,8 +279,8 @@ found = None  # your code: a report of verify
 
 if found is not None:
     told = found.faults + found.notices
-    assert any("place-99" in line for line in told), "it is not found so"
-    print("right")
+    ok = any("place-99" in line for line in told)
+    print("right" if ok else "not yet: it is not found so")
 
 # %% tags=["hide-cell"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
 found = verify(mine, deep=True)  # reads every image
