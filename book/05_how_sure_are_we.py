@@ -245,7 +245,7 @@ table(
 )
 
 # %% [markdown]
-# Twelve pictures of each place instead of one bring ± 12.6 down to ± 7.3. A thousand would bring only ± 6.6, because the places stay sixty. (Near 0 or 100 the rule of thumb fails: exercise 1.)
+# Twelve pictures of each place instead of one bring ± 12.6 down to ± 7.3. A thousand would bring only ± 6.6, because the places stay sixty. (The interval that we printed above is of one test set. These are averages. Near 0 or 100 the rule of thumb fails: exercise 1.)
 #
 # ## Ask both the same places
 #
@@ -449,7 +449,7 @@ guess_number(
 )
 
 # %% [markdown]
-# Undecided is a result: these runs can show neither. It is not a tie. Here are three differences with a verdict each. The first is the one above. The second is of the same two losses after 300 steps, with settings *chosen* for each: twelve were tried, and those kept that were best on held-out training places. The third compares $L_\text{tri}$ with *closest*, the loss of this book as we read the paper (our closest reading of DPHR). It puts weights on $L_\text{tri}$, which [07](07_rda.ipynb) explains.
+# Undecided is a result: these runs can show neither. It is not a tie. Here are three differences with a verdict each. The first is the one above. The second is of the same two losses after 300 steps, with settings *chosen* for each: of twelve settings, those that did best on held-out training places. The third compares $L_\text{tri}$ with *closest*, the loss of this book as we read the paper (our closest reading of DPHR). It puts weights on $L_\text{tri}$, which [07](07_rda.ipynb) explains.
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"name": "fig-05-verdicts", "caption": "Three differences of R@1, five seeds each: means, 90 % intervals (thick) and 95 % intervals (thin), beside a margin of two points (shaded). Each of the three verdicts occurs."}, "image": {"alt": "Three rows. InfoNCE minus L_tri after 800 steps lies far to the right of zero: different. With chosen settings it lies left of zero, and its thin line reaches a little beyond zero: undecided. The closest reading minus L_tri is a very short interval inside the shaded margin: equivalent."}} cellView="form" jupyter={"source_hidden": true}
 chosen = results.load("budget")
