@@ -356,7 +356,7 @@ table(
 #
 # This encoder finds many families. Among twins it hardly chooses. On any two days it takes the right one in 29 of 100 (22 to 37), which is no better than a guess. On one day it takes it in 42 (36 to 49), a little better. A model that found the family each time and guessed the member would print R@1 33, far above this one, and would be blind to what the losses of this book are about. So report both.
 #
-# One more thing to take along. Is a wrong tile (a *negative*) at distance 0.9 hard? That depends on the right one (the *positive*). If the positive is at 0.3, the negative is easy; if it is at 1.0, as it may be from the side, the negative comes first. So one compares the two distances. This is the *relative* difficulty of the paper **[A]**, a ratio of the two **[S]**, and the subject of [07 RDA](07_rda.ipynb).
+# One more thing to take along. Is a wrong tile (a *negative*) at distance 0.9 hard? That depends on the right one (the *positive*). If the positive is at 0.3, the negative is easy; if it is at 1, as it may be from the side, the negative comes first. So one compares the two distances. This is the *relative* difficulty of the paper **[A]**, a ratio of the two **[S]**, and the subject of [07 RDA](07_rda.ipynb).
 #
 # These are numbers of one small rendered world and one encoder. With University-1652 in the folder that `DPHR_DATA` names, the folded cell shows a place of it. [Data](data.md) says how to get the set; its pictures may not be passed on.
 

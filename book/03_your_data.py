@@ -193,7 +193,7 @@ table(
 )
 
 # %% [markdown]
-# The two lines are two tasks. A tile has two right answers among 24 photographs, so even a blind choice finds 8 in 100. A photograph has one among 18 tiles, and a blind choice finds 6. So 42 is not "better" than 25. And twelve places are few: the intervals are 38 and 50 points wide ([05](05_how_sure_are_we.ipynb) explains them).
+# The two lines are two tasks. A tile has two right answers among 24 photographs, so even a blind choice finds 8 in 100. A photograph has one among 18 tiles, and a blind choice finds 6. So 42 is not "better" than 25. And twelve places are few: with twelve others 25 might as well be 8 or 46 ([05](05_how_sure_are_we.ipynb) explains such intervals).
 #
 # ## Start with yours
 #
