@@ -354,7 +354,7 @@ table(
 # %% [markdown]
 # Chapter 00 showed one summer day. On such a day R@1 is about 25 here; with other seasons and light it falls to 14. (Chapter 00 printed 30, of 60 other photographs: [04](04_measuring_retrieval.ipynb#the-same-encoder-in-this-book) sets these numbers side by side.)
 #
-# This encoder finds many families. Among twins it hardly chooses. On any two days it takes the right one in 29 of 100 (22 to 37), which is no better than a guess. On one day it takes it in 42 (36 to 49), a little better. A model that found the family each time and guessed the member would print R@1 33, far above this one, and would be blind to what the losses of this book are about. So report both.
+# This encoder finds many families. Among twins it hardly chooses. On any two days it takes the right one in 29 of 100 (22 to 37), which is not shown to differ from a guess, 33. On one day it takes it in 42 (36 to 49), a little better. A model that found the family each time and guessed the member would print R@1 33, far above this one, and would be blind to what the losses of this book are about. So report both.
 #
 # One more thing to take along. Is a wrong tile (a *negative*) at distance 0.9 hard? That depends on the right one (the *positive*). If the positive is at 0.3, the negative is easy; if it is at 1, as it may be from the side, the negative comes first. So one compares the two distances. This is the *relative* difficulty of the paper **[A]**, a ratio of the two **[S]**, and the subject of [07 RDA](07_rda.ipynb).
 #
@@ -534,7 +534,7 @@ assert by_chance.family_r_at_1 < full.family_r_at_1 - 20
 # still see colours.
 
 # %% [markdown]
-# **3. A warp of the ground.** For points with $z = 0$ a 3 × 3 matrix turns satellite pixels into drone pixels. Find it. Why is there none for the chimney?
+# **3. A warp of the ground.** The package projects by 3 × 4 matrices, here `matrices["satellite"]` and `matrices["drone"]`: each times $(x, y, z, 1)$ gives a pixel, after division by the third entry. For points with $z = 0$ a 3 × 3 matrix turns satellite pixels into drone pixels. Find it. Why is there none for the chimney?
 
 # %%
 warp = None  # your code; drop the column of z from both matrices
@@ -609,7 +609,7 @@ table(
 # ## Summary
 #
 # * You **measured** an ImageNet encoder: a twin is nearer to a place than the place itself in winter, under a low sun, or seen by a drone. At a pitch of 60° and flatter, 20 places show no difference between place and twin.
-# * You **split** R@1. On any two days the family comes first in 48 of 100 searches, and then its right member in 29 (22 to 37), no better than a guess. On one day it is 42 (36 to 49), a little better.
+# * You **split** R@1. On any two days the family comes first in 48 of 100 searches, and then its right member in 29 (22 to 37), not shown to differ from a guess. On one day it is 42 (36 to 49), a little better.
 # * You could **compute** where a point lands: a chimney of 20 m is a dot from above, and a line of about twenty pixels for the drone.
 #
 # ## Read on

@@ -389,7 +389,7 @@ guess_choice(
 )
 
 # %% [markdown]
-# A minute of training teaches the network to distinguish neighbourhoods, whichever way the drone looks. It teaches little about twins. In a random batch 87 of 100 photographs meet no twin among the 31 wrong tiles, and a twin is what would teach them. And the loss treats twins like all other wrong tiles. [06 Hard negatives](06_hard_negatives.ipynb) and [07 RDA](07_rda.ipynb) take up both points.
+# A minute of training teaches the network to distinguish neighbourhoods, whichever way the drone looks. That it teaches anything about twins was not shown. In a random batch 87 of 100 photographs meet no twin among the 31 wrong tiles, and a twin is what would teach them. And the loss treats twins like all other wrong tiles. [06 Hard negatives](06_hard_negatives.ipynb) and [07 RDA](07_rda.ipynb) take up both points.
 #
 # ## Exercises
 #
