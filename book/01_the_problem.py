@@ -195,7 +195,7 @@ axis.invert_yaxis()
 axis.grid(axis="x", color="0.9")
 
 # %% [markdown]
-# Changing two to four buildings or fields moves a place's vector less than season, light or viewpoint do, though more than noise does. A low sun moves it farther than winter does; perhaps the long shadows do it, but this experiment does not separate them from the light.
+# Changing two to four buildings or fields moves a place's vector less than season, light or viewpoint do, though more than noise does. A low sun moves it farther than winter does.
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"name": "fig-01-pitch", "caption": "Left: distance from a drone view to satellite images, as the camera tilts. Right: how much farther the twin is than the own place, with 95 % intervals over 20 places; at 60\u00b0 and flatter they hold zero."}, "image": {"alt": "Two plots against the pitch of the drone's camera from 90 down to 30 degrees. Left, the curves of the place's own satellite image and of its twin's lie together and rise steeply towards the flatter curve of unrelated places. Right, the twin's distance minus the own place's: about 0.025 at 90 and 75 degrees, with intervals above zero, then less, with intervals that hold zero."}} cellView="form" jupyter={"source_hidden": true}
 pairs = [torch.cdist(z, z_own) for z in z_drone.values()]
@@ -354,7 +354,7 @@ table(
 # %% [markdown]
 # Chapter 00 showed one summer day. On such a day R@1 is about 25 here; with other seasons and light it falls to 14. (Chapter 00 printed 30, of 60 other photographs: [04](04_measuring_retrieval.ipynb#the-same-encoder-in-this-book) sets these numbers side by side.)
 #
-# This encoder finds many families. Among twins it hardly chooses. On any two days it takes the right one in 29 of 100 (22 to 37), which is not shown to differ from a guess, 33. On one day it takes it in 42 (36 to 49), a little better. A model that found the family each time and guessed the member would print R@1 33, far above this one, and would be blind to what the losses of this book are about. So report both.
+# This encoder finds many families. Among twins it hardly chooses. On any two days it takes the right one in 29 of 100 (22 to 37), which is not shown to differ from a guess, 33. On one day it takes it in 42 (36 to 49), a little better. A model that found the family each time and guessed the member would print R@1 33, far above this one, and would be blind to what the losses of this book are about. So report both skills.
 #
 # One more thing to take along. Is a wrong tile (a *negative*) at distance 0.9 hard? That depends on the right one (the *positive*). If the positive is at 0.3, the negative is easy; if it is at 1, as it may be from the side, the negative comes first. So one compares the two distances. This is the *relative* difficulty of the paper **[A]**, a ratio of the two **[S]**, and the subject of [07 RDA](07_rda.ipynb).
 #
