@@ -171,7 +171,7 @@ print("from the drone to that ground, metres:", photo.offsets[0].round())
 # %% [markdown]
 # The camera looks ahead, so the picture shows ground before the drone. `offsets` is that gap, in metres east and north. Positions are measured from the map's middle; `frame.metres` turns a latitude and longitude into them.
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Two pictures. Left, the drone photograph as it was taken, looking ahead and down. Right, the map of the town with the 200 most similar tiles as dots, in several groups far from one another, and a white cross at the ground that the photograph shows."}, "figure": {"caption": "Left, the photograph as it was taken. Right, the 200 tiles most similar to it; the brighter a dot, the more similar. They lie in several parts of the town, and the cross, the true position, is not in the brightest."}} cellView="form" jupyter={"source_hidden": true}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Two pictures. Left, the drone photograph as it was taken, looking ahead and down. Right, the map of the town with the 200 most similar tiles as dots, in several groups far from one another, and a white cross at the drone's true position."}, "figure": {"caption": "Left, the photograph as it was taken. Right, the 200 tiles most similar to it; the brighter a dot, the more similar. They lie in several parts of the town, and the cross, where the drone was, is not in the brightest."}} cellView="form" jupyter={"source_hidden": true}
 half = np.array(gallery.bounds.size_m) / 2
 extent = (-half[0], half[0], -half[1], half[1])
 picture = gallery.geomap.read_box(gallery.bounds, 500)
@@ -232,7 +232,7 @@ heads = "40 photographs", "median error, m", "over 100 m off, %"
 table(heads, rows)
 
 # %% [markdown]
-# A perfect encoder would be 10.4 m off; this one is 28.3 m off. Its best tile is often a neighbour of the right one. For 28 % of the photographs it lies more than 100 m away.
+# A perfect encoder would be 10.4 m off; this one is 28.3 m off. Its best tile is often a neighbour of the right one. For 28 % of the photographs it is over 100 m off.
 #
 # ## From scores to a probability
 #
@@ -278,7 +278,7 @@ def position_scratch(east, north, weight, reach_m=30):
 ours = position_scratch(spots.east, spots.north, spots.weight)
 assert np.allclose(ours, likeliest(spots, 30))  # the package's
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Three maps of probability over the town for one photograph. At the lowest temperature two tiles hold it all; at the middle one some groups of tiles share it; at the highest it is spread over the whole town."}, "figure": {"caption": "The same scores at three temperatures; bright is likely. Cross: the truth; circle: the position, the middle of the likeliest group. No temperature makes this photograph right, but a higher one is less sure of the mistake."}} cellView="form" jupyter={"source_hidden": true}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Three maps of probability over the town for one photograph. At the lowest temperature two tiles hold it all; at the middle one some groups of tiles share it; at the highest it is spread over the whole town."}, "figure": {"caption": "The same scores at three temperatures; bright is likely. Cross: where the drone was; circle: where the likeliest group puts it, which is beside the ground that it sees. No temperature makes this photograph right, but a higher one is less sure of the mistake."}} cellView="form" jupyter={"source_hidden": true}
 figure, axes = plt.subplots(1, 3, figsize=(7.8, 2.9))
 for axis, t in zip(axes, (0.004, 0.02, 0.1), strict=True):
     p = probability_scratch(photo.scores[0], t)
@@ -309,7 +309,7 @@ assert 0.004 < fit.temperature < 0.1
 #
 # A fitted probability may promise too much or too little. So `calibrate_flights` also takes, on the known flights, each photograph's **ratio** error / radius, where at most 1 means inside. If the median ratio is 0.8, a circle of 0.8 times the radius holds half of the truths. So the radius is multiplied by the quantile of the ratios (*conformal prediction*, exercise 4).
 #
-# Then the promise is checked on the two flights that took no part.
+# `located` gives a position and both radii. Check them on the two flights that took no part.
 
 # %% tags=["nbval-ignore-output"]
 found = [located(gallery, frame, p, fit) for p in photos]
@@ -330,7 +330,7 @@ assert inside_50 < inside_90
 #
 # 1. *Move*: the belief shifts with the odometry, and widens by the odometry's error.
 # 2. *Doubt*: a hundredth of it is spread over the whole map, so that a lost filter can find its way back.
-# 3. *See*: it is multiplied by how likely the new photograph is from each cell. That is the softmax again, at a **hotter** temperature: photographs of one flight err together, so each counts for less. How much less is fitted on the known flights.
+# 3. *See*: it is multiplied by how likely the new photograph is from each cell. That is the softmax again, at a **higher** temperature: photographs of one flight err together, so each counts for less. How much less is fitted on the known flights.
 #
 # In the code a move has `cells`, the displacement in whole cells, and `error_m`, the odometry's error. `shift` and `gaussian_filter` are SciPy's.
 
@@ -367,7 +367,7 @@ def filter_inputs(flight, folder):
 
 
 # %% [markdown]
-# The folded cell prepares the inputs: `likelihoods` from each photograph's scores, and `moves` from the odometry. The first belief is even.
+# The folded cell prepares the inputs: `likelihoods` from each photograph's scores, and `moves` from the odometry. The first belief is the same everywhere.
 
 # %%
 grid, likelihoods, moves, rests = filter_inputs(by_flight[0], flights[0])
@@ -409,7 +409,7 @@ for axis in axes:
     axis.set(xticks=[], yticks=[])
 
 # %% [markdown]
-# *Live*, the belief uses what was seen so far, as in the air. *Smoothed*, it uses the whole flight, as afterwards: the same filter also runs backwards from the last photograph, and at each photograph the forward and the backward belief are multiplied.
+# *Live*, the belief uses what was seen so far. *Smoothed*, it uses the whole flight, as afterwards: the same filter also runs backwards from the last photograph, and at each photograph the forward and the backward belief are multiplied.
 
 # %% tags=["hide-input", "nbval-ignore-output"] cellView="form" jupyter={"source_hidden": true}
 rows = {name: [] for name in ("single", "reckoned", "live", "smoothed")}
