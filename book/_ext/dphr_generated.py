@@ -135,10 +135,10 @@ def scale_picture() -> str:
         f'<figure>\n<svg viewBox="0 0 720 260" role="img" aria-label="{said}" width="100%" '
         'font-family="sans-serif" font-size="14" text-anchor="middle">'
         f'<rect width="720" height="260" fill="white"/>{drawn}</svg>\n'
-        "<figcaption>To scale. Left: each dot is the centre of a tile; two tiles are outlined. "
+        "<figcaption><p>To scale. Left: each dot is the centre of a tile; two tiles are outlined. "
         "Middle: a campus (blue) and the circle of 2 km in which a drone is that took off two "
         "minutes ago. Right: the small square is that whole town. Which of these would you search "
-        "with each photograph?</figcaption>\n</figure>"
+        "with each photograph?</p></figcaption>\n</figure>"
     )
 
 

@@ -126,6 +126,10 @@ def test_readme_says_what_the_closest_reading_did():
         ("closest", "closest", "replay", "S2D"),
         ("closest", "minmax", "triplet", "D2S"),
         ("closest", "infonce", "closest", "D2S"),
+        ("closest", "closest_0_2", "triplet", "D2S"),
+        ("closest", "closest_1_4", "triplet", "D2S"),
+        ("closest", "closest_hinge", "triplet_hinge", "D2S"),
+        ("closest", "sharp", "sharp_replay", "D2S"),
         ("budget_closest", "closest", "triplet", "D2S"),
         ("budget_closest", "replay", "triplet", "D2S"),
     ]
@@ -134,6 +138,7 @@ def test_readme_says_what_the_closest_reading_did():
         asked += [("hosts", f"{h}_{arm}", f"{h}_triplet", "D2S") for h in ("s4g", "lpn", "mccg")]
     asked += [("signals", "relative", "constant", "D2S")]
     asked += [("signals", "scale_relative", "scale_constant", "D2S")]
+    asked += [("signals", "relative_wrong15", "constant_wrong15", "D2S")]
     derived = []
     for study, arm, reference, direction in asked:
         d = paired(results.load(study), "mini", arm, reference, direction=direction)
