@@ -22,7 +22,7 @@
 # * **read off** how late it is, and which of its parts makes it late;
 # * **say** what its timing changed in short runs, and why so little can be expected.
 #
-# You need: [07 RDA](07_rda.ipynb), half an hour. The cells run in seconds on two CPU cores. All training runs are stored results. Nothing is downloaded.
+# You need: [07 RDA](07_rda.ipynb), and [05 How sure are we?](05_how_sure_are_we.ipynb) for the intervals; half an hour. The cells run in seconds on two CPU cores. All training runs are stored results. Nothing is downloaded.
 #
 # > **Two readings.** The *closest* reading of the paper is what `DPHRLoss()` computes. *Sharp DPHR (ours)*, `DPHRLoss.sharp()`, has steeper weights and another signal. Each number on this page says which of the two it belongs to. **[A]** is from the paper's abstract, **[S]** from public summaries, **[O]** our choice.
 
@@ -483,7 +483,7 @@ z = F.normalize(torch.ones(2, 8, 4), dim=-1)  # 8 pairs, one vector
 d, others = pairwise_distance(*z), ~torch.eye(8, dtype=torch.bool)
 loss_4 = TripletLoss()(*z).item()
 recall_4 = batch_progress(d, others, "recall").item()
-if None not in (loss_read, recall_read):
+if loss_read is not None and recall_read is not None:
     check_answer((loss_read, recall_read), (loss_4, recall_4), within=0.01)
 
 # %% tags=["hide-cell"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
