@@ -145,6 +145,19 @@ def test_the_data_page_has_the_counts_that_verify_expects():
     assert f"| S2D | {queries[1]} | {gallery[1]:,} ({gallery[0]} places · 50) |" in text
 
 
+def test_the_data_page_counts_the_reported_figures_that_are_lower_with_dphr():
+    head = "| host | D2S alone | D2S with DPHR | S2D alone | S2D with DPHR | its gallery |"
+    pairs = []
+    for _, *cells, _ in table("data", head):
+        d2s, d2s_dphr, s2d, s2d_dphr = ([float(x) for x in cell.split("/")] for cell in cells)
+        pairs += [*zip(d2s, d2s_dphr, strict=True), *zip(s2d, s2d_dphr, strict=True)]
+    assert len(pairs) == 12 and sum(dphr < alone for alone, dphr in pairs) == 8
+    of_d2s = [pair for row in range(3) for pair in pairs[4 * row : 4 * row + 2]]
+    assert all(dphr < alone for alone, dphr in of_d2s)
+    r_at_1 = [dphr - alone for alone, dphr in pairs[::2]]
+    assert max(r_at_1) == pytest.approx(0.85) and round(max(r_at_1) / 100 * 701) == 6
+
+
 def test_the_commands_on_the_pages_are_understood():
     parser = build_parser()
     texts = [re.sub(r"\\\n#? *", " ", text) for text in (*PAGES.values(), *CHAPTERS.values())]
