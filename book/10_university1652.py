@@ -392,7 +392,7 @@ heads = [f"first answer of {len(wrong)} mistakes", "share", "at random"]
 table(heads, rows)
 
 # %% [markdown]
-# Twins take 31 % of the mistakes, where a blind choice among the wrong images would give them 2 %. Distractors take 18 %, fewer than the 34 % of a blind choice. In the first row of the figure three twins of a *wrong* family stand side by side, with scores of 0.998, 0.998 and 0.997. So an encoder that picks the wrong family gets three wrong answers at once. The real set has look-alikes as well, the halls of one campus, but nobody has labelled them.
+# Twins take 31 % of the mistakes, where a blind choice among the wrong images would give them 2 %. Distractors take 18 %, fewer than the 34 % of a blind choice. In the first row of the figure three twins of a *wrong* family stand side by side, with nearly the same score. So an encoder that picks the wrong family gets three wrong answers at once. The real set has look-alikes as well, the halls of one campus, but nobody has labelled them.
 #
 # ## Report: the gallery first
 #
@@ -410,7 +410,7 @@ rows = [
 table(["method", "R@1", "satellite images", "note"], rows)
 
 # %% [markdown]
-# DPHR's printed number is the *lower* one, by 0.33 points. Since its gallery is not said, this shows neither harm nor gain. The gallery alone moved the weak encoder of this chapter by 2.2 points (D2S, no TTA). How much it moves an R@1 of 92 % is not known here. So compare numbers of one gallery only. [09 DPHR in three hosts](09_training_dphr.ipynb) has all reported figures of the hosts with and without DPHR.
+# DPHR's printed number is the *lower* one, by 0.33 points. Since its gallery is not said, this shows neither harm nor gain. The gallery alone moved the weak encoder of this chapter by 2.2 points (D2S, no TTA). How much it moves an R@1 of 92 % is not known here. So compare numbers of one gallery only. The [page of data](data.md#three-hosts-and-weights-that-their-own-code-wrote) has all reported figures of the hosts with and without DPHR.
 #
 # ## On your GPU
 #
