@@ -160,7 +160,7 @@ assert min(best[a] - worst[a] for a in learned) > 7
 # %% [markdown]
 # Leave the hardest negative aside, which hardly learns. Then every loss's *worst* trial lies below every other loss's *best*. Whoever searches for one loss and not for the other can show either order of any two. That is why the budgets are equal.
 #
-# They are also small. Seven of the ten losses chose the highest rate on their list, so the lists may have been too short. The chosen settings are folded here. The sharpness $\beta$ that was chosen is 64 for sharp DPHR and 32 for sharp RDA; a table below calls 16 the default.
+# They are also small. Seven of the ten losses chose the highest rate on their list, so the lists may have been too short. The chosen settings are folded here. The trials chose a sharpness $\beta$ of 64 for sharp DPHR and 32 for sharp RDA; the default is 16.
 
 # %% tags=["hide-cell"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
 rows = []
