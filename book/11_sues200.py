@@ -241,7 +241,7 @@ table(
 #
 # ## The matrix
 #
-# So train four models and test each at all four heights: a **matrix**. With the real set and a GPU the next cell does that, by the recipe as it stands. Its micro-batches of 8 pairs give the same gradients and, by our count, fit a card of 16 GB ([What a step takes](data.md#what-a-step-takes)). Anywhere else it shows a **stored matrix of Twin Towns** in this layout, trained with sharp DPHR (ours) by an older study, since the loss is not the subject here. It has SUES-200's counts of places, three images a height, no twins, 64 px (`book/_tools/store_altitudes.py`, four minutes). The text below is about that one.
+# So train four models and test each at all four heights: a **matrix**. With the real set and a GPU the next cell does that, by the recipe as it stands. Its micro-batches of 8 pairs give the same gradients and, by our count, fit a card of 16 GB ([What a step takes](data.md#what-a-step-takes)). Anywhere else it shows a **stored matrix of Twin Towns** in this layout. Its loss is sharp DPHR (ours); the loss is not the subject here. It has SUES-200's counts of places, three images a height, no twins, 64 px (`book/_tools/store_altitudes.py`, four minutes). The text below is about that one.
 
 # %%
 FULL = real is not None and torch.cuda.is_available()
@@ -423,7 +423,7 @@ table(
 
 # %% [markdown]
 # * **Restoring the scale is not enough.** Enlarged images with their rim are found less often than whole ones, in both worlds. (A larger image may do harm by itself; for that there is no check.)
-# * **The covered images decide nothing.** They fail the check: a grey rim takes a model at its own height from 25.8 to 1.7 %, and from 25.1 to 6.8 %. So whether taking the rim away would help by itself stays open.
+# * **The covered images decide nothing.** They fail the check: a grey rim takes a model at its own height from 25.8 to 1.7 %, and from 25.1 to 6.8 %. Whether taking the rim away would help stays open.
 # * **The look costs little**, as far as this test goes: cut images are found about as often as images of the model's own height. Perhaps cut images are easier for any model, though: at 300 m the 200 m model finds 40.4 % of them, the 300 m model 22.5 % of whole ones (folded).
 #
 # Training once more moved means by one or two points (folded), so differences of that size say nothing. Two worlds are few, and neither is SUES-200.
