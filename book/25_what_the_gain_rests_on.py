@@ -20,15 +20,15 @@
 #
 # * **design** a control: change one thing, keep the rest, and say beforehand what should happen;
 # * **tell** a cause that was shown from one that was only not refuted;
-# * **say** what the gain was not seen to do without.
+# * **say** what makes the gain, and what it was not seen to do without.
 #
-# You need: [07 RDA](07_rda.ipynb), [08 PALW](08_palw.ipynb) and [21 The study](21_the_study.ipynb), half an hour. The cells run in seconds on two CPU cores. All training runs are stored results. Nothing is downloaded.
+# You need: [07 RDA](07_rda.ipynb), [08 PALW](08_palw.ipynb) and [21 The study](21_the_study.ipynb), half an hour. The cells run in seconds on two CPU cores. All training runs are stored. Nothing is downloaded.
 #
 # > **Which reading?** All runs of this note are of *sharp DPHR (ours)* **[O]**. It adds a weighted term to the plain loss $L_\text{tri}$. A negative's weight is $e^{\beta h}$ with $\beta = 16$, divided by its mean over the query; $h$ is the hardness. The term is multiplied by $\lambda$, which follows the recall in the batch. Its two halves have names. *Sharp RDA* has the weights, at $\lambda = 1$ from the start. *Sharp PALW* has the λ and no weights.
 #
-# **The answer in short.** Sharp weights are the strongest lead: with blunt ones little of the +23.7 ± 4.1 points is left. Twins are not needed, and λ alone gains nothing clear. Batches of look-alikes and a λ that waits were not seen to help. Whether the ratio to the *own* positive matters is open.
+# **The answer in short.** The weights make the gain of +23.7 ± 4.1 points: λ alone gains nothing clear. That the weights must be *sharp* is the strongest lead, because blunt ones leave little of the gain. Twins are not needed. Batches of look-alikes and a λ that waits were not seen to help. Whether the ratio to the *own* positive matters is open.
 #
-# In all tables R@1 is from drone to satellite, after 300 steps where nothing else is said. "+23.7 ± 4.1" is a mean difference in points over three or more seeds, and half of its 95 % interval. **Clear** means: $p$ is below 0.05 after Holm's correction for all rows asked together ([05](05_how_sure_are_we.ipynb)).
+# In all tables R@1 is from drone to satellite. Where nothing else is said the world is `mini` of Twin Towns, with 300 steps. "+23.7 ± 4.1" is a mean difference in points over three or more seeds, and half of its 95 % interval. **Clear** means: $p$ is below 0.05 after Holm's correction for all differences of its table or figure ([05](05_how_sure_are_we.ipynb)).
 
 # %% tags=["remove-cell"]
 import subprocess
@@ -63,12 +63,6 @@ NAMES = {
     "sharp_rda": "sharp RDA",
     "sharp": "sharp DPHR",
 }
-
-
-def minus(runs, reference, arms, world="mini", way="D2S"):
-    """Arm -> its difference to the reference, p after Holm."""
-    found = comparisons.against(runs, world, reference, arms, direction=way)
-    return {each.arm: each for each in found}
 
 
 # %% [markdown]
@@ -135,28 +129,47 @@ worlds = {
     "mini": "all have twins, the usual world",
 }
 halves = ("sharp_palw", "sharp_rda", "sharp")
+cells = [(world, arm) for world in worlds for arm in halves]
+
+
+def gains(way):
+    """(world, arm) -> minus L_tri, p after Holm for the whole table."""
+    pairs = []
+    for world, arm in cells:
+        of = short if world == "mini" else twins_runs
+        each = comparisons.paired(of, world, arm, "triplet", direction=way)
+        pairs.append(each)
+    return dict(zip(cells, comparisons.corrected(pairs), strict=True))
+
+
+gain = gains("D2S")
 rows = []
 for world, said in worlds.items():
     of = short if world == "mini" else twins_runs
-    weighed = (*halves, "infonce")
-    for way in ("S2D", "D2S"):
-        found = minus(of, "triplet", weighed, world, way)
-        assert found["sharp_rda"].p < 0.05 and found["sharp"].p < 0.05
-        assert found["sharp_palw"].p > 0.05
     base = comparisons.over_seeds(of, world, "triplet")
     rows.append([said, mean(base)])
-    rows[-1] += [found[arm].interval.signed for arm in halves]
+    rows[-1] += [gain[world, arm].interval.signed for arm in halves]
 table(
     ["world", "L_tri's R@1, %", *(f"{NAMES[a]} − L_tri" for a in halves)],
     rows,
     caption="Points, 95 % intervals; three seeds, in the last row five. "
-    "Sharp RDA and sharp DPHR are clear in every row, sharp PALW in none",
+    "Corrected for all 15 differences, sharp RDA is clear in every row, "
+    "sharp DPHR in every row but the third, sharp PALW in none",
 )
 
+# %% tags=["hide-cell"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
+weighed = {cell for cell in cells if cell[1] != "sharp_palw"}
+for way, unclear in (("D2S", {("two_thirds", "sharp")}), ("S2D", set())):
+    found = gains(way)
+    assert {c for c, d in found.items() if d.p < 0.05} == weighed - unclear
+    assert min(found[cell].interval.mean for cell in weighed) > 20
+left_open = gain["two_thirds", "sharp"]
+print(f"two thirds, sharp DPHR: p = {left_open.p:.2f} after the correction")
+
 # %% [markdown]
-# **Found: it does not need twins.** Where no place has one, sharp RDA still gains +35.5 ± 7.4 points and sharp DPHR +33.5 ± 6.9. (Other places look alike, too.) The usual world has a smaller gain, +23.7 points. It is another study, and no test compares the two.
+# **Found: it does not need twins.** Where no place has one, sharp RDA still gains +35.5 ± 7.4 points and sharp DPHR +33.5 ± 6.9. (Other places look alike, too.) The usual world has a smaller gain, but no test compares the two studies.
 #
-# The table also splits the gain. **It comes with the weights.** λ without weights, sharp PALW, gains 0.5 to 3.1 points, and none of it is clear. So the gain is not that of a larger loss, either; [note 26](26_a_growing_loss.ipynb) asks this alone.
+# The table also splits the gain. λ without weights, sharp PALW, gains 0.5 to 3.1 points, and none of it is clear. So the gain is not that of a larger loss ([note 26](26_a_growing_loss.ipynb)).
 #
 # **In the batch.** *If weights lack near negatives, batches with more of them help.* The study `sampling` fills batches with random places, with whole families, or with a place and the 63 nearest to it by the encoder's own vectors, as [Deuser et al. (2023)](references.md#deuser2023sample4geo) do on real data.
 
@@ -212,7 +225,8 @@ CHANGED = {
 # The study's other six are corrected with them.
 others = ("power", "signal_similarity", "momentum_0", "momentum_09",
           "rescaled_constant", "sgd")  # fmt: skip
-changed = minus(axes_runs, "sharp", [*CHANGED, *others])
+found = comparisons.against(axes_runs, "mini", "sharp", [*CHANGED, *others])
+changed = {each.arm: each for each in found}
 figure, axis = plt.subplots(figsize=(7.2, 3.9))
 of = {said: changed[a].by_seed for a, said in CHANGED.items()}
 half = {said: changed[a].interval.half_width for a, said in CHANGED.items()}
@@ -222,25 +236,38 @@ assert len(changed) == 15
 assert min(d.p for d in changed.values()) > 0.05
 
 # %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
+replayed = complete_runs("closest_short")
 left_over = {
     "as it is": ("sharp", "triplet"),
+    "with the same λ and no weights": ("sharp_replay", "triplet"),
     "with blunter weights, β = 4": ("beta_4", "triplet"),
     "with weights linear in h": ("linear", "triplet"),
     "with its loss divided by 1 + λ": ("rescaled", "triplet"),
 }
-rows = [
-    [said, comparisons.paired(whole, "mini", *pair).interval.signed]
-    for said, pair in left_over.items()
-]
+rows = []
+for said, pair in left_over.items():
+    of = replayed if "sharp_replay" in pair else whole
+    d = comparisons.paired(of, "mini", *pair)
+    rows.append([said, d.interval.signed, len(d.by_seed)])
 table(
-    ["sharp DPHR", "minus L_tri, points"],
+    ["sharp DPHR", "minus L_tri, points", "seeds"],
     rows,
-    caption="What is left of the gain: three seeds, in the first row five; "
-    "intervals not corrected",
-)  # fmt: skip
+    caption="What is left of the gain; intervals not corrected",
+)
+
+# %% tags=["hide-cell"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
+weights = comparisons.paired(replayed, "mini", "sharp", "sharp_replay")
+assert 11 * weights.p < 0.001  # note 20 corrects it with ten others
+for arm in ("triplet", "sharp"):  # both studies trained these two losses
+    levels = [comparisons.over_seeds(of, "mini", arm)
+              for of in (replayed, short)]  # fmt: skip
+    assert np.allclose(*levels, atol=0.1)
+print(f"sharp DPHR minus its replay: {weights.interval.signed} points")
 
 # %% [markdown]
-# **Found, as a lead: the gain needs sharp weights.** With $\beta = 4$ +2.1 ± 5.4 points of it are left. It is a lead because the study has fifteen changes (the figure shows nine), and after Holm's correction for all of them none is clear. [Note 20](20_the_closest_reading.ipynb) points the same way with five seeds: the closest reading's weights, nearly equal, gain nothing. [Note 24](24_sharpness_and_step_size.ipynb) asks how sharp is best.
+# **Shown: the weights make the gain.** The second row, a *replay*, has the λ of a run of sharp DPHR and equal weights. Sharp DPHR is 23.4 ± 3.0 points ahead of it, five seeds ([note 20](20_the_closest_reading.ipynb)).
+#
+# **Found, as a lead: the weights must be sharp.** With $\beta = 4$ +2.1 ± 5.4 points of the gain are left. It is a lead because the study has fifteen changes (the figure shows nine), and after Holm's correction for all of them none is clear. [Note 24](24_sharpness_and_step_size.ipynb) asks how sharp is best.
 #
 # ## Is it the ratio?
 #
@@ -290,35 +317,39 @@ table(
 )
 
 # %% [markdown]
-# **Found: where the control is nearly blind, it sees nothing.** In three worlds ([23](23_does_it_hold_on_photographs.ipynb) describes them) the difference is below two points; that is what a blind control must show. **Where the control can see, it is open.** Over the batch the own positive ended 14.6 points *below* the broken ratio (90 % interval -25.3 to -3.8), with three seeds. After the correction for six rows that is undecided. So the ratio was not shown to help, and it may even have hurt. This row is the one to repeat with more seeds.
+# **Found: where the control is nearly blind, it sees nothing.** In three worlds ([23](23_does_it_hold_on_photographs.ipynb) describes them) the difference is below two points; that is what a blind control must show. **Where the control can see, it is open.** Over the batch the own positive ended 14.6 points *below* the broken ratio (90 % interval -25.3 to -3.8), with three seeds. After the correction for six rows that is undecided. The ratio was not shown to help, and may even have hurt. This row needs more seeds.
 #
 # ## Is it the schedule?
 #
 # Hard negatives are said to mislead early on **[A]**, so $\lambda$ waits. *If waiting helps, it helps most where labels are wrong or steps are large.* In *wrong pairs* the drone image comes with another place's satellite image. A *split* place is labelled as two. Two schedules, λ by recall and λ by the step, are compared with a constant λ.
+#
+# A schedule differs from a constant λ in two ways: it comes *later*, and it lets in *less* of the weighted term. Only the study `palw` has equal means: its constant is one half. Its world is `mini`, and its losses are divided by $1 + \lambda$. In the other rows the constant is 1. They have the smaller world `small` (600 training places for 1,500) and 200 steps, with ImageNet's weights 100.
 
 # %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 conditions = {
-    "palw": {"": "clean, equal mean λ"},
-    "noise": {"_clean": "clean", "_wrong15": "15 % wrong pairs"},
+    "palw": {"": "mini: clean, equal means"},
+    "noise": {"_clean": "small: clean", "_wrong15": "small: 15 % wrong pairs"},
     "noise_more": {
-        "_wrong05": "5 % wrong pairs",
-        "_split05": "5 % of places split",
-        "_split15": "15 % of places split",
-        "_fast": "learning rate × 3",
+        "_wrong05": "small: 5 % wrong pairs",
+        "_split05": "small: 5 % of places split",
+        "_split15": "small: 15 % of places split",
+        "_fast": "small: learning rate × 3",
     },
-    "noise_warm": {"_warm": "ImageNet's weights"},
+    "noise_warm": {"_warm": "small: ImageNet's weights"},
 }
-waits = {}  # (condition, schedule) -> its test against a constant lambda
+keys, pairs = [], []
 for name, labels in conditions.items():
     of = complete_runs(name)
     ((world),) = {world for world, *_ in of}
-    keys = [(c, arm) for c in labels for arm in ("recall", "step")]
-    pairs = [comparisons.paired(of, world, arm + c, "constant" + c)
-             for c, arm in keys]  # fmt: skip
-    for (c, arm), test in zip(keys, tested(pairs), strict=True):
-        waits[labels[c], arm] = test
+    for c, said in labels.items():
+        flat = "half" if name == "palw" else "constant" + c  # equal mean
+        for arm in ("recall", "step"):
+            keys.append((said, arm))
+            pairs.append(comparisons.paired(of, world, arm + c, flat))
+# (condition, schedule) -> its test against a constant lambda
+waits = dict(zip(keys, tested(pairs), strict=True))
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "R@1 of a rising lambda minus that of a constant one: means and 90 % intervals. Discs follow recall, squares the step; filled marks are clear after Holm's correction. All means lie on the side of the constant."}, "image": {"alt": "Eight rows of conditions with two marks each, all left of zero, between minus 6 and 0. Three marks are filled: both in the clean row and the disc at 15 percent wrong pairs."}} cellView="form" jupyter={"source_hidden": true}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "R@1 of a rising lambda minus that of a constant one: means and 90 % intervals. Discs follow recall, squares the step; filled marks are clear after Holm's correction for all 16. On the world small all means lie on the side of the constant."}, "image": {"alt": "Eight rows of conditions with two marks each. The top row, on mini, has marks on both sides of zero and wide intervals. The other fourteen marks lie left of zero, down to minus 6. Three are filled: both in the clean row of small and the disc at 15 percent wrong pairs."}} cellView="form" jupyter={"source_hidden": true}
 figure, axis = plt.subplots(figsize=(7.2, 4))
 rows = list(dict.fromkeys(condition for condition, _ in waits))
 for (condition, arm), test in waits.items():
@@ -340,21 +371,25 @@ axis.grid(color="0.92")
 
 # %% tags=["hide-cell"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
 assert len(waits) == 16
-assert all(t.difference.interval.mean < 0 for t in waits.values())
+ahead = [k for k, t in waits.items() if t.difference.interval.mean > 0]
+assert ahead == [("mini: clean, equal means", "recall")]
 clear = [key for key, t in waits.items() if t.verdict == "different"]
 assert len(clear) == 3
+assert {t.verdict for t in waits.values()} == {"different", "undecided"}
+shown = [*list(waits)[:2], *clear]
+rows = [
+    [f"{c}, λ by {arm}", waits[c, arm].difference.interval.signed,
+     waits[c, arm].verdict, seeds[c]]
+    for c, arm in shown
+]  # fmt: skip
+on_mini = comparisons.paired(axes_runs, "mini", "sharp", "signal_constant")
+assert abs(on_mini.interval.mean) < on_mini.interval.half_width
+rows.append(["mini: constant λ = 1, λ by recall", on_mini.interval.signed,
+             "not in the figure", len(on_mini.by_seed)])  # fmt: skip
 table(
-    ["clear rows", "minus constant λ, points", "90 %", "seeds"],
-    [
-        [
-            f"{condition}, λ by {arm}",
-            signed(waits[condition, arm].difference.interval.mean),
-            " to ".join(map(signed, waits[condition, arm].range_90)),
-            seeds[condition],
-        ]
-        for condition, arm in clear
-    ],
-    caption="The other thirteen are undecided",
+    ["rows", "minus constant λ, points", "verdict", "seeds"],
+    rows,
+    caption="The other eleven of the figure are undecided",
 )
 
 # %% tags=["hide-cell"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
@@ -371,9 +406,10 @@ table(["λ", "mean over the run"], [*amount.items()], digits=2,
       caption="Study noise: how much of the weighted term")  # fmt: skip
 
 # %% [markdown]
-# A schedule differs from a constant λ in two ways: it comes *later*, and it lets in *less* of the weighted term. With wrong pairs λ by recall has a mean of 0.25, the constant 1.00. Only the first row of the figure has equal means, and its three seeds decide nothing.
+# **Found: later and less did not help**, not with wrong labels, larger steps or a pretrained start.
 #
-# **Found: later and less did not help**, not with wrong labels, larger steps or a pretrained start. All 16 means are on the side of the constant. Whether that is the *later* or the *less* these runs cannot say.
+# * **On `small`** the constant is ahead in all 14 means, and three are clear. With clean pairs λ by recall ended 3.3 ± 1.4 points behind (20 seeds). The cause may be *later* or *less*: with wrong pairs λ by recall has a mean of 0.25, the constant 1.00.
+# * **On `mini`** nothing is decided at equal means: +0.4 ± 5.7 points by recall and -1.1 ± 6.1 by the step, three seeds. In the study `axes` λ by recall is +0.4 ± 1.4 points from a constant λ = 1. Why `small` and `mini` differ is open: places and steps change at once.
 #
 # ## What is left
 #
@@ -382,11 +418,12 @@ table(["λ", "mean over the run"], [*amount.items()], digits=2,
 # | look-alikes in the world? | not needed |
 # | look-alikes in the batch? | not shown to help |
 # | λ without weights, a larger loss? | nothing clear |
-# | sharp weights? | the strongest lead: without them little of the gain is left (three seeds) |
+# | the weights? | shown: 23.4 ± 3.0 points over the same λ without them |
+# | must they be sharp? | the strongest lead: with blunt ones little of the gain is left (three seeds) |
 # | the ratio to the own positive? | per-query weights hide it; over the batch, where it shows, own minus broken was -14.6, undecided |
-# | a schedule of λ? | none is ahead of a constant; timing and amount are not separated |
+# | a schedule of λ? | not shown to help: on `small` a constant is ahead, on `mini` nothing is clear |
 #
-# All of it holds for sharp weights and a small encoder in short runs. Tables of every run: `dphr study report twins`, and so on for the other studies.
+# All of it holds for sharp weights and a small encoder in short runs. Every run: `dphr study report twins`, and so on.
 #
 # ## Exercises
 #
@@ -398,13 +435,13 @@ share = None  # percent
 rng = np.random.default_rng(1)
 drawn = [rng.permutation(1440)[:128] // 3 for _ in range(500)]  # families
 met = [np.mean(np.bincount(d)[d] > 1) for d in drawn]
-check_answer(share, 100 * np.mean(met), within=1)
+check_answer(share, 100 * np.mean(met), within=0.4)
 
 # %% tags=["hide-cell"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
 # Of the other 1,439 places 127 are met. Both twins are missed with
 # probability (1312 / 1439) (1311 / 1438).
 share = 100 * (1 - (1312 * 1311) / (1439 * 1438))
-check_answer(share, 100 * np.mean(met), within=1)
+check_answer(share, 100 * np.mean(met), within=0.4)
 print(f"{share:.1f} %")
 
 # %% [markdown]
@@ -462,8 +499,8 @@ guess_choice(
 # ## Summary
 #
 # * You **designed** controls: each changed one thing, and a sentence before the result said what should happen if the cause were real.
-# * You **told** causes that were shown from causes not refuted. Without twins sharp RDA still gains +35.5 ± 7.4 points, so twins are not needed. Whether look-alikes in the batch help is not shown either way.
-# * You can **say** that the gain was not seen without sharp weights: with $\beta = 4$ +2.1 ± 5.4 points are left, three seeds, so this is a lead. The ratio was not shown to matter, but the control that can see it is undecided. No schedule was ahead of a constant λ.
+# * You **told** causes that were shown from causes not refuted. Without twins sharp RDA still gains +35.5 ± 7.4 points, so twins are not needed.
+# * You can **say** that the weights make the gain: 23.4 ± 3.0 points over the same λ without them. That they must be sharp is a lead: $\beta = 4$ leaves +2.1 ± 5.4 points, three seeds. Whether the ratio matters is open. No schedule was clearly ahead of a constant λ.
 #
 # ## Readings
 #
