@@ -18,9 +18,9 @@
 #
 # By the end you can
 #
-# * **compute** where a point of the ground appears in a drone picture;
 # * **measure** how far viewpoint, season and light move a place for a network, and compare that with a different place;
-# * **split** R@1 into two skills: finding the family, and choosing its member.
+# * **split** R@1 into two skills: finding the family, and choosing its member;
+# * **compute** where a point of the ground appears in a drone picture (optional).
 #
 # You need: [00 Two minutes](00_two_minutes.ipynb), the [notation](notation.md) page at hand, 45 minutes. The cells run in under a minute on two CPU cores. Nothing is downloaded.
 
@@ -95,105 +95,19 @@ guess_choice(
 #
 # A program that is to find the place has to ignore all of this. And it must not ignore the difference between this place and the next. This chapter puts numbers on both.
 #
-# ## Where does a point land?
-#
-# (The rest of the chapter needs only the word *pitch* from this section. Exercises 1 and 3 need all of it.)
-#
-# A drone's camera at altitude $h$ looks at the centre of the place. Its axis points $\theta$ below the horizon, the **pitch**; 90° is straight down. Its **azimuth** says on which side it stands, clockwise from north. So it stands $h / \tan\theta$ from the centre, along the ground. A point is given in metres: east, north and up from the centre. To find where it appears,
-#
-# 1. take the vector from the camera to the point;
-# 2. measure it along the camera's own axes: right, down, forward;
-# 3. divide the first two by the third, the *depth*.
-#
-# With field of view $f$ and a picture of $P$ pixels the focal length is $\tfrac{P}{2} / \tan\tfrac{f}{2}$ pixels.
-
-
-# %%
-def project_scratch(pose, points, px):
-    azimuth, pitch = np.radians([pose.azimuth_deg, pose.pitch_deg])
-    back_m = pose.altitude_m / np.tan(pitch)
-    side = np.array([np.sin(azimuth), np.cos(azimuth), np.tan(pitch)])
-    camera = back_m * side  # east, north, up: back_m tan is the altitude
-    right = np.array([-np.cos(azimuth), np.sin(azimuth), 0])  # level
-    forward = -camera / np.linalg.norm(camera)  # to the centre
-    down = np.cross(forward, right)
-    x, y, depth = np.stack([right, down, forward]) @ (points - camera).T
-    focal_px = px / 2 / np.tan(np.radians(pose.fov_deg) / 2)
-    return np.stack([x, y], axis=1) / depth[:, None] * focal_px + px / 2
-
-
-# %% [markdown]
-# The package writes the same as one 3 × 4 matrix. Both routes agree on random points. Now a chimney 20 m high stands 30 m east of the centre: where do its foot and its top appear?
-
-# %%
-points = np.random.default_rng(1).uniform(-60, 60, (100, 3))
-drone_matrix = scenes.drone_matrix(pose, 256)
-pixels, depths = scenes.project(drone_matrix, points)
-assert np.allclose(project_scratch(pose, points, 256), pixels)
-
-chimney = np.array([[30, 0, 0], [30, 0, 20]])
-matrices = {"satellite": scenes.satellite_matrix(256), "drone": drone_matrix}
-for view, matrix in matrices.items():
-    foot, top = scenes.project(matrix, chimney)[0]
-    print(f"{view}: {np.linalg.norm(top - foot):.1f} pixels apart")
-
-# %% tags=["hide-cell"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
-above = scenes.Pose(200, azimuth_deg=180, pitch_deg=90, fov_deg=45)
-side_m = 2 * 200 * np.tan(np.radians(45) / 2)  # of the ground seen
-north_east = np.array([[side_m / 2, side_m / 2, 0]])
-assert np.allclose(project_scratch(above, north_east, 256), (256, 0))
-
-# %% [markdown]
-# From above the chimney is a dot. For the drone it is a line of about twenty pixels, and it hides what is behind it. So **no warp of one picture gives the other**. Flat ground could be warped, by a 3 × 3 matrix (exercise 3). What stands on it leans by an amount that depends on its height.
-
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"name": "fig-01-geometry", "caption": "Above, from the side: a tower of 35 m hides a strip of ground (black) from the drone, and nothing from the satellite. Below, from above: the drone's footprint is a trapezium, and most of it lies beyond the centre, seen from the drone."}, "image": {"alt": "Two diagrams. Above, from the side: a camera at 160 metres looks down at 50 degrees; its lowest ray meets the ground before the centre of the place and its highest ray far behind it, while the satellite's rays fall straight down on the central 200 metres; a tower hides ground behind it. Below, from above: the satellite's square, and around it the drone's footprint, a trapezium that is narrow near the camera and wide far from it."}} cellView="form" jupyter={"source_hidden": true}
-blue, orange = PALETTE["blue"], PALETTE["vermilion"]
-figure, (side, plan) = plt.subplots(
-    2, 1, figsize=(6.4, 8.2), height_ratios=(1, 1.35)
-)  # fmt: skip
-h, pitch = pose.altitude_m, np.radians(pose.pitch_deg)
-half_fov = np.radians(pose.fov_deg) / 2
-eye = -h / np.tan(pitch)  # the camera's place along the viewing direction
-near, far = (eye + h / np.tan(pitch + a) for a in (half_fov, -half_fov))
-side.fill([eye, near, far], [h, 0, 0], color=PALETTE["sky"], alpha=0.3)
-side.plot([eye, 0], [h, 0], "--", color=blue)
-rays = {"color": orange, "linestyle": ":", "linewidth": 1}
-side.vlines(np.linspace(-100, 100, 9), 0, 135, **rays)
-side.bar(50, 35, width=14, color="0.35")
-hidden_to = 57 + 35 * (57 - eye) / (h - 35)  # where the ray over it lands
-strip = {"color": "black", "linewidth": 4, "solid_capstyle": "butt"}
-side.plot([57, hidden_to], [2, 2], **strip)
-side.text(hidden_to + 3, 5, "hidden", va="bottom")
-side.text(60, 24, "tower", va="bottom")
-side.plot(eye, h, "o", color=blue, markersize=9)
-side.annotate("", (eye, 0), (eye, h), arrowprops={"arrowstyle": "<->"})
-upright = {"rotation": 90, "ha": "right", "va": "center"}
-side.text(eye - 6, h / 2, f"altitude {h} m", **upright)
-seen = f"pitch {pose.pitch_deg}°, field of view {pose.fov_deg}°"
-side.text(eye + 12, h + 5, seen, color=blue)
-side.text(100, 140, "satellite: parallel rays", color=orange, ha="right")
-side.set(xlim=(-170, 190), ylim=(0, 190), aspect=1)
-side.set(xlabel="m along the viewing direction", ylabel="height, m")
-flat = drone_matrix[:, [0, 1, 3]]  # of points with z = 0
-corners = np.array([[0, 0, 1], [256, 0, 1], [256, 256, 1], [0, 256, 1]])
-outline = corners @ np.linalg.inv(flat).T
-outline = outline[:, :2] / outline[:, 2:]
-plan.imshow(satellite, extent=(-100, 100, -100, 100))
-edge = {"edgecolor": blue, "linewidth": 2, "label": "seen by the drone"}
-plan.fill(*outline.T, fill=False, **edge)
-camera = scenes.camera_position(pose)
-plan.plot(*camera[:2], "o", color=blue, markersize=9, label="below the drone")
-plan.set(xlabel="m east", ylabel="m north", aspect=1)
-plan.set(xlim=(-225, 125), ylim=(-125, 230))
-plan.legend(loc="upper left", frameon=False)
-assert 80 < -near < 100 < far < 180
-
-# %% [markdown]
 # ## How far apart, for a network?
 #
-# Pictures are compared through an **encoder**, a network that maps each to a vector $z$ of length 1. How far two pictures are is the distance $d = \lVert z_a - z_b \rVert$, from 0 to 2. Our encoder is the one of chapter 00: it was trained to name things in everyday photographs, and has never seen a drone's.
+# An **encoder** is a network that maps a picture to a vector $z$ of length 1. We measure how far apart two pictures are by the distance $d = \lVert z_a - z_b \rVert$, from 0 to 2. Our encoder is the one of chapter 00. It was trained to name things in everyday photographs, and has never seen a drone's.
 #
-# Now an experiment that real data do not allow: change **one thing at a time**. For 20 places we take the satellite image of a summer day, and measure its distance to pictures in which one thing differs. One of them differs in nothing but the camera's noise, which each rendering draws anew. That distance, *other noise*, is the yardstick: what moves a vector no farther means nothing. The folded `z_of(scenes, day, pitch_deg)` renders and encodes.
+# Now an experiment that real data do not allow: change **one thing at a time**. For 20 places we take the satellite image of a summer day, and measure its distance to pictures in which one thing differs:
+#
+# * *other noise*: only the noise of the camera, which each rendering draws anew;
+# * *a twin*: two to four buildings or fields;
+# * *winter*, *low sun*: the day;
+# * *drone*: the camera. Its **pitch** is the angle at which it looks down; 90° is straight down;
+# * *unrelated place*: everything.
+#
+# *Other noise* is the yardstick. A change that moves the vector no farther than this cannot be distinguished from noise. The folded `z_of(scenes, day, pitch_deg, draw)` renders and encodes; `draw` numbers the draw of the noise.
 
 # %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 SUMMER = scenes.Conditions()
@@ -211,6 +125,7 @@ def picture_of(scene, number, day=SUMMER, pitch_deg=None, draw=1):
 
 
 def z_of(towns, *how, **changed):
+    """One vector a place: (n, D)."""
     pictures = [picture_of(t, n, *how, **changed) for n, t in enumerate(towns)]
     images = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)
     with torch.no_grad():
@@ -226,26 +141,26 @@ winter = replace(SUMMER, season="winter")
 low_sun = replace(SUMMER, sun_azimuth_deg=240, sun_elevation_deg=30)
 
 # %%
-z_own = z_of(firsts, draw=0)  # draw: which noise of the camera
+z_own = z_of(firsts, draw=0)  # all others: draw 1 of the noise
 moved = {
-    "other noise": z_of(firsts),
+    "other noise": z_of(firsts, draw=1),
     "a twin": z_of(twins),
     "winter": z_of(firsts, winter),
     "low sun": z_of(firsts, low_sun),
     "drone, 90° down": z_of(firsts, pitch_deg=90),
     "drone, 45° down": z_of(firsts, pitch_deg=45),
-    "unrelated place": z_own.roll(1, dims=0),
+    "unrelated place": z_own.roll(1, dims=0),  # the next of the 20
 }
+gaps = {name: (z - z_own).norm(dim=1).numpy() for name, z in moved.items()}
+gap = {name: float(values.mean()) for name, values in gaps.items()}
 
-# %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
+# %% tags=["hide-cell"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
 PITCHES = (90, 75, 60, 45, 30)
 z_drone = {pitch: z_of(firsts, pitch_deg=pitch) for pitch in PITCHES}
 z_twin = moved["a twin"]
-gaps = {name: (z - z_own).norm(dim=1).numpy() for name, z in moved.items()}
-gap = {name: float(values.mean()) for name, values in gaps.items()}
 changes = [len(p.changes) for p in world.test]  # from the family's layout
-between = np.add(changes[0::3], changes[1::3])
-print("first and twin differ in", between.min(), "to", between.max(), "things")
+between = np.add(changes[0::3], changes[1::3])  # first and twin
+assert (between.min(), between.max()) == (2, 4)
 
 # %% tags=["hide-input", "nbval-ignore-output"] cellView="form" jupyter={"source_hidden": true}
 assert gap["a twin"] + 0.05 < gap["winter"]
@@ -280,7 +195,7 @@ axis.invert_yaxis()
 axis.grid(axis="x", color="0.9")
 
 # %% [markdown]
-# Changing two to four buildings or fields moves a place's vector less than season, light or viewpoint do, though more than noise does. A low sun moves it farther than winter does; perhaps the long shadows do it, but this experiment does not separate them from the light.
+# Changing two to four buildings or fields moves a place's vector less than season, light or viewpoint do, though more than noise does. A low sun moves it farther than winter does.
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"name": "fig-01-pitch", "caption": "Left: distance from a drone view to satellite images, as the camera tilts. Right: how much farther the twin is than the own place, with 95 % intervals over 20 places; at 60\u00b0 and flatter they hold zero."}, "image": {"alt": "Two plots against the pitch of the drone's camera from 90 down to 30 degrees. Left, the curves of the place's own satellite image and of its twin's lie together and rise steeply towards the flatter curve of unrelated places. Right, the twin's distance minus the own place's: about 0.025 at 90 and 75 degrees, with intervals above zero, then less, with intervals that hold zero."}} cellView="form" jupyter={"source_hidden": true}
 pairs = [torch.cdist(z, z_own) for z in z_drone.values()]
@@ -439,9 +354,9 @@ table(
 # %% [markdown]
 # Chapter 00 showed one summer day. On such a day R@1 is about 25 here; with other seasons and light it falls to 14. (Chapter 00 printed 30, of 60 other photographs: [04](04_measuring_retrieval.ipynb#the-same-encoder-in-this-book) sets these numbers side by side.)
 #
-# This encoder finds many families. It hardly chooses among twins: on any two days the interval of the last row holds 33, the blind guess. On one day that interval lies a little higher. A model that found the family each time and guessed the member would print R@1 33, far above this one, and would be blind to what the losses of this book are about. So report both.
+# This encoder finds many families. Among twins it hardly chooses. On any two days it takes the right one in 29 of 100 (22 to 37), which is not shown to differ from a guess, 33. On one day it takes it in 42 (36 to 49), a little better. A model that found the family each time and guessed the member would print R@1 33, far above this one, and would be blind to what the losses of this book are about. So report both skills.
 #
-# One more thing to take along. Seen from the side, the right tile (the *positive*) is far away as well. So how hard a wrong tile (a *negative*) is cannot be read off its own distance: it has to be set against that of the positive. That is the *relative* difficulty of the paper **[A]**, a ratio of the two distances **[S]**, and the subject of [07 RDA](07_rda.ipynb).
+# One more thing to take along. Is a wrong tile (a *negative*) at distance 0.9 hard? That depends on the right one (the *positive*). If the positive is at 0.3, the negative is easy; if it is at 1, as it may be from the side, the negative comes first. So one compares the two distances. This is the *relative* difficulty of the paper **[A]**, a ratio of the two **[S]**, and the subject of [07 RDA](07_rda.ipynb).
 #
 # These are numbers of one small rendered world and one encoder. With University-1652 in the folder that `DPHR_DATA` names, the folded cell shows a place of it. [Data](data.md) says how to get the set; its pictures may not be passed on.
 
@@ -455,6 +370,111 @@ else:
     print("DPHR_DATA names no folder with University-1652")
 
 # %% [markdown]
+# ## Optional: where does a point land?
+#
+# Exercises 1 and 3 need this section; no other chapter does.
+#
+# A drone's camera at altitude $h$ looks at the centre of the place. Its axis points $\theta$ below the horizon, the pitch. So it stands $h / \tan\theta$ from the centre, along the ground. Its **azimuth** says on which side, clockwise from north. A point is given in metres: east, north and up from the centre. To find where it appears,
+#
+# 1. take the vector from the camera to the point;
+# 2. measure it along the camera's own axes: right, down, forward;
+# 3. divide the first two by the third, the *depth*, and multiply by the focal length.
+#
+# With field of view $f$ and a picture of $P$ pixels the focal length is $\tfrac{P}{2} / \tan\tfrac{f}{2}$ pixels.
+
+
+# %%
+def project_scratch(pose, points, px):
+    azimuth, pitch = np.radians([pose.azimuth_deg, pose.pitch_deg])
+    east, north = np.sin(azimuth), np.cos(azimuth)  # side of the drone
+    back_m = pose.altitude_m / np.tan(pitch)
+    camera = np.array([back_m * east, back_m * north, pose.altitude_m])
+    forward = -camera / np.linalg.norm(camera)  # to the centre
+    right = np.array([-north, east, 0])  # level
+    down = np.cross(forward, right)
+    x, y, depth = np.stack([right, down, forward]) @ (points - camera).T
+    focal_px = px / 2 / np.tan(np.radians(pose.fov_deg) / 2)
+    return np.stack([x, y], axis=1) / depth[:, None] * focal_px + px / 2
+
+
+# %% [markdown]
+# Now a chimney 20 m high stands 50 m beyond the centre, seen from the drone. Where do its foot and its top appear?
+
+# %%
+azimuth = np.radians(pose.azimuth_deg)
+beyond = -50 * np.array([np.sin(azimuth), np.cos(azimuth)])
+chimney = np.array([[*beyond, 0], [*beyond, 20]])  # its foot and its top
+foot, top = project_scratch(pose, chimney, 256)
+print(f"drone: {np.linalg.norm(top - foot):.1f} pixels apart")
+
+# %% tags=["hide-cell"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
+points = np.random.default_rng(1).uniform(-60, 60, (100, 3))
+drone_matrix = scenes.drone_matrix(pose, 256)  # the package: 3 x 4 matrices
+pixels, depths = scenes.project(drone_matrix, points)
+assert np.allclose(project_scratch(pose, points, 256), pixels)
+matrices = {"satellite": scenes.satellite_matrix(256), "drone": drone_matrix}
+from_above = scenes.project(matrices["satellite"], chimney)[0]
+assert np.allclose(*from_above)  # one dot
+above = scenes.Pose(200, azimuth_deg=180, pitch_deg=90, fov_deg=45)
+side_m = 2 * 200 * np.tan(np.radians(45) / 2)  # of the ground seen
+north_east = np.array([[side_m / 2, side_m / 2, 0]])
+assert np.allclose(project_scratch(above, north_east, 256), (256, 0))
+
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"name": "fig-01-geometry", "caption": "Above, from the side: the chimney hides a strip of ground (black) from the drone, and nothing from the satellite. Below left, from above: what the drone sees misses three corners of the tile and reaches far beyond it, so the two views share only part of the ground. Below right: the chimney in the drone's picture."}, "image": {"alt": "Three pictures. Above, from the side: a camera at 160 metres looks down at a pitch of 50 degrees at the centre of the place; a chimney 50 metres beyond the centre hides a strip of ground behind it; the satellite's rays fall straight down. Below left: the satellite's square, and the drone's footprint, a trapezium that is narrow near the drone in the south-east and wide in the north-west, where it leaves the square. Below right: the drone's picture with a short upright line above its middle, the chimney."}} cellView="form" jupyter={"source_hidden": true}
+blue, orange = PALETTE["blue"], PALETTE["vermilion"]
+figure = plt.figure(figsize=(7.2, 6.6))
+rows = [["side", "side"], ["plan", "seen"]]
+axes = figure.subplot_mosaic(rows, height_ratios=(1, 1.2))
+side, plan, seen = (axes[name] for name in ("side", "plan", "seen"))
+h, pitch = pose.altitude_m, np.radians(pose.pitch_deg)
+half_fov = np.radians(pose.fov_deg) / 2
+eye = -h / np.tan(pitch)  # the camera's place along the viewing direction
+near, far = (eye + h / np.tan(pitch + a) for a in (half_fov, -half_fov))
+side.fill([eye, near, far], [h, 0, 0], color=PALETTE["sky"], alpha=0.3)
+side.plot([eye, 0], [h, 0], "--", color=blue)
+side.plot([eye, -70], [h, h], ":", color="0.4")
+rays = {"color": orange, "linestyle": ":", "linewidth": 1}
+side.vlines(np.linspace(-100, 100, 9), 0, 120, **rays)
+side.bar(50, 20, width=5, color="0.35")
+hidden_to = 52.5 + 20 * (52.5 - eye) / (h - 20)  # where the ray over it lands
+strip = {"color": "black", "linewidth": 4, "solid_capstyle": "butt"}
+side.plot([52.5, hidden_to], [2, 2], **strip)
+side.text(hidden_to + 3, 4, "hidden", va="bottom")
+side.text(50, 24, "chimney", ha="center", va="bottom")
+side.plot(eye, h, "o", color=blue, markersize=9)
+side.annotate("", (eye, 0), (eye, h), arrowprops={"arrowstyle": "<->"})
+upright = {"rotation": 90, "ha": "right", "va": "center"}
+side.text(eye - 6, h / 2, f"altitude h = {h} m", **upright)
+below = {"va": "top", "color": blue}
+side.text(eye + 34, h - 8, f"pitch θ = {pose.pitch_deg}°", **below)
+side.text(100, 125, "satellite: parallel rays", color=orange, ha="right")
+side.set(xlim=(-170, 190), ylim=(0, 180), aspect=1)
+side.set(xlabel="m beyond the centre, seen from the drone", ylabel="height, m")
+flat = drone_matrix[:, [0, 1, 3]]  # of points with z = 0
+corners = np.array([[0, 0, 1], [256, 0, 1], [256, 256, 1], [0, 256, 1]])
+outline = corners @ np.linalg.inv(flat).T
+outline = outline[:, :2] / outline[:, 2:]
+plan.imshow(satellite, extent=(-100, 100, -100, 100))
+edge = {"edgecolor": blue, "linewidth": 2, "label": "seen by the drone"}
+plan.fill(*outline.T, fill=False, **edge)
+camera = scenes.camera_position(pose)
+plan.plot(*camera[:2], "o", color=blue, markersize=9, label="below the drone")
+mark = {"color": "white", "markeredgecolor": "black", "markersize": 6}
+plan.plot(*beyond, "s", label="chimney", **mark)
+plan.set(xlabel="m east", ylabel="m north", aspect=1)
+plan.set(xlim=(-225, 125), ylim=(-125, 345))
+plan.legend(loc="upper left", frameon=False, fontsize=9)
+seen.imshow(drone)
+seen.plot(*np.stack([foot, top]).T, color="black", linewidth=5)
+seen.plot(*np.stack([foot, top]).T, color="white", linewidth=3)
+for name, (x, y) in (("top", top), ("foot", foot)):
+    seen.text(x + 8, y, name, va="center", color="white", weight="bold")
+seen.set(xticks=[], yticks=[])
+assert 80 < -near < 100 < far < 180
+
+# %% [markdown]
+# From above the chimney is a dot. For the drone it is a line of about twenty pixels, and it hides what is behind it. So **no warp of one picture gives the other**. Flat ground could be warped, by a 3 × 3 matrix (exercise 3). What stands on it leans by an amount that depends on its height.
+#
 # ## Exercises
 #
 # **1. The edges of the picture.** At 200 m altitude and a pitch of 60°, with $f = 45°$, how far from the point below the camera are the near and the far edge of its picture? (The lowest ray points $\theta + \tfrac{f}{2}$ below the horizon.)
@@ -514,7 +534,7 @@ assert by_chance.family_r_at_1 < full.family_r_at_1 - 20
 # still see colours.
 
 # %% [markdown]
-# **3. A warp of the ground.** For points with $z = 0$ a 3 × 3 matrix turns satellite pixels into drone pixels. Find it. Why is there none for the chimney?
+# **3. A warp of the ground.** The package projects by 3 × 4 matrices, here `matrices["satellite"]` and `matrices["drone"]`: each times $(x, y, z, 1)$ gives a pixel, after division by the third entry. For points with $z = 0$ a 3 × 3 matrix turns satellite pixels into drone pixels. Find it. Why is there none for the chimney?
 
 # %%
 warp = None  # your code; drop the column of z from both matrices
@@ -541,20 +561,25 @@ assert np.array_equal(*scenes.project(matrices["satellite"], chimney)[0])
 print("one matrix warps the ground, none the chimney")
 
 # %% [markdown]
-# **4. Open.** Which change of a building does the encoder notice best, for about the same area: "building removed", "building moved" or "building recoloured"? `scenes.make_change(scene, kind, area_m2, rng)` draws a change, and `change.area_m2` is the area that was met. `scenes.apply_change(scene, change)` returns the changed scene. Compare the distance with that of noise alone, and make a new `rng` for each kind.
+# **4. Open.** Which change of a building does the encoder notice best, for about the same area: "building removed", "building moved" or "building recoloured"? `scenes.make_change(scene, kind, area_m2, rng)` draws a change, and `scenes.apply_change(scene, change)` returns the changed scene. Write the function, and run the cell once for each kind. Do the three intervals overlap?
 
 
 # %%
-def after_change(scene, kind="building removed", area_m2=150):
+kind = "building removed"
+
+
+def after_change(scene, rng, area_m2=150):
     return None  # your code: the scene with such a change
 
 
 rng = np.random.default_rng(0)
-changed = [after_change(scene) for scene in firsts]
+changed = [after_change(scene, rng) for scene in firsts]
 if changed[0] is not None:
-    moved_by = (z_of(changed) - z_own).norm(dim=1).mean().item()
-    print("right" if moved_by > gap["other noise"] else "not yet")
-    print(f"moved by {moved_by:.2f}; noise alone {gap['other noise']:.2f}")
+    moved_by = (z_of(changed) - z_own).norm(dim=1).numpy()
+    over_noise = student_interval((moved_by - gaps["other noise"]).tolist())
+    ok = moved_by.mean() > gap["other noise"]
+    print("runs: now the other kinds" if ok else "not yet: nothing changed")
+    print(kind, "moves the vector, minus noise:", over_noise)
 
 # %% tags=["hide-cell", "nbval-ignore-output"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
 rows = []
@@ -583,9 +608,9 @@ table(
 # %% [markdown]
 # ## Summary
 #
-# * You **computed** where a point lands: a chimney of 20 m is a dot from above, and a line of about twenty pixels for the drone.
 # * You **measured** an ImageNet encoder: a twin is nearer to a place than the place itself in winter, under a low sun, or seen by a drone. At a pitch of 60° and flatter, 20 places show no difference between place and twin.
-# * You **split** R@1: the family comes first in about half of the searches, and then its right member in less than one of three, which is not shown to be better than a blind guess.
+# * You **split** R@1. On any two days the family comes first in 48 of 100 searches, and then its right member in 29 (22 to 37), not shown to differ from a guess. On one day it is 42 (36 to 49), a little better.
+# * You could **compute** where a point lands: a chimney of 20 m is a dot from above, and a line of about twenty pixels for the drone.
 #
 # ## Read on
 #

@@ -216,7 +216,7 @@ for axis, (step, d) in zip(axes, distances.items(), strict=True):
         axis.legend(frameon=False)
 
 # %% [markdown]
-# Training begins with a contraction: within 20 steps the place comes near, its twins come with it, and so do some strangers. Then strangers leave, and twins stay.
+# Training begins with a contraction: within 20 steps the place comes near, its twins come with it, and so do some strangers. Then strangers leave, and twins stay. Place and twins still lie at the same distances after 200 steps: this network finds the family, not the place.
 #
 # So at the start the nearest negatives are mostly strangers that look alike to an untrained network. After 200 steps, for more than half of the queries, the nearest one is a twin (first column of the next table).
 #
@@ -231,7 +231,7 @@ for axis, (step, d) in zip(axes, distances.items(), strict=True):
 # \end{aligned}
 # $$
 #
-# The first holds because the slope of the softplus is the logistic function $\sigma(x) = 1/(1 + e^{-x})$. The second holds because cross-entropy ([02](02_first_retriever.ipynb)) has the slope $p_k/\tau$ in the similarity $s_k$, and $\partial s/\partial d = -d$. Here $\tau = 0.07$ is the temperature, and $p_k$ is the share that the softmax gives negative $k$.
+# The first holds because the slope of the softplus is the logistic function $\sigma(x) = 1/(1 + e^{-x})$. The second holds because cross-entropy ([02](02_first_retriever.ipynb)) has the slope $p_k/\tau$ in the similarity $s_k$, and $\partial s/\partial d = -d$. Here $\tau = 0.07$ is the temperature (02 had $0.1$). The softmax goes over the positive and all negatives, and $p_k$ is the share that it gives negative $k$.
 
 
 # %%
@@ -313,7 +313,7 @@ table(
 #
 # *Mining* turns all the way: only chosen negatives count. *Hardest* takes the nearest negative of each query ([Hermans et al., 2017](references.md#hermans2017defense)). *Semi-hard* takes the nearest one that is farther than the positive ([Schroff et al., 2015](references.md#schroff2015facenet)). It has long been said that the hardest makes an encoder **collapse** early: all pictures get nearly one vector.
 #
-# The study `hard_negatives` trained from scratch, 200 steps, three seeds. Beside the two mined losses and $L_\text{tri}$ it has a soft form of "the nearest only": a **steep term**, $L_\text{tri}$ with weights that grow so fast with nearness that few negatives count. (They are the weights of sharp DPHR (ours), [07](07_rda.ipynb), with $\beta = 100$.) It stands *beside* $L_\text{tri}$, or nearly *alone*, a hundred parts to one of $L_\text{tri}$. With *wrong pairs* one training pair in ten shows two different places, so that the "positive" is a wrong place.
+# The study `hard_negatives` trained from scratch, 200 steps, three seeds. Beside the two mined losses and $L_\text{tri}$ it has a soft form of "the nearest only": a **steep term**, $L_\text{tri}$ with weights that grow so fast with nearness that few negatives count. A negative at nine tenths of the positive's distance weighs about 14 times as much as one at the positive's distance. ([07](07_rda.ipynb) builds such weights; these are sharp DPHR's (ours) with $\beta = 100$.) It stands *beside* $L_\text{tri}$, or nearly *alone*, a hundred parts to one of $L_\text{tri}$. With *wrong pairs* one training pair in ten shows two different places, so that the "positive" is a wrong place.
 
 # %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 stored = results.load("hard_negatives")
@@ -363,12 +363,14 @@ for arm, (_, interval, far) in ended.items():
     gone = arm in ("hardest", "beta_100_alone")
     assert all(x < 0.01 for x in far) if gone else min(far) > 0.02
     print(f"{ARMS[arm]}: {interval.mean:.1f} ± {interval.half_width:.1f}")
+steep = np.exp(100 * (1 / 1.9 - 0.5))  # distances 1 and 0.9, beta = 100
+assert round(steep) == 14
 for arm in ("triplet_hinge", "beta_100_hinge"):
     _, interval, _ = at_end(arm)
     print(f"{arm}: {interval.mean:.1f} ± {interval.half_width:.1f}")
 
 # %% [markdown]
-# * **The hardest collapses** on each seed, and so does the steep term nearly alone. An untrained encoder's *nearest* negative is nearer than the positive. So the loss falls when all distances shrink together, and nothing holds it back. (A collapse to such tiny distances can keep some order: the second has an R@1 of 4.6 ± 7.0 %.)
+# * **The hardest collapses** on each seed, and so does the steep term nearly alone: all distances end near 0.002. An untrained encoder's *nearest* negative is nearer than the positive, for example at 0.5 where the positive is at 0.8. The loss wants $d^+ - d^- = +0.3$ to fall. Halve all distances, and it is only $+0.15$. So the loss falls when everything shrinks together, and nothing holds it back. (A collapse to such tiny distances can keep some order: the second has an R@1 of 4.6 ± 7.0 %.)
 # * **Beside $L_\text{tri}$ the steep term does not collapse**, and gives the best encoder here: 33.8 ± 12.2 % against 15.2 ± 3.9 %. $L_\text{tri}$ spreads the vectors again as soon as all distances are small.
 # * **Wrong pairs** cost the steep term beside $L_\text{tri}$ more than half of its R@1, and $L_\text{tri}$ alone less than a third. It still does not end lower.
 #
@@ -448,5 +450,12 @@ assert gaps[0] > 0
 #
 # * [Schroff et al. (2015)](references.md#schroff2015facenet), *FaceNet: A Unified Embedding for Face Recognition and Clustering*, [arXiv](https://arxiv.org/abs/1503.03832): semi-hard negatives, and the remark that the hardest can collapse training early.
 # * [Hermans et al. (2017)](references.md#hermans2017defense), *In Defense of the Triplet Loss for Person Re-Identification*, [arXiv](https://arxiv.org/abs/1703.07737): the hardest within a batch works after all. List what differs from the runs above.
+#
+#   <details>
+#   <summary>Answer</summary>
+#
+#   Their batches have several pictures of each of 18 persons, and the loss takes the hardest positive as well. The vectors are not normalised, so they are free to spread. A softplus stands in place of the hinge. One of their two networks starts pretrained, so its nearest negatives mean something from the first step.
+#
+#   </details>
 # * [Wu et al. (2017)](references.md#wu2017sampling), *Sampling Matters in Deep Embedding Learning*, [arXiv](https://arxiv.org/abs/1706.07567): which distances are drawn matters as much as the loss.
 # * [Xuan et al. (2020)](references.md#xuan2020hard), *Hard Negative Examples are Hard, but Useful*, [arXiv](https://arxiv.org/abs/2007.12749): why the hardest negatives make triplet training fail, and a remedy.

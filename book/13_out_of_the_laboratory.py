@@ -16,13 +16,15 @@
 #
 # **An encoder finds 97 of 100 places on a good day. What is left of that in bad weather, without a compass, and on a small computer?**
 #
+# The answer in short: heavy rain or darkness takes most of it. An encoder that was trained on turned images loses little at any of five headings. On a small computer one exported file loses nothing.
+#
 # By the end you can
 #
 # * **measure** what a corruption costs, with an interval, and how far it moves an embedding;
 # * **compare** two cures for an unknown heading, and say what the comparison leaves open;
-# * **export** an encoder to one file and say what 8 bits cost.
+# * **export** an encoder to one file, check it, and read what 8 bits cost.
 #
-# You need: [04 Measuring retrieval](04_measuring_retrieval.ipynb), half an hour. The cells run in less than a minute on two CPU cores. R@1 here is drone to satellite, and a stored result (`book/_tools/store_robustness.py`). Nothing is downloaded.
+# You need: [04 Measuring retrieval](04_measuring_retrieval.ipynb), half an hour. The cells run in about a minute on two CPU cores, with the extra `onnx`. R@1 here is drone to satellite, and a stored result (`book/_tools/store_robustness.py`). Nothing is downloaded.
 
 # %% tags=["remove-cell"]
 import subprocess
@@ -32,9 +34,16 @@ if "google.colab" in sys.modules:  # on Colab only: fetch this book's package
     package = "dphr-lab[train,book] @ git+https://github.com/dphr-lab/dphr-lab@main"
     subprocess.check_call([sys.executable, "-m", "pip", "install", "-q", package])
 
+# %% tags=["remove-cell"]
+if "google.colab" in sys.modules:  # and what writes ONNX files
+    package = package.replace("train,book", "onnx")
+    subprocess.check_call([sys.executable, "-m", "pip", "install", "-q", package])
+
 # %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 import json
+import tempfile
 from importlib.resources import files
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -42,7 +51,7 @@ import numpy as np
 from dphr_lab.datasets import TwinTowns
 from dphr_lab.datasets.corruptions import CORRUPTIONS, corrupted
 from dphr_lab.localization.robustness import measure_robustness
-from dphr_lab.models import Encoder, embed
+from dphr_lab.models import Encoder, embed, export
 from dphr_lab.plotting import PALETTE
 from dphr_lab.scenes import WorldSettings
 from dphr_lab.teaching import (
@@ -94,7 +103,7 @@ guess_choice(
 )
 
 # %% [markdown]
-# You look past the streaks. The encoder measured below finds 97 of 100 places on a good day, and 36 in this rain. Here are seven corruptions.
+# You look past the streaks. You had three tiles to choose from, though. The encoder measured below has 200, of another set. It finds 97 of 100 places there on a good day, and 36 in rain of this strength. Here are seven corruptions.
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "The same photograph as it is, and under seven corruptions of the third strength. Which of them would you fear most?"}, "image": {"alt": "Eight pictures of the same rendered place seen by a drone: as it is, in fog, in rain, in snow, in the dark, with motion blur, with sensor noise, and with a grey rectangle over a fifth of it."}} cellView="form" jupyter={"source_hidden": true}
 figure, axes = plt.subplots(2, 4, figsize=(7.2, 3.9))
@@ -133,7 +142,7 @@ print(f"rain moves these three places' photographs by {moved_by:.1f}")
 # * **ImageNet** has the weights of that classification task, and no training for places.
 # * The **starter** comes with this package. It begins with the same weights and was trained on rendered towns and on warped aerial photographs. Its drone images were turned at random, with changes of brightness and contrast, and some JPEG, blur and erasing. So not every corruption is new to it.
 #
-# The test has 120 queries: aerial photographs, warped as a drone would see them ([23](23_does_it_hold_on_photographs.ipynb)), of kinds of ground that no training saw. The camera is simulated. So trust the comparison more than the level.
+# The test has 120 queries, searched among 200 satellite tiles. They are aerial photographs, warped as a drone would see them ([23](23_does_it_hold_on_photographs.ipynb)), of kinds of ground that no training saw. The camera is simulated. So trust the comparison more than the level.
 
 # %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 stored = files("dphr_lab") / "results" / "robustness"
@@ -194,7 +203,7 @@ table(
     digits=2,
 )
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "R@1 of the starter by strength: the two corruptions that cost least at the third strength (fog, occlusion), the two that cost most there (motion blur, rain), and darkness. Bands are 95 % intervals over places. Follow darkness from left to right."}, "image": {"alt": "Five falling curves of R@1 over five strengths. Fog and occlusion fall late. Rain and motion blur fall at once. Darkness lies between them up to the third strength and falls below all others at the fifth."}} cellView="form" jupyter={"source_hidden": true}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "R@1 of the starter by strength: the two corruptions that cost least at the third strength (fog, occlusion), the two that cost most there (motion blur, rain), and darkness. Bands are 95 % intervals over places. Follow fog and occlusion from the third strength to the fifth."}, "image": {"alt": "Five falling curves of R@1 over five strengths. Fog and occlusion fall late. Rain and motion blur fall at once. Darkness lies between them up to the third strength and falls below all others at the fifth."}} cellView="form" jupyter={"source_hidden": true}
 figure, axis = plt.subplots(figsize=(6.8, 3.6))
 lines = {
     "fog": ("sky", "-"), "occlusion": ("green", "-."),
@@ -217,24 +226,23 @@ axis.grid(color="0.9")
 # %% [markdown]
 # Two things to take from it.
 #
-# * **The order of the corruptions depends on the strength.** At the third, rain is the worst and darkness is milder (36 and 64 %). At the fifth, darkness is at the bottom (5 %), beside motion blur and rain (9 and 14 %).
-# * **What a person sees is no guide.** In the rain of the third strength you still found the place, and the starter finds one in three.
+# * **The order of the corruptions depends on the strength.** At the third, fog and occlusion cost the starter about the same (88 and 85 % are left). At the fifth, fog leaves 26 % and occlusion 48 %. Darkness goes from 64 to 5 %.
+# * **How bad a picture looks to you says little.** Many would call the dark picture worse than the rainy one. The starter finds 64 % in such darkness and 36 % in such rain.
 #
 # `dphr robustness --run starter --data DATA` makes such a table for any encoder.
 #
 # ## Does moving further cost more?
 #
-# Ten corruptions have five strengths; scale has four levels and rotation five angles. That makes 59 conditions. If movement alone decided what is lost, the points of one encoder would lie on one line.
+# Ten corruptions have five strengths; scale has four levels and rotation five angles. That makes 59 conditions. If movement alone decided what is lost, the points of one encoder would lie on one curve.
 
-# %%
+# %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 points = {
     name: [np.array([(c["shift"], 100 * c["drop"]) for c in rows])
            for rows in of.values()]
     for name, of in conditions.items()
 }  # fmt: skip
-likeness = {n: np.corrcoef(np.vstack(p).T)[0, 1] for n, p in points.items()}
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "How far a corruption moves the vectors, and the share of R@1 that is lost. Each point is one corruption at one strength. The starter's lie close to a line; ImageNet's scatter more."}, "image": {"alt": "Two panels of 59 points each, loss in percent of R@1 against movement. Right, the starter: a narrow rising band. Left, ImageNet: a wide band; at a movement of 0.3 the loss is anything between three and seventy-six percent."}} cellView="form" jupyter={"source_hidden": true}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "How far a corruption moves the vectors, and the share of R@1 that is lost. Each point is one corruption at one strength. The starter's lie close to one curve; ImageNet's scatter more."}, "image": {"alt": "Two panels of 59 points each, loss in percent of R@1 against movement. Right, the starter: a narrow rising band. Left, ImageNet: a wide band; at a movement of 0.3 the loss is anything between three and seventy-six percent."}} cellView="form" jupyter={"source_hidden": true}
 figure, axes = plt.subplots(1, 2, figsize=(7.2, 3), sharey=True)
 looks = (("vermilion", "^"), ("blue", "o"))
 for axis, (name, parts), look in zip(
@@ -247,23 +255,27 @@ for axis, (name, parts), look in zip(
 label = axes[0].set_ylabel("R@1 lost, % of its own")
 
 # %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
-rng, rows = np.random.default_rng(0), []
+rng, rows, spans = np.random.default_rng(0), [], {}
 for name, parts in points.items():
-    draws = rng.integers(0, len(parts), (2000, len(parts)))
-    found = [np.corrcoef(np.vstack([parts[i] for i in d]).T)[0, 1]
-             for d in draws]  # fmt: skip
+    of = dict(zip(conditions[name], parts, strict=True))
+    five = [c for c in of if c not in ("scale", "rotation")]
+    third = np.array([of[c][2] for c in five])
+    draws = rng.integers(0, len(third), (2000, len(third)))
+    found = [np.corrcoef(third[d].T)[0, 1] for d in draws]
     low, high = np.percentile(found, [2.5, 97.5])
+    likeness = np.corrcoef(third.T)[0, 1]
     moved, lost = np.vstack(parts).T
-    near = lost[(moved > 0.25) & (moved < 0.35)]
-    interval = f"{likeness[name]:.2f} ({low:.2f} to {high:.2f})"
-    span = f"{near.min():.0f} to {near.max():.0f}"
-    rows.append([names[name], interval, span])
+    spans[name] = lost[(moved > 0.25) & (moved < 0.35)]
+    span = f"{spans[name].min():.0f} to {spans[name].max():.0f}"
+    interval = f"{likeness:.2f} ({low:.2f} to {high:.2f})"
+    rows.append([names[name], span, interval])
 assert sum(map(len, points["starter"])) == 59
-assert likeness["starter"] > 0.95 > 0.92 > likeness["imagenet"]
+assert 2 * np.ptp(spans["starter"]) < np.ptp(spans["imagenet"])
 table(
-    ["encoder", "correlation (95 %)", "lost where moved 0.25 to 0.35, %"],
+    ["encoder", "lost where moved 0.25 to 0.35, %", "correlation (95 %)"],
     rows,
-    caption="59 conditions; the intervals are a bootstrap over 12 corruptions",
+    caption="Correlation of movement and loss over the ten corruptions, all "
+    "at the third strength; the intervals are a bootstrap over these ten",
 )
 
 # %% tags=["hide-cell"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
@@ -277,7 +289,7 @@ assert ranked[-2:] == ["occlusion", "fog"]
 assert min(fifth, key=fifth.get) == "dark"
 
 # %% [markdown]
-# For the starter the two go together (0.98). For ImageNet they do so less (0.89): a movement of 0.25 to 0.35 costs it anything from 3 to 76 % of its R@1. So movement, which needs no labels, is a first look and not a measurement: R@1 needs labels, and has to be taken for each encoder.
+# The starter loses 31 to 56 % where its vectors move by 0.25 to 0.35. ImageNet loses anything from 3 to 76 % there. We compare at equal movement, since both grow with the strength in any encoder. At one strength the correlation over ten corruptions is 0.96 for the starter and 0.81 for ImageNet, but ten are too few to put the two in order. So movement, which needs no labels, is a first look and not a measurement.
 #
 # ## A turned photograph
 #
@@ -292,7 +304,7 @@ guess_number(
     unit=" %",
 )
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "R@1 when the photograph is turned. The starter, trained with turns, stays above 80 % at every angle. Four looks at query time help the ImageNet encoder clearly at 90\u00b0 only. Bars are 95 % intervals over places."}, "image": {"alt": "R@1 over the angle for two encoders, each with one look and with four. The starter stays above eighty percent with either. The ImageNet encoder falls to ten percent at 135 degrees with one look. Four looks raise it far at 90 degrees and little elsewhere; at 180 degrees it is high with either."}} cellView="form" jupyter={"source_hidden": true}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "R@1 when the photograph is turned. The starter, trained with turns, stays above 80 % at all five angles. Four looks at query time raise the ImageNet encoder far at 90\u00b0 only. Bars are 95 % intervals over places."}, "image": {"alt": "R@1 over the angle for two encoders, each with one look and with four. The starter stays above eighty percent with either. The ImageNet encoder falls to ten percent at 135 degrees with one look. Four looks raise it far at 90 degrees and little elsewhere; at 180 degrees it is high with either."}} cellView="form" jupyter={"source_hidden": true}
 figure, axis = plt.subplots(figsize=(6.8, 3.4))
 rows_of = {}
 sides = ("starter", "blue", 1), ("imagenet", "vermilion", -1)
@@ -314,27 +326,39 @@ axis.legend(frameon=False, ncols=2, **above)
 axis.grid(color="0.9")
 
 # %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
-rows = []
+rows, rate_of = [], {}
 for (name, looks), found in rows_of.items():
-    rates = [row["r_at_1"] for row in found]
+    unturned = measured[name]["turned_at_query_time"][looks]["unchanged"]
+    rates = [unturned["r_at_1"]] + [row["r_at_1"] for row in found]
+    rate_of[name, looks] = np.array(rates)
     rows.append([names[name], looks, *(f"{rate:.0f}" for rate in rates)])
-ends = {
-    looks: np.array([row["r_at_1_interval"] for row in found])
-    for (name, looks), found in rows_of.items() if name == "imagenet"
-}  # fmt: skip
-one, four = ends["1"], ends["4"]
-apart = (four[:, 0] > one[:, 1]) | (one[:, 0] > four[:, 1])
-assert apart.tolist() == [angle == 90 for angle in at]
-assert min(row["r_at_1"] for row in rows_of["starter", "1"]) > 83
-table(["R@1 (%)", "looks", *(f"{angle:.0f}°" for angle in at)], rows)
+gain = rate_of["imagenet", "4"] - rate_of["imagenet", "1"]
+assert gain[3] > 25 and (np.delete(gain, 3) < 10).all()
+gain = rate_of["starter", "4"] - rate_of["starter", "1"]
+assert gain.min() > -1 and gain.max() < 7
+assert rate_of["starter", "1"].min() > 83
+table(["R@1 (%)", "looks", "0°", *(f"{angle:.0f}°" for angle in at)], rows)
 
 # %% [markdown]
-# * **Training.** The starter keeps 83 % or more at every angle, of 97 % unturned. It was trained with turned images. But it was trained on other things, too, and no starter was trained without turns. So this does not prove that the turns did it.
-# * **Searching.** For ImageNet the intervals of one look and of four are apart at 90° only. At 180° it needs no help. 45° and 135° lie between two of the turns. At 15° four looks may even cost (68 and 59 %). They also take four times as long to embed.
+# * **Training.** The starter keeps 83 % or more at each of five angles, of 97 % unturned. It was trained with turned images. But it was trained on other things, too, and no starter was trained without turns. So this does not prove that the turns did it.
+# * **Searching, ImageNet.** Four looks raise R@1 from 47 to 78 % at 90°. At 15° it was lower with them (59 and 68 %). 45° and 135° lie between two of the turns. At 180° one look already finds 77 %, and we do not know why. A guess: roads and walls keep their directions when turned by 180°.
+# * **Searching, the starter.** Four looks raise R@1 by at most 6 points (90 to 96 % at 90°) and lose one unturned query of 120 (97 and 96 %). They take four times as long to embed.
+#
+# The stored files keep no single answers, so differences cannot be paired ([05](05_how_sure_are_we.ipynb)). Do not read a few points as a gain or a loss. Pair them on your own data before you pay for four looks.
 #
 # ## On a small computer
 #
-# A drone's computer may have no PyTorch. **ONNX** is a file format that a small program, ONNX Runtime, can run. `dphr export --run starter --onnx starter.onnx` writes it, the normalisation of the pixels inside, and checks it against PyTorch before it is kept. `--int8` rounds weights and activations to 8 bits. All commands take the file as `--run starter.onnx`.
+# A drone's computer may have no PyTorch. **ONNX** is a file format that a small program, ONNX Runtime, can run. The normalisation of the pixels is inside. An export must be checked: the same pictures must give the same vectors.
+
+# %% tags=["nbval-ignore-output"]
+path = Path(tempfile.mkdtemp()) / "starter.onnx"
+exported = export(encoder, path)  # an encoder again, by ONNX Runtime
+z_exported = embed(exported, photograph)
+assert np.allclose(z_exported, z_clean, atol=1e-4)
+print(f"one file of {path.stat().st_size / 1e6:.0f} MB, the same vectors")
+
+# %% [markdown]
+# In the shell this is `dphr export --run starter --onnx starter.onnx`. `--int8` rounds weights and activations to 8 bits. All commands take the file as `--run starter.onnx`.
 
 # %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 FORMS = {"pytorch": "PyTorch", "onnx": "ONNX", "onnx_int8": "ONNX, 8 bits"}
@@ -355,11 +379,11 @@ table(
 )
 
 # %% [markdown]
-# ONNX Runtime gives the same R@1 almost four times as fast (8.8 and 2.3 ms for the starter). 8 bits are faster again. With them the starter loses two queries of 200, and ImageNet gains one. So few queries cannot show a cost. No computer of a drone was measured.
+# ONNX Runtime gives the same R@1 almost four times as fast (8.8 and 2.3 ms for the starter). 8 bits are faster again. With them the starter loses two queries of 200 and ImageNet gains one, net. So few queries cannot show a cost. No computer of a drone was measured.
 #
 # ## Say what was not measured
 #
-# Who ships an encoder should say where it fails, in a **model card**. The starter's lies beside its weights (`dphr_lab/models/starter/README.md`). Its plainest sentence: on genuine drone photographs the starter is *not* shown to beat its ImageNet start. Six places were at hand, and the intervals overlap.
+# Who ships an encoder should say where it fails, in a **model card**. The starter's lies beside its weights (`dphr_lab/models/starter/README.md`). Its plainest sentence: on genuine drone photographs the starter is *not* shown to beat its ImageNet start. Only six places were at hand.
 
 # %% [markdown]
 # ## Exercises
@@ -391,10 +415,15 @@ check_answer(worst, min(first, key=first.get))
 
 # %%
 moves = {}  # your code: name -> moved_scratch(...), for each of `spoilt`
+least = None  # a name
 
 again = measure_robustness(encoder, town, list(shown)).conditions
-given = [dict(moves).get(name, np.nan) for name in shown]
-check_answer(given, [again[name][2].shift for name in shown], within=1e-3)
+theirs = {name: again[name][2].shift for name in shown}
+named = isinstance(moves, dict)
+given = [moves.get(name) for name in shown] if named else moves
+if moves or not named:
+    check_answer(given, list(theirs.values()), within=1e-3)
+check_answer(least, min(theirs, key=theirs.get))
 
 # %% [markdown]
 # **4. Argue.** Your drone flies at dusk and in wind, always with a known heading. Which of the measures in this chapter would you take, and which not? At which strengths would you test?
@@ -414,8 +443,8 @@ print("2:", min(first, key=first.get))
 moves = {name: moved_scratch(embed(encoder, images), z_clean)
          for name, images in spoilt.items()}  # fmt: skip
 print("3:", min(moves, key=moves.get))
-by_package = [again[name][2].shift for name in moves]
-assert np.allclose(list(moves.values()), by_package, atol=1e-3)
+assert np.allclose(list(moves.values()), list(theirs.values()), atol=1e-3)
+assert min(moves, key=moves.get) == min(theirs, key=theirs.get)
 
 # 4. Not four looks: with a known heading the photograph is turned north.
 # Nothing here mends darkness or motion blur. Measure both on your own
@@ -425,9 +454,9 @@ assert np.allclose(list(moves.values()), by_package, atol=1e-3)
 # %% [markdown]
 # ## Summary
 #
-# * You **measured** corruptions: of 97 % R@1 the starter keeps 36 % in rain of the third strength and 64 % in darkness, but 5 % in darkness of the fifth. What a corruption costs goes with how far it moves the vector for the starter (0.98), and less for ImageNet (0.89).
-# * You **compared** cures for an unknown heading: the starter, trained with turns, keeps 83 % or more at every angle, and whether the turns did that is open. Four looks help ImageNet clearly at 90° only.
-# * You **exported**: one file, the same R@1, almost four times as fast; 8 bits have no cost that 200 queries could show.
+# * You **measured** corruptions: of 97 % R@1 the starter keeps 36 % in rain of the third strength and 64 % in darkness, but 5 % in darkness of the fifth. At equal movement of the vectors (0.25 to 0.35) it loses 31 to 56 % of its R@1, and ImageNet 3 to 76 %.
+# * You **compared** cures for an unknown heading: the starter, trained with turns, keeps 83 % or more at every one of five angles, and whether the turns did that is open. Four looks raised ImageNet from 47 to 78 % at 90°.
+# * You **exported** the starter to one file with the same vectors. On 200 stored queries such a file had the same R@1, almost four times as fast, and 8 bits showed no cost that 200 queries could tell.
 #
 # ## Readings
 #

@@ -6,6 +6,8 @@ from importlib.resources import files
 import numpy as np
 import pytest
 
+from tests.helpers import ROOT
+
 FOLDER = files("dphr_lab.results") / "calibration"
 RECORDS = {f.name.removesuffix(".json"): json.loads(f.read_text("utf-8")) for f in FOLDER.iterdir()}
 
@@ -29,3 +31,24 @@ def test_a_record_is_complete_and_agrees_with_itself(name):
 def test_galleries_are_of_one_size():
     assert len({record["gallery"] for record in RECORDS.values()}) == 1
     assert {"genuine", "plain_1", "textured_1", "photo_1"} <= set(RECORDS)
+
+
+def test_the_datasheet_shows_the_stored_numbers():
+    shown = {
+        "plain towns": "plain_1",
+        "textured towns": "textured_1",
+        "plain towns without twins": "plain_no_twins",
+        "photographs, warped": "photo_1",
+        "genuine places (University-1652)": "genuine",
+    }
+    text = (ROOT / "book/datasheet.md").read_text("utf-8")
+    medians = {}
+    for world, name in shown.items():
+        record = RECORDS[name]
+        medians[world] = np.median(record["h"])
+        near = record["nearest_over_median_quantiles"]["50"]
+        assert f"| {world} | {len(record['h'])} | {medians[world]:.3f} | {near:.2f} |" in text
+        assert record["gallery"] == 171
+    *made_up, _ = medians.values()
+    genuine = RECORDS["genuine"]["h"]
+    assert (len(genuine), sum(h > max(made_up) for h in genuine)) == (6, 5)
