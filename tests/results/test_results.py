@@ -132,6 +132,7 @@ def test_readme_says_what_the_closest_reading_did():
         ("closest", "sharp", "sharp_replay", "D2S"),
         ("budget_closest", "closest", "triplet", "D2S"),
         ("budget_closest", "replay", "triplet", "D2S"),
+        ("budget_closest", "closest", "replay", "D2S"),
     ]
     asked += [("sgd", f"closest_{rate}", f"triplet_{rate}", "D2S") for rate in ("003", "01", "03")]
     hosts = ("s4g", "lpn", "mccg")
