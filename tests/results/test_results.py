@@ -142,11 +142,12 @@ def test_readme_says_what_the_closest_reading_did():
     asked += [("signals", "relative", "constant", "D2S")]
     asked += [("signals", "scale_relative", "scale_constant", "D2S")]
     asked += [("signals", "relative_wrong15", "constant_wrong15", "D2S")]
-    asked += [("signals", course, "constant", "D2S") for course in ("recall", "step")]
+    fewer = ("recall", "step", "exp", "reciprocal")
+    asked += [("signals", course, "constant", "D2S") for course in fewer]
     derived = []
     for study, arm, reference, direction in asked:
         d = paired(results.load(study), "mini", arm, reference, direction=direction)
         derived.append(str(d.interval).removeprefix("+").replace("-0.0", "0.0"))
-        seeds = {"hosts_long": 3, "signals": 5 if arm in ("recall", "step") else 10}
+        seeds = {"hosts_long": 3, "signals": 5 if arm in fewer else 10}
         assert len(d.by_seed) == seeds.get(study, 5)
     assert re.findall(r"-?\d+\.\d ± \d+\.\d", said) == derived
