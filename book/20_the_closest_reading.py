@@ -183,7 +183,7 @@ axis.set(xlabel="R@1, drone → satellite (%)")
 drawn = arms_over_seeds(axis, {arms[a]: recall[a] for a in arms})
 
 # %% [markdown]
-# Worlds differ between seeds, and that scatters each row. Differences *within* seeds are surer. Below, D2S is drone to satellite and S2D the other way. $p$ is Holm's, corrected for all eleven comparisons of this study; five more are in the folded cell. ([Chapter 09](09_training_dphr.ipynb) corrects fewer rows of the same runs together, so its $p$ is smaller.)
+# Worlds differ between seeds, and that scatters each row. Differences *within* seeds are surer. Below, D2S is drone to satellite and S2D the other way. $p$ is Holm's, corrected for all eleven comparisons of this study; five more are in the folded cell.
 
 
 # %%

@@ -385,7 +385,7 @@ assert elsewhere.p < 0.05
 print(f"min-max weights minus the same λ without: {elsewhere.interval.signed}")
 
 # %% [markdown]
-# **Blunt weights gained nothing clear; sharp ones beside $L_\text{tri}$ gained much.** $\beta = 4$ keeps +2.1 ± 5.4 points of the +23.7 ± 4.1 that $\beta = 16$ gains, so a few points are not excluded. [Note 20](20_the_closest_reading.ipynb) has more blunt weights. From drone to satellite, the most that was clear over the same λ without weights is +0.8 ± 0.7 points. (After 800 steps wider bounds led $L_\text{tri}$ by more, but without that control.) The sharpest, nearly alone, collapsed and ended below $L_\text{tri}$.
+# **Blunt weights gained nothing clear; sharp ones beside $L_\text{tri}$ gained much.** $\beta = 4$ keeps +2.1 ± 5.4 points of the +23.7 ± 4.1 that $\beta = 16$ gains, so a few points are not excluded. [Note 20](20_the_closest_reading.ipynb) has more blunt weights. From drone to satellite, the most over the same λ without weights, with an interval that leaves out zero, is +0.8 ± 0.7 points. (After 800 steps wider bounds led $L_\text{tri}$ by more, but without that control.) The sharpest, nearly alone, collapsed and ended below $L_\text{tri}$.
 #
 # Rows of 200 steps have another $L_\text{tri}$. So compare signs across the steps, not sizes: the lower gain of $\beta = 100$ does not show that 64 is best. (The rows of 300 steps with λ by recall are of the studies `axes` and `short`; [chapter 09](09_training_dphr.ipynb) has another set with nearly the same gain.)
 #
