@@ -162,7 +162,7 @@ print(report.notices[0])
 print(data_now.summary().splitlines()[2].strip())
 
 # %% [markdown]
-# "Kept as distractors" means: when tiles are the queries, the photographs of place-03 stay in the gallery as wrong answers.
+# "Kept as distractors" means that they stand in the gallery as wrong answers. When photographs ask, these are the tiles without photographs: the six, and now place-33. When tiles ask, they are the photographs without a tile, here those of place-03.
 #
 # ## Measure
 #
@@ -221,7 +221,9 @@ table(
 # dphr evaluate --run runs/first --data data/mine --gallery-mode both
 # ```
 #
-# `--deep` also opens each image and looks for copies. To train, put other places below `mine/train`, arranged alike; no place may be in both halves. Training takes 800 steps of 64 places. With fewer than about 70 training places add `--batch 16`, or as many as you have. A tenth of the places is held out, and the state that scores best on it is kept. `--gallery-mode both` ranks with the distractors and without.
+# `--deep` also opens each image and looks for copies. To train, put other places below `mine/train`, arranged alike; no place may be in both halves. Training takes 800 steps of 64 places. With fewer than about 70 training places add `--batch 16`, or as many as you have. From 50 training places on, a tenth is held out, and the state that scores best on it is kept. With fewer, all are trained on, and the last state is kept. `--gallery-mode both` ranks with the distractors and without.
+#
+# Without a GPU, begin with `--image-px 128 --steps 100`. That is an eighth of the steps and a third of the pixels, and it shows whether everything runs. The whole command takes hours there, to judge by the time that [chapter 13](13_out_of_the_laboratory.ipynb) measured for one small picture.
 #
 # Then search with what you trained: `dphr search --run runs/first`, and the rest as above.
 #

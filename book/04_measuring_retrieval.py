@@ -267,8 +267,8 @@ for q, place in enumerate(gallery.places[:90]):
 #
 # | code | AP | gallery |
 # |---|---|---|
-# | University1652-Baseline (the official code), SUES-200 | trapezoid | full |
-# | Sample4Geo, DAC, CAMP (methods of this field) | trapezoid | query places |
+# | [University1652-Baseline](https://github.com/layumi/University1652-Baseline) (the official code), [SUES-200](https://github.com/Reza-Zhu/SUES-200-Benchmark) | trapezoid | full |
+# | [Sample4Geo](https://github.com/Skyy93/Sample4Geo), DAC, CAMP (methods of this field) | trapezoid | query places |
 # | scikit-learn | textbook | the one you give it |
 #
 # Two galleries times three measures (R@1 and the two APs) make six numbers.
@@ -369,7 +369,7 @@ for x in (94.55, 95.43, 98.95, 99.80):
     assert np.abs(tenths - x).min() < 0.00501
 
 # %% [markdown]
-# 99.88 and 80 queries do not go together. We cannot say what it is: a mean over runs, a number of another column, or more queries than the standard split has. It is no R@1 of these 80 queries. And 97.50 against 98.75 is one query.
+# 99.88 and 80 queries do not go together. The number would fit 4,000 queries, as many as the other direction asks, with five not found. That does not prove where it comes from. It may also be a mean over runs. It is no R@1 of these 80 queries. And 97.50 against 98.75 is one query.
 #
 # ## Before you compare
 #
@@ -383,7 +383,7 @@ for x in (94.55, 95.43, 98.95, 99.80):
 #
 # ### The same encoder in this book
 #
-# An example: this book prints five values of R@1 for *one* encoder with ImageNet weights, drone to satellite, and all are right. (Behind the arrow are the pixels that the encoder gets.)
+# An example: here are seven of the values of R@1 that this book prints for *one* encoder with ImageNet weights, drone to satellite. All are right. (Behind the arrow are the pixels that the encoder gets.)
 #
 # | where | searches | tiles | pixels | days | R@1 (%) |
 # |---|---|---|---|---|---|
@@ -391,7 +391,9 @@ for x in (94.55, 95.43, 98.95, 99.80):
 # | [chapter 01](01_the_problem.ipynb) | 240 | 90 | 128 → 128 | one summer day | 25 |
 # | chapter 01 | 240 | 90 | 128 → 128 | any two | 14 |
 # | [chapter 02](02_first_retriever.ipynb) | 120 | 90 | 64 → 64 | one summer day | 25 |
+# | [chapter 03](03_your_data.ipynb) | 24 | 18 | 128 → 128 | one summer day | 25 |
 # | here | 540 | 150 | 64 → 128 | one summer day | 13.5 |
+# | [chapter 13](13_out_of_the_laboratory.ipynb), aerial photographs | 120 | 200 | 128 → 128 | any two | 81 |
 
 # %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 guess_choice(
