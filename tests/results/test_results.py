@@ -142,8 +142,10 @@ def test_readme_says_what_the_closest_reading_did():
     asked += [("signals", "relative", "constant", "D2S")]
     asked += [("signals", "scale_relative", "scale_constant", "D2S")]
     asked += [("signals", "relative_wrong15", "constant_wrong15", "D2S")]
-    fewer = ("recall", "step", "exp", "reciprocal")
-    asked += [("signals", course, "constant", "D2S") for course in fewer]
+    courses = ("recall", "step", "exp", "reciprocal")
+    asked += [("signals", course, "constant", "D2S") for course in courses]
+    fewer = (*courses, "sharp_recall")
+    asked += [("signals", "sharp_recall", "sharp_constant", "D2S")]
     derived = []
     for study, arm, reference, direction in asked:
         d = paired(results.load(study), "mini", arm, reference, direction=direction)
