@@ -320,7 +320,7 @@ print(f"in the circle of 90 %: {100 * inside_90:.0f} %")
 assert inside_50 < inside_90
 
 # %% [markdown]
-# The circle of 50 % held 70 % of the truths, so it was too wide here. That of 90 % held 92 %. Two flights say little, though: photographs of one flight succeed and fail together. The stored study below has 40 flights.
+# The circle of 50 % held 70 % of the truths, so it was too wide here. That of 90 % held 92 %. Two flights say little, though: photographs of one flight succeed and fail together.
 #
 # ## A filter turns guesses into a track
 #
@@ -438,7 +438,7 @@ table(
 )
 
 # %% [markdown]
-# On these two flights the filter is nearer the truth than either of its sources.
+# Here the filter is nearer the truth than either source.
 #
 # ## Five towns, a trained encoder
 #
@@ -583,7 +583,8 @@ check_answer(circle_factor, 1.1, within=0.01)
 
 # %% tags=["hide-cell"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
 # The median ratio: three of five lie inside, with less only two, or fewer.
-# Two were inside before, so the circle was too narrow. The factor holds on flights like the known ones. How to get one for
+# Two were inside before, so the circle was too narrow. The factor holds on
+# flights like the known ones. How to get one for
 # a map on which nobody has flown yet is an open question.
 assert np.quantile([0.4, 1.6, 0.7, 1.1, 2.3], 0.5) == 1.1
 

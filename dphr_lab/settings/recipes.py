@@ -211,7 +211,7 @@ _DPHR_BESIDE_INFONCE = (
         "dphr_infonce",
         "[O]",
         f"the sum is ours; that DPHR joined Sample4Geo is [S], {PAPERS}",
-    ),  # fmt: skip
+    ),
     *_DPHR_TERM,
     _MU,
 )
