@@ -101,7 +101,8 @@ def scale_indices() -> str:
         )
         for i in scale.constants()["index"]
     ]  # fmt: skip
-    return markdown_table(("index", "tiles", "D", "bytes a tile", "search, ms", "recall, %"), rows)
+    heads = "index", "tiles", "D", "bytes a tile in memory", "search, ms", "recall, %"
+    return markdown_table(heads, rows)
 
 
 def scale_picture() -> str:

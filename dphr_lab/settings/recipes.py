@@ -195,10 +195,10 @@ _SHARP_TERM = (  # sharp DPHR (ours)
     Choice("loss_options.gamma", 1.0, "[O]", "PALW's exponent"),
 )
 _SHARP = "sharp DPHR (ours)"
-_JOINED = f"{PAPERS}: DPHR joined to this host; the sum is ours [O]"
+_JOINED = f"the sum is ours; that DPHR joined this host is [S], {PAPERS}"
 _BESIDE = (Choice("pair_weight", 1.0, "[O]", "weight of DPHR beside the host's loss"),)
 _IN_A_HOST = {  # end of a recipe's name -> its pair loss
-    "dphr": (Choice("loss", "dphr", "[S]", _JOINED), *_DPHR_TERM, *_BESIDE),
+    "dphr": (Choice("loss", "dphr", "[O]", _JOINED), *_DPHR_TERM, *_BESIDE),
     "sharp": (Choice("loss", "sharp", "[O]", _SHARP), *_SHARP_TERM, *_BESIDE),
 }
 _READING = {"dphr": "our closest reading of DPHR", "sharp": _SHARP}
@@ -206,7 +206,12 @@ _ON_THE_WHOLE = (Choice("pair_on", "whole", "[O]", "DPHR sees what retrieval see
 _BEFORE_DROPOUT = (Choice("host_options.pair_dropout", False, "[O]", "likewise: no dropout"),)
 _MU = Choice("loss_options.mu", 1.0, "[O]", "weight of DPHR beside InfoNCE")
 _DPHR_BESIDE_INFONCE = (
-    Choice("loss", "dphr_infonce", "[S]", f"{PAPERS}: Sample4Geo with DPHR; the sum is ours [O]"),
+    Choice(
+        "loss",
+        "dphr_infonce",
+        "[O]",
+        f"the sum is ours; that DPHR joined Sample4Geo is [S], {PAPERS}",
+    ),
     *_DPHR_TERM,
     _MU,
 )

@@ -159,6 +159,29 @@ def test_the_costs_of_maps_are_worked_out_from_the_stored_rates():
     assert f"{60 * asked.hours:.0f} minutes. :::" in page
 
 
+def test_the_sums_of_a_country_go_by_the_build_and_the_indices_that_were_measured():
+    page = " ".join((BOOK / "campus_to_country.md").read_text("utf-8").split())
+    stored = json.loads((generated.MEASUREMENTS / "maps-building.json").read_text("utf-8"))
+    build = stored["rows"][0]
+    tile_ms = 1000 / build["tiles_a_s"]
+    network_ms = build["ratio_to_encoder"] * tile_ms
+    exported_ms = tile_ms - network_ms + network_ms * 2.3 / 8.8  # chapter 13's two times
+    assert f"build: {build['tiles']} tiles" in page and f"A tile takes {tile_ms:.1f} ms" in page
+    assert f"takes {build['ratio_to_encoder']} of it, {network_ms:.1f} ms" in page
+    assert f"alone embedded {1000 / network_ms:.0f} images a second at 128 px" in page
+    *exact, pq = generated.scale.constants()["index"]
+    cost = generated.scale.map_cost(357_000, 30, 1280, build["tiles_a_s"], pq["code_bytes"])
+    assert f"{exported_ms:.1f} ms, and the country {cost.tiles * exported_ms / 864e5:.0f}" in page
+    assert f"about {cost.index_bytes / 1e9:.0f} GB of memory" in page
+    assert f"{cost.embedding_bytes / 1e12:.2f} TB of vectors" in page
+    assert f"the {pq['bytes_a_row']:.0f} bytes" in page and f"a code of {pq['code_bytes']}" in page
+    rates = [1e6 * i["search_ms"] / (i["rows"] * i["bytes_a_row"]) for i in exact]
+    small, large, wide = (f"{rate:.3f}" for rate in rates)
+    assert f"takes {small} ms, the two larger ones {large} and {wide} ms" in page
+    times = exact[1]["search_ms"] / exact[0]["search_ms"]
+    assert f"four times the tiles take {times:.1f} times as long" in page
+
+
 @pytest.mark.parametrize(
     ("seconds", "said"),
     [

@@ -97,6 +97,8 @@ def test_a_recipe_says_which_reading_of_dphr_it_trains(data):
         assert closest.settings().loss_options["weight_map"] == "interval"
         assert closest.settings().loss_options["signal"] == "loss"
         assert sharp.settings().loss_options["weight_map"] == "exp"
+        (loss,) = (c for c in closest.choices if c.name == "loss")
+        assert loss.grade == "[O]" and "the sum is ours" in loss.source and "[S]" in loss.source
     grades = {c.name: c.grade for c in RECIPES[f"dphr-{data}"].choices}
     for said in ("weight_map", "signal", "smooth"):  # what the summaries say
         assert grades[f"loss_options.{said}"] == "[S]"
