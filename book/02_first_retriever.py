@@ -339,7 +339,7 @@ table(
 #
 # The last row asks for the right one among twins. The trained network's 39 has an interval (see the caption) that holds a blind guess, 33, and the untrained network's 34. So this run does not show that training teaches anything about twins.
 #
-# Now the similarities themselves. Untrained, all lie between 0.9995 and 1, and tiny differences make the ranking. So the left matrix below has a scale of its own. On it some families already look alike, such as 1, 6 and 7, perhaps by their colours.
+# Now the similarities themselves. Untrained, all lie between 0.9995 and 1, and tiny differences make the ranking. (Batch norm uses the batch's own mean and scale in training, but running ones in a test, which three batches have hardly set; so the loss curve begins below the dotted line of a blind vote.) So the left matrix below has a scale of its own. On it some families already look alike, such as 1, 6 and 7, perhaps by their colours.
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"name": "fig-02-matrix", "caption": "Similarities of 24 test photographs (rows) and their tiles (columns), eight families of three; mind the two scales. Untrained, whole groups of families look alike. After training families 2, 3, 5 and 7 stand out alone, 1 and 6 only together, 4 weakly, and 8 not at all."}, "image": {"alt": "Two 24 by 24 matrices of shades. Left, untrained, with a scale from 0.9995 to 1: dark blocks on the diagonal and nearly as many off it, such as where families 1, 6 and 7 meet, and 3, 4 and 8. Right, trained: seven dark three by three blocks on the diagonal, the fourth of them the lightest; two more dark blocks where the first and the sixth family meet; the last block on the diagonal is pale."}} cellView="form" jupyter={"source_hidden": true}
 figure, axes = plt.subplots(1, 2, figsize=(7.6, 3.9))
@@ -441,7 +441,7 @@ assert torch.isclose(both, TripletLoss()(z[0], z[1]), atol=1e-5)
 print("both directions together are L_tri")
 
 # %% [markdown]
-# **3. The other loss.** Train a fresh `TinyEncoder` with `TripletLoss()`. Is its R@1 higher or lower than that of InfoNCE after as many steps? One run of each proves little: [05 How sure are we?](05_how_sure_are_we.ipynb) shows how to tell.
+# **3. The other loss.** Train a fresh `TinyEncoder` with `TripletLoss()`. Is its R@1 higher or lower than that of InfoNCE after as many steps? (The check goes by the encoder's InfoNCE loss. So its "right" counts only if you trained with `TripletLoss()`.) One run of each proves little: [05 How sure are we?](05_how_sure_are_we.ipynb) shows how to tell.
 
 
 # %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
@@ -480,7 +480,7 @@ assert vote_loss(encoder) < 0.22 and 0.28 < vote_loss(other) < 0.5
 #
 # * You **built** an encoder of 114,432 weights, a loss of five lines and a loop, and trained them on 450 places, with two photographs and a tile each.
 # * You **read** a matrix of similarities. Before training whole groups of families look alike. After it four of eight families stand out alone, two stand out together, one is weak, and one is not found.
-# * You **measured** on other places: R@1 rose from about 10 to about 30 in 100, and that of the family from 29 to 77. ImageNet weights reach 25 and 55; the lead over them in R@1 is undecided. Among twins no choice better than a guess, 33, was shown.
+# * You **measured** on other places: R@1 rose from about 10 to about 30 in 100, and that of the family from 29 to 77. ImageNet weights reach 25 and 55; the lead over them in R@1 is undecided. For the trained network no choice among twins better than a guess, 33, was shown.
 #
 # ## Read on
 #
