@@ -36,6 +36,7 @@ from dphr_lab.retrieval.positions import PositionReport, position_report
 PRIOR_M = 300.0  # how far a prior may be wrong
 PRIOR_SEED = 5
 REFINED_EACH = 2  # local features are slow: only each second photograph is refined
+# The ways a photograph or a flight is located, by name, and what each is called in tables.
 WAYS = {
     "single": "one photograph",
     "prior": f"one photograph, its position known to {PRIOR_M:.0f} m",
@@ -45,6 +46,7 @@ WAYS = {
     "live": "track, odometry, live",
     "smoothed": "track, odometry, smoothed",
 }
+# What they are compared with, likewise.
 BASELINES = {"dead_reckoning": "dead reckoning from the true start", "middle": "the map's middle"}
 
 
