@@ -240,7 +240,7 @@ table(
 )
 
 # %% [markdown]
-# The loss of single batches has halved after some 20 steps. The mean over 100 steps moves that to about 150, and the smoothing to about 270. So **window and smoothing make λ late**, each by a little over 100 steps. Sharp DPHR's λ starts at once, and passes one half at about the same step, because recall itself rises slowly.
+# The loss of single batches has halved after some 20 steps. The mean over 100 steps moves that to about 150, and the smoothing to about 270. So **window and smoothing make λ late**, each by a little over 100 steps. (The window does it in two ways: it averages, and it sets a lower reference, the mean of the first 100 losses; single losses are compared with the first one here.) Sharp DPHR's λ starts at once, and passes one half at about the same step: recall rises slowly, and its average is smoothed, too.
 #
 # The last row is another progress that our sources allow **[O]**. Its λ is nearly three times as fast. We do not know which one the paper has.
 #
@@ -407,7 +407,7 @@ timing = [d.interval.mean for (n, _), d in difference.items() if n in asked]
 assert max(map(abs, timing)) < 2
 
 # %% [markdown]
-# **Timing moved the mean R@1 by less than two points in each row, and without any weights by about as much as with them.** Row by row:
+# **Timing moved the mean R@1 by less than two points in each row, and without any weights by about as much as with them.** (The intervals are wider, most of all with three seeds.) Row by row:
 #
 # * **Sharp weights.** No rising course is clear of the constant one. Three seeds leave 6 to 9 points to either side, so a smaller effect would not have been seen. *That* there is a weighted term is worth 22.0 ± 7.5 points (constant λ minus $L_\text{tri}$, D2S).
 # * **Closest weights.** The expected tie did not come out in one direction: the late course led by 1.9 ± 0.9 points from drone to satellite. From satellite to drone nothing is clear. Later is better in the paper's claim, too.
@@ -498,7 +498,7 @@ assert DPHRLoss().progressive.value() == 0
 #
 # * You **computed** $\lambda^t$ from the losses of a run: average, compare, smooth. A few lines gave the package's values.
 # * You **read off** that the closest λ is 0 for 100 steps and passes one half only after some 270, although the loss has halved long before. Window and smoothing make it late.
-# * You can **say** that its timing moved the mean R@1 by less than two points in short runs. At the same mean λ no course of sharp DPHR was clear of a constant. A late course with closest weights led by 1.9 ± 0.9 points in one direction, and without weights by 1.1 ± 0.6: most of it seems to be a loss that grows late, since the closest weights are nearly equal.
+# * You can **say** that its timing moved the mean R@1 by less than two points in short runs, with wider intervals. At the same mean λ no course of sharp DPHR was clear of a constant. A late course with closest weights led by 1.9 ± 0.9 points in one direction, and without weights by 1.1 ± 0.6: most of it seems to be a loss that grows late, since the closest weights are nearly equal.
 #
 # ## Readings
 #

@@ -398,7 +398,7 @@ assert sizes == {360}
 #
 # **Why is sharp DPHR's gain so much smaller here**, +2.7 to +6.6 points instead of +23.6? There $L_\text{tri}$ was the only loss. Here the host's own loss trains in both arms, and does part of the same work. So less may be left to gain. Other settings differ, too, and matter: InfoNCE alone reaches 20.9 % here, as the host Sample4Geo, and 29.4 % without a host, at half the learning rate and with other batches. No run separates the reasons.
 #
-# **Limits.** Networks are small and untrained, and 300 or 800 steps are short; the published hosts are pretrained and train for epochs. One learning rate, chosen for the host alone, may suit another arm less. Sample4Geo and MCCG alone end below one third, a blind choice within the family. Length matters, too: without a host, sharp DPHR leads InfoNCE by 15.9 ± 6.4 points after 300 steps, and by 2.2 ± 3.6 after 800 ([note 21](21_the_study.ipynb)).
+# **Limits.** Networks are small and untrained, and 300 or 800 steps are short; the published hosts are pretrained and train for epochs. One learning rate, chosen for the host alone, may suit another arm less. Length matters, too: without a host, sharp DPHR leads InfoNCE by 15.9 ± 6.4 points after 300 steps, and by 2.2 ± 3.6 after 800 ([note 21](21_the_study.ipynb)).
 #
 # What others reported on University-1652, with and without DPHR, is in [Three hosts](data.md#three-hosts-and-weights-that-their-own-code-wrote). Eight of those twelve figures are lower with DPHR.
 #
@@ -474,7 +474,7 @@ assert torch.isclose(whole[0] @ whole[1], means, atol=1e-5)
 #
 # ## Summary
 #
-# * You **read** the replay control. The closest reading ties with its replay (0.0 ± 0.4 points), so its weights do nothing there. Sharp DPHR stays 23.4 ± 3.0 points ahead of its own, so its weights do.
+# * You **read** the replay control. The closest reading ties with its replay (0.0 ± 0.4 points), so its weights did nothing that five seeds can see. Sharp DPHR stays 23.4 ± 3.0 points ahead of its own, so its weights do.
 # * You **joined** DPHR to three hosts in seven lines, checked the sum in Sample4Geo, and trained each within seconds.
 # * You can **say** what helped. A plain triplet term had whatever the closest reading had in each host, within two points; its small $\lambda^t$ nearly builds that in. Sharp DPHR led it by +5.0 ± 1.6 points in MCCG. Pretrained hosts, longer runs than 800 steps and real images were not tested.
 #

@@ -142,7 +142,7 @@ print(f"rain moves these three places' photographs by {moved_by:.1f}")
 # * **ImageNet** has the weights of that classification task, and no training for places.
 # * The **starter** comes with this package. It begins with the same weights and was trained on rendered towns and on warped aerial photographs. Its drone images were turned at random, with changes of brightness and contrast, and some JPEG, blur and erasing. So not every corruption is new to it.
 #
-# The test has 120 queries, searched among 200 satellite tiles. They are aerial photographs, warped as a drone would see them ([23](23_does_it_hold_on_photographs.ipynb)), of kinds of ground that no training saw. The camera is simulated. So trust the comparison more than the level.
+# The test has 120 queries, searched among 200 satellite tiles. Each query is the first drone image of its place. (The model card counts all drone images, so its numbers are others.) They are aerial photographs, warped as a drone would see them ([23](23_does_it_hold_on_photographs.ipynb)), of kinds of ground that no training saw. The camera is simulated. So trust the comparison more than the level.
 
 # %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 stored = files("dphr_lab") / "results" / "robustness"
@@ -227,7 +227,7 @@ axis.grid(color="0.9")
 # Two things to take from it.
 #
 # * **The order of the corruptions depends on the strength.** At the third, fog and occlusion cost the starter about the same (88 and 85 % are left). At the fifth, fog leaves 26 % and occlusion 48 %. Darkness goes from 64 to 5 %.
-# * **How bad a picture looks to you says little.** Many would call the dark picture worse than the rainy one. The starter finds 64 % in such darkness and 36 % in such rain.
+# * **How bad a picture looks to you need not say how much is lost.** Many would call the dark picture worse than the rainy one. The starter finds 64 % in such darkness and 36 % in such rain.
 #
 # `dphr robustness --run starter --data DATA` makes such a table for any encoder.
 #
@@ -390,7 +390,7 @@ table(
 #
 # ## Say what was not measured
 #
-# Who ships an encoder should say where it fails, in a **model card**. The starter's lies beside its weights (`dphr_lab/models/starter/README.md`). Its plainest sentence: on genuine drone photographs the starter is *not* shown to beat its ImageNet start. Only six places were at hand.
+# Who ships an encoder should say where it fails, in a **model card**. The starter's lies beside its weights (`dphr_lab/models/starter/README.md`). On genuine drone photographs it calls *not settled* whether the starter beats its ImageNet start: only six places were at hand.
 
 # %% [markdown]
 # ## Exercises

@@ -226,7 +226,7 @@ table(
     rows,
     caption="Equal budgets, 300 steps, drone to satellite. R@1: mean ± "
     "standard deviation of five seeds; difference: mean ± half of the 95 % "
-    "interval, not corrected; p is",
+    "interval, not corrected; p is corrected (Holm)",
 )
 
 # %% [markdown]
