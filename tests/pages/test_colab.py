@@ -63,9 +63,8 @@ def kernels(repository, tmp_path_factory):
     (site / "here.pth").write_text(sysconfig.get_path("purelib") + "\n", "utf-8")
     (site / "google" / "colab").mkdir(parents=True)  # `google` itself is others', too
     (site / "google" / "colab" / "__init__.py").touch()
-    (site / "sitecustomize.py").write_text(
-        "import google.colab\n", "utf-8"
-    )  # before the first cell
+    # before the first cell; Debian's Python has a sitecustomize of its own
+    (site / "colab.pth").write_text("import google.colab\n", "utf-8")
     python = Path(paths["scripts"]) / Path(sys.executable).name
     spec = {
         "argv": [str(python), "-m", "ipykernel_launcher", "-f", "{connection_file}"],
