@@ -411,7 +411,7 @@ down = scenes.drone_matrix(scenes.Pose(150, 0, 90), 64)
 ends = [[[x, 0, 10.0], [x, 0, 0.0]] for x in (0.0, 50.0)]
 truth = [scenes.project(down, np.array(two))[0] for two in ends]
 truth = [np.linalg.norm(top - foot) for top, foot in truth]
-check_answer(leans, truth, within=0.2)
+check_answer(leans, truth, within=0.1)
 
 # %% [markdown]
 # **2. Judge.** A loss gains 9 ± 2 points in plain towns, 7 ± 3 in textured ones and 1 ± 2 on photographs (95 % intervals, five seeds). On photographs its 90 % interval goes from -0.5 to +2.5. What does the rule say?

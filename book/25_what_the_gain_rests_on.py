@@ -349,14 +349,16 @@ for name, labels in conditions.items():
 # (condition, schedule) -> its test against a constant lambda
 waits = dict(zip(keys, tested(pairs), strict=True))
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "R@1 of a rising lambda minus that of a constant one: means and 90 % intervals. Discs follow recall, squares the step; filled marks are clear after Holm's correction for all 16. On the world small all means lie on the side of the constant."}, "image": {"alt": "Eight rows of conditions with two marks each. The top row, on mini, has marks on both sides of zero and wide intervals. The other fourteen marks lie left of zero, down to minus 6. Three are filled: both in the clean row of small and the disc at 15 percent wrong pairs."}} cellView="form" jupyter={"source_hidden": true}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "R@1 of a rising lambda minus that of a constant one: means and 95 % intervals, not corrected. Discs follow recall, squares the step; filled marks are clear after Holm's correction for all 16. On the world small all means lie on the side of the constant."}, "image": {"alt": "Eight rows of conditions with two marks each. The top row, on mini, has marks on both sides of zero and wide intervals. The other fourteen marks lie left of zero, down to minus 6. Three are filled: both in the clean row of small and the disc at 15 percent wrong pairs."}} cellView="form" jupyter={"source_hidden": true}
 figure, axis = plt.subplots(figsize=(7.2, 4))
 rows = list(dict.fromkeys(condition for condition, _ in waits))
 for (condition, arm), test in waits.items():
     y = rows.index(condition) + (0.15 if arm == "step" else -0.15)
-    middle = test.difference.interval.mean
+    interval = test.difference.interval
+    middle, reach = interval.mean, interval.half_width
     colour = PALETTE["blue" if arm == "recall" else "vermilion"]
-    axis.plot(test.range_90, [y, y], color=colour, linewidth=1.2)
+    ends = [middle - reach, middle + reach]
+    axis.plot(ends, [y, y], color=colour, linewidth=1.2)
     full = colour if test.verdict == "different" else "white"
     mark = {"marker": "o" if arm == "recall" else "s", "mec": colour}
     label = f"λ by {arm}" if condition == rows[0] else None
@@ -456,7 +458,7 @@ def share_shown(seeds):
     return np.mean(abs(drawn.mean(1)) + half < 2)
 
 
-seeds_needed = None  # your number; share_shown(5) is 0
+seeds_needed = None  # your number; share_shown(5) is nearly 0
 
 half_of_them = next(n for n in range(5, 99) if share_shown(n) > 0.5)
 check_answer(seeds_needed, half_of_them, within=5)
@@ -476,14 +478,14 @@ check_answer(36, half_of_them, within=5)
 guess_choice(
     "Which sentence does the table support?",
     {
-        "The ratio makes no difference.": "It forgets the undecided rows, "
+        "The ratio makes no difference": "It forgets the undecided rows, "
         "the margin, and that per-query weights hide the ratio.",
-        "In three worlds breaking the ratio moves R@1 by under 2 points.":
+        "In three worlds breaking the ratio moves R@1 by under 2 points":
         "And no more: the control is nearly blind there.",
-        "Over the batch the ratio costs 14.6 points.": "That takes a mean "
+        "Over the batch the ratio costs 14.6 points": "That takes a mean "
         "of three seeds, undecided after the correction, for a result.",
     },
-    "In three worlds breaking the ratio moves R@1 by under 2 points.",
+    "In three worlds breaking the ratio moves R@1 by under 2 points",
 )  # fmt: skip
 
 # %% [markdown]
