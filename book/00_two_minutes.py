@@ -50,6 +50,7 @@ from dphr_lab.retrieval import (
     paired_bootstrap,
     query_outcomes,
     rank,
+    resampled_counts,
 )
 from dphr_lab.scenes import PRESETS
 from dphr_lab.teaching import (
@@ -312,8 +313,7 @@ at_128, at_64 = (
     for a, b in ((z_query, z_gallery), z_small)
 )
 kinds, kind = np.unique(query.families, return_inverse=True)
-even = np.full(len(kinds), 1 / len(kinds))
-times = np.random.default_rng(0).multinomial(len(kinds), even, 10_000)
+times = resampled_counts(len(kinds), 10_000)  # of each family
 
 
 def chosen(of):

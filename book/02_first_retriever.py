@@ -50,6 +50,7 @@ from dphr_lab.retrieval import (
     evaluate,
     paired_bootstrap,
     query_outcomes,
+    resampled_counts,
 )
 from dphr_lab.scenes import PRESETS
 from dphr_lab.teaching import guess_choice, guess_number, table
@@ -306,8 +307,7 @@ for name, key, of_colour, lead in (
     rows.append([name, was, of_colour, other, now, by])
 member = [100 * rows[0][i] / rows[2][i] for i in range(1, 5)]
 kinds, kind = np.unique(query.families, return_inverse=True)
-even = np.full(len(kinds), 1 / len(kinds))
-times = np.random.default_rng(0).multinomial(len(kinds), even, 10_000)
+times = resampled_counts(len(kinds), 10_000)  # of each family
 
 
 def chosen(of):

@@ -48,6 +48,7 @@ from scipy.stats import norm
 from dphr_lab import probe, results, scenes
 from dphr_lab.models import Encoder
 from dphr_lab.plotting import PALETTE, picture_row
+from dphr_lab.retrieval import resampled_counts
 from dphr_lab.scenes.towns.description import corners
 from dphr_lab.studies import comparisons
 from dphr_lab.teaching import (
@@ -295,8 +296,7 @@ by_package = probe.fit_curve(doses, *counts)
 assert np.allclose(by_hand(doses), by_package(doses), atol=0.005)
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"name": "fig-22-observer", "caption": "A simulated observer. The fitted curve follows the true one within the scatter of the answers. The interval of the threshold (red) holds the true threshold (dotted)."}, "image": {"alt": "Share correct against dose on a logarithmic axis: seven dots that rise from one half to nearly one, the fitted S-shaped curve through them, a dotted curve of the truth beside it, and a red bar at 75 percent that holds the true threshold."}} cellView="form" jupyter={"source_hidden": true}
-places = np.full(200, 1 / 200)
-drawn = np.random.default_rng(0).multinomial(200, places, size=1000)
+drawn = resampled_counts(200, 1000)  # of each place
 resampled = drawn @ answers, drawn @ np.ones_like(answers)
 measured = probe.threshold(doses, *counts, *resampled)
 needed = norm.ppf(0.25 / (0.5 - truth.lapse))

@@ -38,7 +38,6 @@ from dphr_lab.losses.plain_form import TermSettings, term_weights
 _BLOCK_ELEMENTS = 2**16
 _BLOCK_ELEMENTS_OF_GPU = 2**26  # enough to keep one busy, and little beside B x B where B is large
 _LARGEST_EXPONENT = 60.0  # a batch's sum of exp of it is inside float32
-_AS_IS = nullcontext()
 _LOG2_E = math.log2(math.e)  # 2^(x log2 e) = e^x: torch has the faster kernel for powers of two
 
 
@@ -110,7 +109,7 @@ def _gradients_again(
         of_distance = of_distance / (1 + lam)
     at_floor = distance * distance <= SQUARED_DISTANCE_FLOOR
     of_similarity = -torch.where(at_floor, 0.0, of_distance / distance)
-    with torch.autocast(z_query.device.type, enabled=False):
+    with _full_precision(z_query.device.type):
         return of_similarity @ z_gallery, of_similarity.T @ z_query
 
 
@@ -454,14 +453,18 @@ def _log1p(x: Tensor, total: Tensor) -> Tensor:
 
 
 def _full_precision(device: str) -> AbstractContextManager:
-    """Without autocast; where it is off already, entering costs nothing."""
-    return torch.autocast(device, enabled=False) if torch.is_autocast_enabled(device) else _AS_IS
+    """Without autocast on this type of device; where it is off already, with nothing to do."""
+    on = torch.is_autocast_enabled(device)
+    return torch.autocast(device, enabled=False) if on else nullcontext()
 
 
 def _products(
     matrix: Tensor, z_query: Tensor, z_gallery: Tensor, scale: Tensor | float
 ) -> tuple[Tensor, Tensor]:
-    """scale G z_gallery and scale G^T z_query: a number is multiplied within the products."""
+    """scale G z_gallery and scale G^T z_query, (B, D) each; G (B, B), `scale` a number or a scalar.
+
+    A number is multiplied within the products, which saves a pass over G.
+    """
     if isinstance(scale, Tensor):
         matrix = matrix * scale
         return matrix @ z_gallery, matrix.T @ z_query

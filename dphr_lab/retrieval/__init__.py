@@ -17,7 +17,7 @@ from dphr_lab.retrieval.feature_files import (
     read_features,
 )
 from dphr_lab.retrieval.index import ExactIndex, VectorIndex, rank
-from dphr_lab.retrieval.intervals import Interval, bootstrap, paired_bootstrap
+from dphr_lab.retrieval.intervals import Interval, bootstrap, paired_bootstrap, resampled_counts
 from dphr_lab.retrieval.outcomes import QueryOutcomes, compare, evaluate, query_outcomes
 from dphr_lab.retrieval.report import MEASURES, SELECTED_ON_TEST, STAMP, RetrievalReport
 
@@ -41,4 +41,5 @@ __all__ = [
     "query_outcomes",
     "rank",
     "read_features",
+    "resampled_counts",
 ]
