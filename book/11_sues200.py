@@ -410,9 +410,9 @@ table(
 # Read the table from the top.
 #
 # * **The fall.** Asked with whole images from higher up, the model loses 15.7 points.
-# * **The cut gives back nearly all of it, on average.** It changes only the framing: how large things are, and how much ground is around them. So the fall comes from the framing. The look from higher up costs nothing that we could see. (In a single pair the cut ends up to 7.5 points below the own height, or 4.6 above it.)
+# * **The cut gives back nearly all of it, on average.** It changes only the framing: how large things are, and how much ground is around them. So the fall comes from the framing. The look from higher up costs nothing that we could see. In all six cases the cut is ahead of the whole images. (It ends from 7.5 points below the own height to 4.6 above it.)
 # * **Finer detail is not the reason.** The *coarse* cut has only the pixels of the whole image, enlarged. It does as well.
-# * **Training up there gives back less.** That model knows the wider framing, and yet it is behind the cut in five of six cases. So the wider framing is not only unknown to the lower model. It is also harder.
+# * **Training up there gives back less.** That model knows the wider framing, and yet it is behind the cut in five of six cases. So the wider framing is not only new to the lower model. It is also harder.
 #
 # So when a drone flies higher than an encoder was trained: cut first. Here a model of the greater height was not needed.
 #
