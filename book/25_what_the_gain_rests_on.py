@@ -255,7 +255,7 @@ table(
 #
 # Hard negatives are said to mislead early on **[A]**, so $\lambda$ waits for the recall. *If waiting helps, λ by recall beats a constant λ, and most where labels are wrong or steps are large.* In *wrong pairs* the drone image comes with another place's satellite image. A *split* place is labelled as two.
 #
-# On `mini` one row has λ by recall squared, which waits longer, and one row has a constant of equal mean, one half. Everywhere else the constant is 1. The world `small` has 600 training places for the 1,500 of `mini`; its runs take 200 steps, with ImageNet's weights 100.
+# On `mini` one row has λ by recall squared, which waits longer, and one row has a constant of equal mean, one half (there both losses are divided by 1 + λ). Everywhere else the constant is 1. The world `small` has 600 training places for the 1,500 of `mini`; its runs take 200 steps, with ImageNet's weights 100.
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "R@1 with a \u03bb that waits minus R@1 with a constant \u03bb: each ring is a seed, with the mean and its 95 % interval, not corrected. On the world small all seven means lie on the side of the constant."}, "image": {"alt": "Ten rows of points against a constant lambda. On mini, lambda by recall lies at zero, once with a narrow and once with a wide interval, and recall squared about 7 points below. On small all seven means lie below zero, from just below to minus 6."}} cellView="form" jupyter={"source_hidden": true}
 conditions = {
