@@ -398,13 +398,13 @@ table(
 )
 
 # %% [markdown]
-# **Of changes of 320 m² the trained encoders see some, and miss most.** They are right in 63.0 to 65.6 %. One that sees 30 of 100 changes and guesses the rest would be right in 65. The untrained network has 54.5 %, ImageNet's 55.3 (on more places than in the guess above). No encoder's interval reaches 75 %, so over all kinds there is no threshold.
+# **Of changes of 320 m² the trained encoders see some, and miss most.** They are right in 63.0 to 65.6 % (means of two seeds). One that sees 30 of 100 changes and guesses the rest would be right in 65. The untrained network has 54.5 %, ImageNet's 55.3 (on more places than in the guess above). No encoder's interval reaches 75 %, so over all kinds there is no threshold.
 #
 # **No loss is clearly ahead of L_tri.** The other three have up to 3.6 points more, and every interval holds zero. The intervals are wide, so a lead is not excluded.
 #
 # ## Which changes?
 #
-# Since 75 % is not reached, we chose a milder criterion afterwards: **62.5 %**, a quarter of the way from chance to certainty. By the *62.5 % dose* the kinds can be compared. In the right panel it is 82 m², with an interval from 59 to 141 m².
+# Since 75 % is not reached, we chose a milder criterion afterwards: **62.5 %**, a quarter of the way from chance to certainty. By the *62.5 % dose* the kinds can be compared. In the right panel of the curves above it is 82 m², with an interval from 59 to 141 m².
 
 # %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 kinds = list(asked["triplet", 0].curves)  # all kinds, then each
@@ -473,7 +473,7 @@ table(
 )  # fmt: skip
 
 # %% [markdown]
-# **No encoder trained for the task is clearly ahead of ImageNet's, which was not.** Sharp RDA and ImageNet's network are within two points of each other. But ImageNet's blind share is above one half, and that of every trained encoder is below. So a part of ImageNet's 70 % may be a liking for tiles without a pasted patch, whose edge a change of the world does not have. Whether training for the task helps on photographs is therefore open.
+# **No encoder trained for the task is clearly ahead of ImageNet's, which was not.** Sharp RDA and ImageNet's network are within two points of each other; one of InfoNCE's two networks stays at chance. But ImageNet's blind share is above one half, and that of every trained encoder is below. So a part of ImageNet's 70 % may be a liking for tiles without a pasted patch, whose edge a change of the world does not have. Whether training for the task helps on photographs is therefore open.
 #
 # Do not compare these shares with those above. A tile is 77 m wide, a town 200 m, so 160 m² are 111 pixels here and 16 there.
 #

@@ -231,7 +231,7 @@ for where, m in (("a tile", pixel_m), ("a town", width_m / 64)):
 #
 # Two things differ beside the origin. A tile is 77 m wide and a town 200 m, both at 64 pixels. So the 60 m² by which a twin was edited are 42 pixels, about as many as the 400 m² of a [town's twin](datasheet.md). And towns are seen on fair days, while light and haze vary on photographs.
 #
-# Six losses were trained in each world for 300 steps, on five seeds, with the same settings. Their learning rate is the one that suits sharp DPHR. Five of them are known from [21](21_the_study.ipynb) and shown here. The sixth is a control, and [25](25_what_the_gain_rests_on.ipynb) needs it: sharp RDA with the *broken ratio*, in which every negative is compared with the batch's mean positive.
+# Six losses were trained in each world for 300 steps, on five seeds, with the same settings. Their learning rate is the one that suits sharp DPHR. Five of them are known from [21](21_the_study.ipynb) and shown here. The sixth is a control for a question of [25](25_what_the_gain_rests_on.ipynb): sharp RDA with the *broken ratio*, in which every negative is compared with the batch's mean positive.
 #
 # ## When does a gain carry over?
 #
