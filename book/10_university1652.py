@@ -443,11 +443,11 @@ guess_number("Which K?", 11, within=0, explain="CMC[10] is R@11.")
 ap_full, ap_cut = None, None  # your code: AP of each query, for each mode
 
 if ap_full is not None and ap_cut is not None:
-    yours = np.array([ap_full, ap_cut], float)
     right_ap = np.array([ap_of["D2S", mode, False] for mode in modes])
-    check_answer(yours, right_ap, within=1e-4)
-    if yours.shape == right_ap.shape and np.allclose(yours, right_ap, 0, 1e-4):
-        print("queries that lose:", int((yours[1] < yours[0] - 1e-9).sum()))
+    check_answer([ap_full, ap_cut], right_ap, within=1e-4)
+    if np.shape(ap_full) == np.shape(ap_cut) == right_ap[0].shape:
+        change = np.subtract(ap_cut, ap_full)
+        print("queries that lose:", int((change < -1e-9).sum()))
 
 # %% [markdown]
 # **3. Break.** Copy one query place into `train/`. Does training notice? Does `verify`? The solution does it.

@@ -1,7 +1,7 @@
 """Make anew what is generated and stored: python book/_tools/regenerate.py [PART ...]
 
     tables      measured tables of README and pages, and the page of contributed results (seconds)
-    pictures    the pictures of README and the landing page (a minute)
+    pictures    the pictures of README, the landing page and the page of results (a minute)
     chapters    all chapters, their outputs stored (about ten minutes); one chapter:
                 python book/_tools/execute.py STEM
 
@@ -16,8 +16,9 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-TOOLS = ROOT / "book" / "_tools"
-PAGES = [ROOT / "README.md", *sorted((ROOT / "book").glob("*.md"))]
+BOOK = ROOT / "book"
+PAGES = [ROOT / "README.md", *sorted(BOOK.glob("*.md")), *sorted(BOOK.glob("reference/*.md"))]
+TOOLS = BOOK / "_tools"
 # the package of this checkout, installed or not
 OWN = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
 PARTS = {  # name -> command lines
@@ -25,7 +26,7 @@ PARTS = {  # name -> command lines
         [ROOT / "tests" / "benchmarks" / "measured_tables.py", *PAGES],
         [TOOLS / "real_results.py"],
     ],
-    "pictures": [[TOOLS / "landing_picture.py"], [TOOLS / "readme_probe.py"]],
+    "pictures": [[TOOLS / "landing_picture.py"], [TOOLS / "probe_picture.py"]],
     "chapters": [[TOOLS / "execute.py"]],
 }
 

@@ -1,4 +1,4 @@
-"""Draw README's figure of chapter 22:  python book/_tools/readme_probe.py
+"""Draw the figure of the page of results:  python book/_tools/probe_picture.py
 
 Above, one trial of the probe: a drone view, and two satellite images of which one is changed.
 Below, the share of right answers against the changed area, of the stored encoders of seed 0.
@@ -52,7 +52,7 @@ def main() -> None:
     probe.psychometric_curves(axis, reports)
     axis.set_ylim(40, 80)
     axis.set(xlabel="changed area, m² (one image pixel is about 10 m²)", ylabel="right answers, %")
-    print(said)  # the answer, for README's caption
+    print(said)  # the answer, for the caption
     save(figure, TARGET, dpi=110, pil_kwargs={"quality": 88})
 
 
