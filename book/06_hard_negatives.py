@@ -376,7 +376,7 @@ for arm in ("triplet_hinge", "beta_100_hinge"):
 #
 # Semi-hard mining and $L_\text{tri}$ cannot be distinguished. Both mined losses have the form of a **hinge**, $\max(0,\, 0.3 + d^+ - d^-)$. As a hinge, the steep term beside $L_\text{tri}$ has 37.4 ± 2.5 %, and $L_\text{tri}$ 13.5 ± 3.5 %: the form is not the reason.
 #
-# So **the nearest negatives mislead when they stand alone, and teach beside all others**. This is one small network at one learning rate, three seeds. [Note 24](24_sharpness_and_step_size.ipynb) shows with two distances why the hardest shrinks everything. [Note 25](25_what_the_gain_rests_on.ipynb) fills whole batches with hard negatives, which showed no gain.
+# So **the nearest negatives mislead when they stand alone, and teach beside all others**. This is one small network at one learning rate, three seeds. [Note 24](24_how_sharp.ipynb) shows with two distances why the hardest shrinks everything. [Note 25](25_what_the_gain_rests_on.ipynb) fills whole batches with hard negatives, which showed no gain.
 #
 # ## Exercises
 #

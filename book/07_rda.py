@@ -519,7 +519,7 @@ assert (w * loss).mean() < loss.mean() - 0.1
 # * You **measured** the weights of real batches. In the closest reading a large weight is at most 1.45 times a small one, and the gradient keeps its direction (cosine 0.97 or more). So $L_\text{DPHR}$ is nearly $(1 + c\,\lambda^t)\,L_\text{tri}$.
 # * You can **say**: RDA weighs a negative more, the nearer it is compared with the positive. A gain over $L_\text{tri}$ was seen for sharp weights alone: +23.7 ± 4.0 points after 300 steps, against +0.2 ± 1.1 for the closest ones. That the *ratio* matters is not shown.
 #
-# [Note 24](24_sharpness_and_step_size.ipynb) asks how sharp weights may be.
+# [Note 24](24_how_sharp.ipynb) asks how sharp weights may be.
 #
 # ## Readings
 #

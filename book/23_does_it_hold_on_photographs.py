@@ -395,7 +395,7 @@ table(
 # %% [markdown]
 # **Both gains shrink, and both stay above zero.** Of sharp RDA's family gain a third is left (+7.8 of +25.3 points), of its gain in twin choice a fifth (+2.4 of +12.9). Sharp DPHR keeps a sixth and a seventh.
 #
-# Part of that is the test: L_tri's twin choice falls, too, from 62.1 to 52.7 %. And this test is not all photographs. In [22](22_can_it_tell_them_apart.ipynb) sharp RDA, trained as long on such tiles, is right in up to 72 % where one patch of 160 m² changed, on a fair day; but ImageNet's own network is nearly as good there. Here two twins differ by about 120 m², and light and haze vary. Which of these matters was not tested.
+# Part of that may be a harder test: L_tri's twin choice falls, too, from 62.1 to 52.7 %. And this test is not all photographs. In [22](22_can_it_tell_them_apart.ipynb) sharp RDA, trained as long on such tiles, is right in up to 72 % where one patch of 160 m² changed, on a fair day; but ImageNet's own network is nearly as good there. Here two twins differ by about 120 m², and light and haze vary. Which of these matters was not tested.
 #
 # ## What that does not mean
 #

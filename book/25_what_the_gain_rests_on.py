@@ -223,7 +223,7 @@ table(
 # %% [markdown]
 # **Shown: the weights make the gain.** Sharp DPHR is 23.4 ± 3.0 points ahead of its replay ([note 20](20_the_closest_reading.ipynb) has the test). A larger loss is not the cause, either: divided by 1 + λ it still gains 22.4 ± 6.9 points.
 #
-# **Found, as a lead: the weights must be sharp.** $\beta = 4$ leaves 2.1 ± 5.4 points, and $\beta = 64$ keeps the gain. It is a lead because the study tried fifteen changes with three seeds, and none is clear. [Note 24](24_sharpness_and_step_size.ipynb) asks how sharp is best.
+# **Found, as a lead: the weights must be sharp.** $\beta = 4$ leaves 2.1 ± 5.4 points, and $\beta = 64$ keeps the gain. It is a lead because the study tried fifteen changes with three seeds, and none is clear. [Note 24](24_how_sharp.ipynb) asks how sharp is best.
 #
 # ## 3. Is it the ratio to the own positive?
 #

@@ -18,7 +18,7 @@ from dphr_generated import with_generated_parts
 
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
-MOVED = {  # pages of the first edition -> where they are now
+MOVED = {  # pages of earlier editions -> where they are now
     "02_measuring_retrieval": "04_measuring_retrieval",
     "03_hard_negatives": "06_hard_negatives",
     "04_rda": "07_rda",
@@ -29,6 +29,7 @@ MOVED = {  # pages of the first edition -> where they are now
     "09_the_study": "21_the_study",
     "10_can_it_tell_them_apart": "22_can_it_tell_them_apart",
     "11_does_it_hold_on_photographs": "23_does_it_hold_on_photographs",
+    "24_sharpness_and_step_size": "24_how_sharp",
 }
 MOVED_PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Moved</title>
 <meta http-equiv="refresh" content="0; url={new}.html"><link rel="canonical" href="{new}.html">
