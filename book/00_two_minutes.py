@@ -54,6 +54,7 @@ from dphr_lab.retrieval import (
 )
 from dphr_lab.scenes import PRESETS
 from dphr_lab.teaching import (
+    check_answer,
     guess_choice,
     guess_number,
     right_and_twins,
@@ -247,8 +248,10 @@ assert is_twin[0, [0, 2]].all() and is_right[0, 1]
 similarity = None  # your code: (60, 90), from z_query and z_gallery
 
 if similarity is not None:
-    first = torch.as_tensor(similarity).argmax(dim=-1).numpy()
-    ok = first.shape == (60,) and (first == order[:, 0]).all()
+    ok = np.shape(similarity) == (60, 90)
+    if ok:
+        first = torch.as_tensor(similarity).argmax(dim=1).numpy()
+        ok = (first == order[:, 0]).all()
     print("right" if ok else "not yet: another tile comes first")
 
 # %% tags=["hide-cell"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
@@ -263,11 +266,10 @@ print("one product of two matrices")
 # %%
 share = None  # your code: a number from 0 to 1
 
-if share is not None:
-    found, family = report.r_at_1, report.family_r_at_1  # another route
-    by_rates = (family - found) / (100 - found)
-    ok = np.all(np.isclose(share, by_rates, atol=0.01))
-    print("right" if ok else "not yet: 0 to 1, of the wrong first ones alone")
+found, family = report.r_at_1, report.family_r_at_1  # another route
+by_rates = (family - found) / (100 - found)
+hint = "0 to 1, of the wrong first ones alone"
+check_answer(share, by_rates, within=0.01, hint=hint)
 
 # %% tags=["hide-cell", "nbval-ignore-output"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
 wrong = ~right[:, 0]

@@ -46,6 +46,7 @@ from dphr_lab.plotting import PALETTE, picture_row
 from dphr_lab.retrieval import bootstrap, evaluate, query_outcomes
 from dphr_lab.studies.comparisons import student_interval
 from dphr_lab.teaching import (
+    check_answer,
     find_among_twins,
     guess_choice,
     guess_number,
@@ -483,12 +484,13 @@ assert 80 < -near < 100 < far < 180
 near_m, far_m = None, None  # your code: metres, with one decimal
 
 if near_m is not None:
-    back_m = 200 / np.tan(np.radians(60))
-    edges = [[0, near_m - back_m, 0], [0, far_m - back_m, 0]]
+    ahead = np.arange(0, 600, 0.1)  # metres from below the camera
+    ground = np.zeros((len(ahead), 3))
+    ground[:, 1] = ahead - 200 / np.tan(np.radians(60))
     tilted = scenes.Pose(200, azimuth_deg=180, pitch_deg=60, fov_deg=45)
-    rows = project_scratch(tilted, np.array(edges), 256)[:, 1]
-    ok = np.allclose(rows, (256, 0), atol=0.5)
-    print("right" if ok else "not yet: not at the edges")
+    rows = project_scratch(tilted, ground, 256)[:, 1]
+    edges = [ahead[abs(rows - row).argmin()] for row in (256, 0)]
+    check_answer((near_m, far_m), edges, within=0.5)
 
 # %% tags=["hide-cell"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
 near_m, far_m = (200 / np.tan(np.radians(60 + a)) for a in (22.5, -22.5))
@@ -507,6 +509,8 @@ print(f"{near_m:.1f} m and {far_m:.1f} m")
 # %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 def check_random(z_random):
     """Whether these are both sides' embeddings, by weights of seed 0."""
+    if not isinstance(z_random, (tuple, list)) or len(z_random) != 2:
+        return print("not yet: a pair, of query and gallery")
     torch.manual_seed(0)
     untrained = Encoder("tf_efficientnet_lite0").eval()
     for mine, side in zip(z_random, sides, strict=True):
@@ -550,13 +554,14 @@ assert by_chance.family_r_at_1 < full.family_r_at_1 - 20
 # %%
 warp = None  # your code; drop the column of z from both matrices
 
-if warp is not None:
+if np.shape(warp) == (3, 3):
     ground = points * [1, 1, 0]
     before = scenes.project(matrices["satellite"], ground)[0]
-    after = np.column_stack([before, np.ones(100)]) @ warp.T
+    after = np.column_stack([before, np.ones(100)]) @ np.transpose(warp)
     there = scenes.project(matrices["drone"], ground)[0]
-    ok = np.allclose(after[:, :2] / after[:, 2:], there)
-    print("right" if ok else "not yet")
+    check_answer(after[:, :2] / after[:, 2:], there, within=1e-3)
+elif warp is not None:
+    print("not yet: three rows and three columns")
 
 # %% tags=["hide-cell"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
 on_ground = {v: matrix[:, [0, 1, 3]] for v, matrix in matrices.items()}

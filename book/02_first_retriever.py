@@ -53,7 +53,7 @@ from dphr_lab.retrieval import (
     resampled_counts,
 )
 from dphr_lab.scenes import PRESETS
-from dphr_lab.teaching import guess_choice, guess_number, table
+from dphr_lab.teaching import check_answer, guess_choice, guess_number, table
 
 plt.rcParams.update({"figure.dpi": 110, "font.size": 10})
 plt.rcParams["figure.constrained_layout.use"] = True
@@ -398,11 +398,10 @@ guess_choice(
 # %%
 blind = None  # your code: a number
 
-if blind is not None:
-    z_equal = F.normalize(torch.ones(32, 128), dim=1)
-    value = info_nce_scratch(z_equal, z_equal).item()
-    ok = np.all(np.isclose(blind, value, atol=0.01))
-    print("right" if ok else "not yet: each of 32 tiles has the same share")
+z_equal = F.normalize(torch.ones(32, 128), dim=1)
+value = info_nce_scratch(z_equal, z_equal).item()
+hint = "each of 32 tiles has the same share"
+check_answer(blind, value, within=0.01, hint=hint)
 
 # %% tags=["hide-cell"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
 blind = np.log(32)  # minus the log of a share of 1/32
@@ -423,9 +422,7 @@ z = F.normalize(torch.randn(2, 8, 16), dim=-1)
 mine = triplet_scratch(z[0], z[1])
 if mine is not None:
     both = (mine + triplet_scratch(z[1], z[0])) / 2
-    theirs = TripletLoss()(z[0], z[1])
-    ok = torch.allclose(torch.as_tensor(both), theirs, atol=1e-4)
-    print("right" if ok else "not yet L_tri")
+    check_answer(both, TripletLoss()(z[0], z[1]).item(), within=1e-4)
 
 
 # %% tags=["hide-cell"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}

@@ -45,7 +45,13 @@ from dphr_lab.models import Encoder, embed
 from dphr_lab.plotting import PALETTE
 from dphr_lab.retrieval import evaluate, query_outcomes
 from dphr_lab.scenes import WorldSettings
-from dphr_lab.teaching import guess_choice, guess_number, ranking, table
+from dphr_lab.teaching import (
+    check_answer,
+    guess_choice,
+    guess_number,
+    ranking,
+    table,
+)
 
 plt.rcParams.update({"figure.dpi": 110, "font.size": 10})
 plt.rcParams["figure.constrained_layout.use"] = True
@@ -429,8 +435,9 @@ def textbook_from(ap, r_at_1):
 mine = textbook_from(full.ap, full.r_at_1)
 if mine is not None:
     other = textbook_from(cut.ap, cut.r_at_1)
-    right = np.allclose([mine, other], [full.ap_textbook, cut.ap_textbook])
-    print("right" if right else "not yet: try ranks 1 and 2 by hand")
+    right = full.ap_textbook, cut.ap_textbook
+    hint = "try ranks 1 and 2 by hand"
+    check_answer((mine, other), right, within=1e-3, hint=hint)
 
 
 # %% tags=["hide-cell"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
@@ -457,10 +464,8 @@ print("2 AP − R@1")
 # %%
 r_at_3 = None  # your number, percent
 
-if r_at_3 is not None:
-    with_e = [*ranks, [np.inf]]  # E's tile never comes
-    ok = np.all(np.isclose(r_at_3, recall_scratch(with_e, 3)))
-    print("right" if ok else "not yet: the query stays in the mean")
+with_e = recall_scratch([*ranks, [np.inf]], 3)  # E's tile never comes
+check_answer(r_at_3, with_e, 0.01, hint="the query stays in the mean")
 
 # %% tags=["hide-cell"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
 rows = np.vstack([scores, np.zeros(6)])  # any scores for E
@@ -475,9 +480,9 @@ print("three of five, 60 %; left out silently it would be 75 %")
 # %%
 of_701 = None  # your number
 
-if of_701 is not None:
-    ok = np.all(np.round(100 * np.asarray(of_701) / 701, 2) == 94.44)
-    print("right: this one is possible" if ok else "not yet")
+numbers = np.arange(702)
+[fits] = numbers[np.round(100 * numbers / 701, 2) == 94.44]
+check_answer(of_701, fits)
 
 # %% tags=["hide-cell"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
 fits = [n for n in range(702) if round(100 * n / 701, 2) == 94.44]
@@ -494,7 +499,7 @@ if up is not None:
     modes = "full", "query_places"
     then = [query_outcomes(*asked, mode).first_positive for mode in modes]
     counted = int((then[1] > then[0]).sum()), int((then[1] < then[0]).sum())
-    print("right" if (down, up) == counted else "not yet: query by query")
+    check_answer((down, up), counted, hint="query by query")
 
 # %% tags=["hide-cell", "nbval-ignore-output"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
 before = query_outcomes(*asked, "full").first_positive

@@ -49,7 +49,7 @@ from dphr_lab.retrieval import (
 )
 from dphr_lab.scenes import WorldSettings
 from dphr_lab.studies import comparisons
-from dphr_lab.teaching import guess_choice, guess_number, table
+from dphr_lab.teaching import check_answer, guess_choice, guess_number, table
 
 plt.rcParams.update({"figure.dpi": 110, "font.size": 10})
 plt.rcParams["figure.constrained_layout.use"] = True
@@ -568,14 +568,13 @@ assert all(
 # %%
 p_low = None  # your code: a share below 1, with three decimals
 
-if p_low is not None:
-    ok = np.isclose(np.power(p_low, 80.0), 0.05, atol=0.003)
-    print("right" if np.all(ok) else "not yet: p to the power 80 is 0.05")
+shares = np.linspace(0, 1, 100_001)
+lowest = shares[np.abs(shares**80 - 0.05).argmin()]
+check_answer(p_low, lowest, within=7e-4, hint="p to the power 80 is 0.05")
 
 # %% tags=["hide-cell"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
 p_low = 0.05 ** (1 / 80)
 assert np.isclose(p_low**80, 0.05)
-assert all(np.isclose(x**80, 0.05, atol=0.003) for x in (0.963, 0.9632))
 all_found = bootstrap(np.full(80, 100.0), np.arange(80))
 assert (all_found.low, all_found.high) == (100, 100)
 print(f"a true R@1 of {100 * p_low:.1f} prints 100 once in twenty")
@@ -588,9 +587,9 @@ luck = np.random.default_rng(0).random((2000, 20, 80))
 printed = 100 * np.mean(luck < 0.95, axis=2)  # (2000 studies, 20)
 too_high = None  # your code: points, from printed
 
-if too_high is not None:
-    ok = np.isclose(too_high, printed.max(axis=1).mean() - 95, atol=0.1)
-    print("right" if np.all(ok) else "not yet: the best of each row, minus 95")
+luckiest = printed.max(axis=1).mean() - 95
+hint = "the best of each row, minus 95"
+check_answer(too_high, luckiest, within=0.1, hint=hint)
 
 # %% tags=["hide-cell"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
 too_high = printed.max(axis=1).mean() - 95
@@ -610,13 +609,11 @@ print(f"{too_high:.1f} points; {less:.1f} if nine outcomes in ten are shared")
 half_of_difference = None  # your code: points, with two decimals
 verdict = None  # "equivalent", "different" or "undecided"
 
-if half_of_difference is not None:
-    one = 196 * np.sqrt(0.925 * 0.075 / 37_855)
-    ok = np.isclose(half_of_difference, np.sqrt(2) * one, atol=0.01)
-    print("right" if np.all(ok) else "not yet: the rule of thumb, times √2")
-if verdict is not None:
-    ok = str(verdict).strip().lower() == "undecided"
-    print("right" if ok else "not yet: are there 37,855 separate questions?")
+one = 196 * np.sqrt(0.925 * 0.075 / 37_855)
+hint = "the rule of thumb, times √2"
+check_answer(half_of_difference, np.sqrt(2) * one, within=0.01, hint=hint)
+hint = "are there 37,855 separate questions?"
+check_answer(verdict, "undecided", hint=hint)
 
 # %% tags=["hide-cell"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
 for n in (37_855, 701):  # pictures, and places
@@ -637,9 +634,8 @@ for n in (37_855, 701):  # pictures, and places
 # %%
 seeds_needed = None  # your code
 
-if seeds_needed is not None:
-    ok = np.isclose(seeds_needed, 21, atol=1)
-    print("right" if np.all(ok) else "not yet: try 10, 20, 40; then between")
+hint = "try 10, 20, 40; then between"
+check_answer(seeds_needed, 21, within=1, hint=hint)
 
 # %% tags=["hide-cell"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
 for seeds_needed in range(5, 40):

@@ -444,7 +444,7 @@ again = measure_robustness(encoder, town, list(shown)).conditions
 theirs = {name: again[name][2].shift for name in shown}
 named = isinstance(moves, dict)
 given = [moves.get(name) for name in shown] if named else moves
-if moves or not named:
+if not named or moves:
     check_answer(given, list(theirs.values()), within=1e-3)
 check_answer(least, min(theirs, key=theirs.get))
 

@@ -25,11 +25,12 @@ def compare_guess(guess: float | None, truth: float, unit: str = "") -> None:
         print(f"your guess: {guess:.1f}{unit}, off by {abs(guess - truth):.1f}{unit}")
 
 
-def check_answer(answer: object, right: object, within: float = 0.0) -> None:
+def check_answer(answer: object, right: object, within: float = 0.0, hint: str = "") -> None:
     """Print "right" or "not yet" for the answer to an exercise; None prints nothing.
 
     A number, or several of the same shape, is right where each is at most `within` from `right`; a
-    word where it is the same but for its case. An answer of another kind is "not yet".
+    word where it is the same but for its case. An answer of another kind is "not yet". `hint`
+    follows "not yet".
     """
     if answer is None:
         return
@@ -41,7 +42,7 @@ def check_answer(answer: object, right: object, within: float = 0.0) -> None:
             ok = given.shape == wanted.shape and bool(np.all(abs(given - wanted) <= within))
         except (TypeError, ValueError, RuntimeError):  # not a number, or with a gradient
             ok = False
-    print("right" if ok else "not yet")
+    print("right" if ok else f"not yet: {hint}" if hint else "not yet")
 
 
 class GuessBox:

@@ -170,6 +170,12 @@ def test_an_answer_is_right_or_not_yet_and_never_an_error(answer, right, said, c
     assert capsys.readouterr().out == said
 
 
+@pytest.mark.parametrize(("answer", "said"), [([], "not yet: r\n"), (1, "right\n"), (None, "")])
+def test_a_hint_follows_not_yet_alone(answer, said, capsys):
+    check_answer(answer, 1, hint="r")
+    assert capsys.readouterr().out == said
+
+
 def test_a_table_is_aligned_text_and_marked_up_cells():
     shown = table(
         ["loss", "R@1, %", "steps"],
