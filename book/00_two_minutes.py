@@ -39,7 +39,6 @@ from dataclasses import replace
 
 import matplotlib.pyplot as plt
 import numpy as np
-import torch
 
 from dphr_lab.datasets import TwinTowns
 from dphr_lab.models import Encoder, embed
@@ -248,11 +247,9 @@ assert is_twin[0, [0, 2]].all() and is_right[0, 1]
 similarity = None  # your code: (60, 90), from z_query and z_gallery
 
 if similarity is not None:
-    ok = np.shape(similarity) == (60, 90)
-    if ok:
-        first = torch.as_tensor(similarity).argmax(dim=1).numpy()
-        ok = (first == order[:, 0]).all()
-    print("right" if ok else "not yet: another tile comes first")
+    product = np.asarray(similarity)
+    first = product.argmax(axis=1) if product.shape == (60, 90) else []
+    check_answer(first, order[:, 0], hint="another tile comes first")
 
 # %% tags=["hide-cell"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
 similarity = z_query @ z_gallery.T  # (60, D) x (D, 90) -> (60, 90)

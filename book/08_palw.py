@@ -253,7 +253,7 @@ for c in courses:  # another progress: a = 1 / (1 + mean loss)
 # The loss has halved after some 20 steps. Three things make the closest λ later than that:
 #
 # * **The reference.** It is the mean of the first 100 losses, and by then most of the fall is over. Against it single losses pass one half at step 59 to 103.
-# * **The average** over 100 steps moves that to about 150.
+# * **The average** over 100 steps moves that to 140 to 150.
 # * **The smoothing** moves it to about 270.
 #
 # Sharp DPHR's λ starts at once, and passes one half at about the same step. Recall of single batches gets there at step 108 to 170, and the same smoothing adds 120 to 152 steps.
@@ -423,7 +423,7 @@ timing = [d.interval.mean for (n, _), d in difference.items() if n in asked]
 assert max(map(abs, timing)) < 2
 
 # %% [markdown]
-# **On average timing moved R@1 by less than two points in each row, and without any weights by about as much as with them.** Ten seeds leave up to 3.3 points open, three seeds about 10.
+# **On average timing moved R@1 by less than two points in each row.** Ten seeds leave about 3 points open, three seeds about 10.
 #
 # * **Sharp weights.** No rising course is clear of the constant one; three seeds would not have shown a small effect. *That* there is a weighted term is worth 22.0 ± 7.5 points (constant λ minus $L_\text{tri}$, D2S).
 # * **Closest weights.** The expected tie did not come out in one direction: the late course led by 1.9 ± 0.9 points from drone to satellite. From satellite to drone nothing is clear.
@@ -514,7 +514,7 @@ assert DPHRLoss().progressive.value() == 0
 #
 # * You **computed** $\lambda^t$ from the losses of a run: average, compare, smooth. A few lines gave the package's values.
 # * You **read off** that the closest λ is 0 for 100 steps and passes one half only after some 270, although the loss has halved long before. Its reference, its average and its smoothing make it late.
-# * You can **say** that on average its timing moved R@1 by less than two points in short runs; three seeds of sharp DPHR leave about 10 open. A late course with closest weights led by 1.9 ± 0.9 points in one direction, and without weights by 1.1 ± 0.6: on average more than half of it is a loss that grows late.
+# * You can **say** that on average its timing moved R@1 by less than two points in short runs: ten seeds leave about 3 points open, three (sharp DPHR) about 10. A late course with closest weights led by 1.9 ± 0.9 points in one direction, and without weights by 1.1 ± 0.6: on average more than half of it is a loss that grows late.
 #
 # ## Readings
 #

@@ -16,7 +16,7 @@
 #
 # **Does DPHR make a small retriever better, and are its weights the reason?**
 #
-# In short: in these small runs the closest reading brings what a plain triplet term brings, with a host and without. Sharp DPHR (ours) brings more, and by its weights. Its lead over another loss, InfoNCE, is clear after 300 steps and not after 800.
+# In short: in these small runs the closest reading is not clearly ahead of a plain triplet term. Sharp DPHR (ours) gains; without a host, where it was tested, by its weights. Its lead over InfoNCE is clear after 300 steps and not after 800.
 #
 # By the end you can
 #

@@ -16,7 +16,7 @@
 #
 # **An encoder was trained at one altitude. What does it lose when the drone flies higher, and does cutting the image to the same ground give it back?**
 #
-# In short, in two rendered worlds, on average: asked with images from 100 m higher or more, an encoder falls from 36.2 to 20.5 % R@1. Cut to the ground that it knows, the same images bring 35.5 %. An encoder trained at the greater height has only 25.4 %. So from 100 m on, cut first.
+# In short, in two rendered worlds, on average: asked with images from 100 m higher or more, an encoder falls from 36.2 to 20.5 % R@1. Cut to the ground that it knows, the same images bring 35.5 %. An encoder trained at the greater height has only 25.4 %. So here, from 100 m on: cut first.
 #
 # By the end you can
 #
@@ -410,11 +410,11 @@ table(
 # Read the table from the top.
 #
 # * **The fall.** Asked with whole images from higher up, the model loses 15.7 points.
-# * **The cut gives back nearly all of it, on average.** It changes only the framing: how large things are, and how much ground is around them. So the fall comes from the framing. The look from higher up costs nothing that we could see. In all six cases the cut is ahead of the whole images. (It ends from 7.5 points below the own height to 4.6 above it.)
+# * **The cut gives back nearly all of it, on average.** It changes only the framing: how large things are, and how much ground is around them. So the fall comes from the framing. The look from higher up costs nothing that we could see. (Here the camera keeps its tilt at all heights, so the look changes little.) In all six cases the cut is ahead of the whole images. (It ends from 7.5 points below the own height to 4.6 above it.)
 # * **Finer detail is not the reason.** The *coarse* cut has only the pixels of the whole image, enlarged. It does as well.
-# * **Training up there gives back less.** That model knows the wider framing, and yet it is behind the cut in five of six cases (which share models, so they are not six independent trials). So the wider framing is not only new to the lower model. It is also harder.
+# * **Training up there gives back less.** That model knows the wider framing, and yet it is behind the cut in five of six cases (which share models, so they are not six independent trials). So the wider framing is not only new to the lower model. It is also harder to learn, at least in 200 steps.
 #
-# So when a drone flies 100 m or more above the height of training: cut first. Here a model of the greater height was not needed. At 50 m the cut leads on average, too, but less surely: 37.3 %, whole images 30.8, a model trained up there 31.1. From 150 to 200 m in the first world it loses: 30.4 %, whole 35.0.
+# So here, 100 m or more above the height of training: cut first. A model of the greater height was not needed. On photographs, try both. At 50 m the cut leads on average, too, but less surely: 37.3 %, whole images 30.8, a model trained up there 31.1. From 150 to 200 m in the first world it loses: 30.4 %, whole 35.0.
 #
 # Two worlds are few, neither is SUES-200, and 200 steps of training are short. The same trainings under another version of PyTorch moved the means by at most 1.3 points (folded; only the coarse cut was measured again).
 

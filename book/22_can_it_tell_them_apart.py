@@ -378,7 +378,8 @@ print(f"sharp RDA, building recoloured: 62.5 % at {at_mild}")
 rows = []
 for name in NAMES:
     curves = [asked[name, seed].curves[probe.ALL_KINDS] for seed in seeds]
-    row = [NAMES[name], np.mean([curve.correct[-1] for curve in curves])]
+    row = [NAMES[name], np.mean([curve.correct[-1] for curve in curves]),
+           np.mean([curve.blind[-1] for curve in curves])]  # fmt: skip
     assert all(asked[name, seed].control[0] == 50 for seed in seeds)
     for seed in seeds:
         two = asked[name, seed], asked["triplet", seed]
@@ -391,24 +392,26 @@ for name in NAMES:
             assert minus[2] < 0
     rows.append(row)
 table(
-    ["encoder", "right, %", "minus L_tri, seed 0", "minus L_tri, seed 1"],
+    ["encoder", "right, %", "blind, %", "minus L_tri, seed 0",
+     "minus L_tri, seed 1"],
     rows,
-    caption="At 320 m², all kinds, 200 places; chance is 50. The percent are "
-    "means of two seeds, the differences points with 95 % intervals",
-)
+    caption="At 320 m², all kinds, 200 places; chance is 50. Blind: with a "
+    "stranger's drone view. The percent are means of two seeds, the "
+    "differences (of the shares right) points with 95 % intervals",
+)  # fmt: skip
 
 # %% [markdown]
-# **Of changes of 320 m² the trained encoders see some, and miss most.** They are right in 63.0 to 65.6 % (means of two seeds). One that sees 30 of 100 changes and guesses the rest would be right in 65. The untrained network has 54.5 %, ImageNet's 55.3 (on more places than in the guess above). No encoder's interval reaches 75 %, so over all kinds there is no threshold.
+# **Of changes of 320 m² the trained encoders see some, and miss most.** They are right in 63.0 to 65.6 % (means of two seeds). One that sees 30 of 100 changes and guesses the rest would be right in 65. Little of that is a liking for one of the pictures: blind they have 51.4 to 52.5. The untrained network has 54.5 %, and 53.2 blind; ImageNet's 55.3 (on more places than in the guess above), and 47.7 blind. No encoder's interval reaches 75 %, so over all kinds there is no threshold. (Each dose mixes the kinds differently: large fields are rare.)
 #
 # **No loss is clearly ahead of L_tri.** The other three have up to 3.6 points more, and every interval holds zero. The intervals are wide, so a lead is not excluded.
 #
 # ## Which changes?
 #
-# Since 75 % is not reached, we chose a milder criterion afterwards: **62.5 %**, a quarter of the way from chance to certainty. By the *62.5 % dose* the kinds can be compared. In the right panel of the curves above it is 82 m², with an interval from 59 to 141 m².
+# Since 75 % is not reached over all kinds, we chose a milder criterion afterwards: **62.5 %**, a quarter of the way from chance to certainty. By the *62.5 % dose* the kinds can be compared. In the right panel of the curves above it is 82 m², with an interval from 59 to 141 m².
 
 # %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 kinds = list(asked["triplet", 0].curves)  # all kinds, then each
-rows, usual = [], 0
+rows = []
 for kind in kinds:
     found = [asked[at].threshold(MILD, kind) for at in by_loss]
     values = sorted(t.value_m2 for t in found if t.reached)
@@ -416,15 +419,6 @@ for kind in kinds:
     others = [asked[at].threshold(MILD, kind).reached for at in plain]
     strangers = np.mean([asked[at].curves[kind].blind[-2] for at in by_loss])
     rows.append([kind, len(values), ends, sum(others), strangers])
-    if kind != probe.ALL_KINDS:
-        usual += sum(asked[at].curves[kind].threshold.reached
-                     for at in [*by_loss, *plain])  # fmt: skip
-assert usual == 1
-assert (
-    asked["sharp_rda", 0].curves["building recoloured"].threshold.reached
-    or asked["sharp_rda", 1].curves["building recoloured"].threshold.reached
-)
-assert len({asked["imagenet", s].outcomes for s in seeds}) == 1
 table(
     ["kind of change", "of 8 trained", "62.5 % dose", "of 3 others",
      "blind, %"],
@@ -435,8 +429,20 @@ table(
     "drone view; a coin has 50",
 )  # fmt: skip
 
+# %% tags=["hide-cell"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
+usual = {(kind, *at): asked[at].curves[kind].threshold
+         for kind in kinds for at in [*by_loss, *plain]}  # fmt: skip
+passed = {at: t.value_m2 for at, t in usual.items() if t.reached}
+assert list(passed) == [("building recoloured", "sharp_rda", 0)]
+print("reach 75 %:", {at: round(m2) for at, m2 in passed.items()})
+for seed in seeds:
+    fields = asked["untrained", seed].curves["field swapped"]
+    print(f"field swapped, {fields.trials[-1]} trials at 320 m²: an",
+          f"untrained network has {fields.blind[-1]:.1f} % blind")  # fmt: skip
+assert len({asked["imagenet", s].outcomes for s in seeds}) == 1
+
 # %% [markdown]
-# **It depends on the kind.** All eight trained encoders reach 62.5 % for a building that is *removed* (71 to 117 m²) or *recoloured* (69 to 99 m²): seven to twelve pixels. For a building that has *moved* none does. For a removed building, though, a stranger's drone view already gives 55.2 % at 160 m²: part of that share is a liking for the picture with the building. The recoloured one is the clean case: its blind share is 49.8 %.
+# **It depends on the kind.** All eight trained encoders reach 62.5 % for a building that is *removed* (71 to 117 m²) or *recoloured* (69 to 99 m²): seven to twelve pixels. For a building that has *moved* none does. For a removed building, though, a stranger's drone view already gives 55.2 % at 160 m²: part of that share is a liking for the picture with the building. The recoloured one is the clean case: its blind share is 49.8 %. There one of the eight, a sharp RDA, even passes 75 %, at 281 m². *Swapped fields* say little: there are 32 trials at 320 m², and the two untrained networks have 63.3 and 61.9 % blind.
 #
 # ## On photographs
 #
@@ -453,27 +459,31 @@ for name in NAMES:
     curves = [report.curves[probe.ALL_KINDS] for report in there]
     shares = [curve.correct[-1] for curve in curves]
     by_blind[name] = [curve.blind[-1] for curve in curves]
-    rows.append([NAMES[name], *shares, *by_blind[name]])
+    row = [NAMES[name], np.mean(shares), np.mean(by_blind[name])]
+    for seed in seeds:
+        two = on_photos[name, seed], on_photos["imagenet", seed]
+        minus = probe.compare(*two, doses_m2=(160,))
+        gain, low, high = (comparisons.signed(x) for x in minus)
+        same = name == "imagenet"
+        row.append(None if same else f"{gain} ({low} to {high})")
+    rows.append(row)
     reached += sum(report.threshold().reached for report in there)
 assert min(by_blind["imagenet"]) > 52
 assert max(max(by_blind[loss]) for loss in trained) < 50
 assert reached == 0
-for loss in trained:
-    of = [(on_photos[loss, s], on_photos["imagenet", s]) for s in seeds]
-    against = [probe.compare(*two, doses_m2=(160,)) for two in of]
-    assert not any(low > 0 for _, low, _ in against)
 tile_px, town_px = (160 / (m / 64) ** 2 for m in (256 * 0.3, 200))
 assert (round(tile_px), round(town_px)) == (111, 16)
 table(
-    ["encoder", "right, seed 0", "right, seed 1",
-     "blind, seed 0", "blind, seed 1"],
+    ["encoder", "right, %", "blind, %", "minus ImageNet, seed 0",
+     "minus ImageNet, seed 1"],
     rows,
-    caption="Photographs: percent at the largest dose, about 160 m²; chance "
-    "is 50. Blind: with a stranger's drone view. Each seed has other tiles",
+    caption="Photographs, at the largest dose, about 160 m². Percent are "
+    "means of two seeds, differences points with 95 % intervals. Each seed "
+    "has other tiles",
 )  # fmt: skip
 
 # %% [markdown]
-# **No encoder trained for the task is clearly ahead of ImageNet's, which was not.** Sharp RDA and ImageNet's network are within two points of each other; one of InfoNCE's two networks stays at chance. But ImageNet's blind share is above one half, and that of every trained encoder is below. So a part of ImageNet's 70 % may be a liking for tiles without a pasted patch, whose edge a change of the world does not have. Whether training for the task helps on photographs is therefore open.
+# **No encoder trained for the task is clearly ahead of ImageNet's, which was not.** Three of the four losses lie behind it with both seeds, one network of InfoNCE clearly. But ImageNet's blind share is above one half, and every trained encoder's is below. So a part of its 70.7 % may be a liking for tiles without a pasted patch. Whether training helps on photographs is open.
 #
 # Do not compare these shares with those above. A tile is 77 m wide, a town 200 m, so 160 m² are 111 pixels here and 16 there.
 #
@@ -550,8 +560,8 @@ print(f"{n:.0f} trials")
 # ## Summary
 #
 # * You **built** trials in which dose 0 gave equal pictures, and an oracle was right in all trials at 320 m² on 12 places.
-# * You **fitted** the curve of a simulated observer: its threshold of 60 m² lies in the interval found. For trained encoders there is none at 75 % over all kinds.
-# * You can **say** what trained encoders see: they are right in 63.0 to 65.6 % at 320 m², ImageNet's in 55.3 %, and no loss is clearly ahead of L_tri. By a milder criterion, chosen after that, all eight see a recoloured building (69 to 99 m²) and none a moved one.
+# * You **fitted** the curve of a simulated observer: its threshold of 60 m² lies in the interval found. For trained encoders there is none over all kinds.
+# * You can **say** what trained encoders see: they are right in 63.0 to 65.6 % at 320 m², ImageNet's in 55.3 %, and no loss is clearly ahead of L_tri. By a milder criterion, chosen after that, all eight reach it for a recoloured building (69 to 99 m²) and none for a moved one.
 #
 # ## Readings
 #

@@ -38,7 +38,7 @@ def check_answer(answer: object, right: object, within: float = 0.0, hint: str =
         ok = isinstance(answer, str) and answer.strip().lower() == right.lower()
     else:
         try:
-            given, wanted = np.squeeze(np.asarray(answer, float)), np.squeeze(right)
+            given, wanted = (np.squeeze(np.asarray(x, float)) for x in (answer, right))
             ok = given.shape == wanted.shape and bool(np.all(abs(given - wanted) <= within))
         except (TypeError, ValueError, RuntimeError):  # not a number, or with a gradient
             ok = False
