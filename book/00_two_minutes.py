@@ -300,7 +300,7 @@ def check_small(*z_small):
 z_query_small = None  # your code
 z_gallery_small = None  # your code
 
-if z_gallery_small is not None:
+if z_query_small is not None or z_gallery_small is not None:
     check_small(z_query_small, z_gallery_small)
 
 # %% tags=["hide-cell", "nbval-ignore-output"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}

@@ -483,14 +483,13 @@ assert 80 < -near < 100 < far < 180
 # %%
 near_m, far_m = None, None  # your code: metres, with one decimal
 
-if near_m is not None:
-    ahead = np.arange(0, 600, 0.1)  # metres from below the camera
-    ground = np.zeros((len(ahead), 3))
-    ground[:, 1] = ahead - 200 / np.tan(np.radians(60))
-    tilted = scenes.Pose(200, azimuth_deg=180, pitch_deg=60, fov_deg=45)
-    rows = project_scratch(tilted, ground, 256)[:, 1]
-    edges = [ahead[abs(rows - row).argmin()] for row in (256, 0)]
-    check_answer((near_m, far_m), edges, within=0.5)
+ahead = np.arange(0, 600, 0.1)  # metres from below the camera
+ground = np.zeros((len(ahead), 3))
+ground[:, 1] = ahead - 200 / np.tan(np.radians(60))
+tilted = scenes.Pose(200, azimuth_deg=180, pitch_deg=60, fov_deg=45)
+rows = project_scratch(tilted, ground, 256)[:, 1]
+edges = [ahead[abs(rows - row).argmin()] for row in (256, 0)]
+check_answer((near_m, far_m), edges, within=0.5)
 
 # %% tags=["hide-cell"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
 near_m, far_m = (200 / np.tan(np.radians(60 + a)) for a in (22.5, -22.5))

@@ -471,8 +471,7 @@ near_weight, far_weight = None, None  # your two numbers
 
 d_pos, d_neg = torch.tensor([0.2, 1.5]), torch.ones(2, 20)
 w = sharp_scratch(rda_hardness(d_pos, d_neg))[:, 0]
-if near_weight is not None and far_weight is not None:
-    check_answer((near_weight, far_weight), w.tolist(), within=0.01)
+check_answer((near_weight, far_weight), w.tolist(), within=0.01)
 
 # %% tags=["hide-cell"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
 # One in both: the mean divides out what all negatives share. So a test that

@@ -468,8 +468,7 @@ ahead, of_triplet = None, None  # your two numbers
 
 asked = [("_sharp", ""), ("_triplet", "")]
 right_1 = [in_host("lpn", *pair).interval.mean for pair in asked]
-if ahead is not None and of_triplet is not None:
-    check_answer((ahead, of_triplet), right_1, within=0.1)
+check_answer((ahead, of_triplet), right_1, within=0.1)
 
 # %% tags=["hide-cell"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
 # Means over the same seeds add up: (L_tri - alone) + (sharp - L_tri). Their

@@ -442,7 +442,7 @@ guess_number("Which K?", 11, within=0, explain="CMC[10] is R@11.")
 # %%
 ap_full, ap_cut = None, None  # your code: AP of each query, for each mode
 
-if ap_full is not None and ap_cut is not None:
+if ap_full is not None or ap_cut is not None:
     right_ap = np.array([ap_of["D2S", mode, False] for mode in modes])
     check_answer([ap_full, ap_cut], right_ap, within=1e-4)
     if np.shape(ap_full) == np.shape(ap_cut) == right_ap[0].shape:

@@ -16,11 +16,11 @@
 #
 # **An encoder was trained at one altitude. What does it lose when the drone flies higher, and does cutting the image to the same ground give it back?**
 #
-# In short, in two rendered worlds, on average: asked with images from 100 m higher or more, an encoder falls from 36.2 to 20.5 % R@1. Cut to the ground that it knows, the same images bring 35.5 %. An encoder trained at the greater height has only 25.4 %. So here, from 100 m on: cut first.
+# In short, in five rendered worlds: asked with images from 100 m higher or more, an encoder falls from 35.1 to 19.3 % R@1. Cut to the ground that it knows, the same images bring 35.3 %: nothing that we could see is lost. An encoder trained at the greater height has only 26.3 %. So here, from 100 m on: cut first.
 #
 # By the end you can
 #
-# * **check**, train and report SUES-200 by its own protocol;
+# * **check** SUES-200, and name the commands that train and report it by its own protocol;
 # * **read** a matrix of models trained at one height and tested at another;
 # * **cut** images to the same ground, and say what that gives back.
 #
@@ -44,6 +44,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
+from scipy.stats import ttest_1samp
 
 from dphr_lab import scenes
 from dphr_lab.datasets import SUES200, verify
@@ -51,6 +52,7 @@ from dphr_lab.datasets.same_ground import RimCovered, SameGround
 from dphr_lab.plotting import PALETTE, picture_row
 from dphr_lab.settings.protocol import PUBLISHED
 from dphr_lab.settings.recipes import RECIPES
+from dphr_lab.studies import comparisons
 from dphr_lab.studies.altitudes import (
     altitude_matrix,
     draw_matrix_on,
@@ -241,7 +243,7 @@ table(
 #
 # ## The matrix
 #
-# So train four models and test each at all four heights: a **matrix**. With the real set and a GPU the next cell does that, by the recipe as it stands. Its micro-batches of 8 pairs give the same gradients and, by our count, fit a card of 16 GB ([What a step takes](data.md#what-a-step-takes)). Anywhere else it shows a **stored matrix of Twin Towns** in this layout. Two rendered worlds have one (`book/_tools/store_altitudes.py`, four minutes each). They have SUES-200's counts of places, three images a height, no twins, 64 px. The models trained 200 steps with sharp DPHR (ours). The text below is about these worlds.
+# So train four models and test each at all four heights: a **matrix**. With the real set and a GPU the next cell does that, by the recipe as it stands. Its micro-batches of 8 pairs give the same gradients and, by our count, fit a card of 16 GB ([What a step takes](data.md#what-a-step-takes)). Anywhere else it shows a **stored matrix of Twin Towns** in this layout. Five rendered worlds have one (`book/_tools/store_altitudes.py`). They have SUES-200's 120 and 80 places, three images a height, no twins, 64 px. The models trained 200 steps with sharp DPHR (ours). The text below is about these worlds.
 
 # %%
 FULL = real is not None and torch.cuda.is_available()
@@ -268,7 +270,7 @@ guess_number(
     explain="Now look at the whole matrix.",
 )
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"name": "fig-11-matrix", "caption": "R@1 of four models (rows) at four heights (columns), in the first of two stored worlds (seed 0). The framed diagonal is all that is usually reported. Read the first row of the left half: up to 200 m R@1 hardly changes, then it falls, to 13.3 % at 300 m. Then read down a column to see which model is best at that height."}, "image": {"alt": "Two four by four tables of shades with a number in each cell, drone to satellite and satellite to drone. Rows are heights trained at, columns heights tested at. The column of 200 metres is dark in all rows and that of 300 metres light."}} cellView="form" jupyter={"source_hidden": true}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"name": "fig-11-matrix", "caption": "R@1 of four models (rows) at four heights (columns), in the first of five stored worlds (seed 0). The framed diagonal is all that is usually reported. Read the first row of the left half: up to 200 m R@1 hardly changes, then it falls, to 13.3 % at 300 m. Then read down a column to see which model is best at that height."}, "image": {"alt": "Two four by four tables of shades with a number in each cell, drone to satellite and satellite to drone. Rows are heights trained at, columns heights tested at. The column of 200 metres is dark in all rows and that of 300 metres light."}} cellView="form" jupyter={"source_hidden": true}
 figure, axes = plt.subplots(1, 2, figsize=(7.6, 4.2))
 draw_matrix_on(axes, matrix)
 
@@ -293,18 +295,18 @@ table(
 # In the left half:
 #
 # * **Along the first row**: the 150 m model falls from 31.7 % at its own height to 13.3 % at 300 m.
-# * **Down a column**: the model of that height need not be the best. At 300 m the 250 m model is ahead of the 300 m model. In the second world (seed 1) it is behind.
-# * **Over all four models**: 200 m is the easiest height, 34.2 % on average, and 300 m the hardest, 20.2 %. The second world agrees. At 200 m the drone's ground is about as wide as the satellite's.
+# * **Down a column**: the model of that height need not be the best. At 300 m the 250 m model is ahead of the 300 m model. So it is in two of the five worlds.
+# * **Over all four models**: 200 m is the easiest height, 34.2 % on average, and 300 m the hardest, 20.2 %. All five worlds agree. At 200 m the drone's ground is about as wide as the satellite's.
 #
 # In the reported table the highest is the *easiest*. There, images are photographs of 384 px and the network is pretrained. So what follows need not hold there.
 
 # %% tags=["hide-cell"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
 if not FULL:
-    again = values(stored()[1], "D2S", "r_at_1")  # seed 1
-    best = [list(m.argmax(0)[[0, 2, 3]]) for m in (d2s, again)]
-    assert best == [[0, 2, 2], [0, 1, 3]] and again[2, 2] == again[:, 2].min()
-    assert again.mean(0).argmax() == 1 and again.mean(0).argmin() == 3
-    assert again[0, 3] < again[0, 0] - 10
+    five = [values(m, "D2S", "r_at_1") for m in stored().values()]
+    assert [m[:, 3].argmax() for m in five].count(2) == 2
+    assert all(m.mean(0).argmax() == 1 for m in five)
+    assert all(m.mean(0).argmin() == 3 for m in five)
+    assert all(m[0, 3] < m[0, 0] - 10 for m in five)
 
 # %% [markdown]
 # ## Cut to the same ground
@@ -338,136 +340,136 @@ _ = picture_row(axes, three)
 guess_choice(
     "The drone flies higher. Which finds more places up there?",
     {
-        "the lower model, whole images": "Cut ones are ahead in all pairs.",
-        "the lower model, cut images": "In five of six cases: three pairs of "
-        "heights in two worlds.",
-        "a model trained up there": "It is ahead of the cut in one case of "
-        "six: three pairs of heights in two worlds.",
+        "the lower model, whole images": "Cut ones are ahead in all worlds.",
+        "the lower model, cut images": "On average, and in each of five worlds.",
+        "a model trained up there": "On average it is behind the cut.",
     },
     "the lower model, cut images",
 )
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"name": "fig-11-cut", "caption": "Each row is one pair of heights: trained at the first, asked at the second. The black bar is the model at its own height. Whole images from higher up (circle) lie far to its left, their cut (square) near it, and a model trained up there (triangle) mostly between. Each mark alone is uncertain by 6 to 8 points (half of a 95 % interval)."}, "image": {"alt": "Two panels, one for each world, with three rows each. In each row the circle of whole images lies left of the square of cut images, which lies near the black bar of the model's own height. The triangle of the model trained at the greater height lies left of the square in five of the six rows."}} cellView="form" jupyter={"source_hidden": true}
-names = ["first world", "second world"]
-worlds = dict(zip(names, stored().values(), strict=True))
-if FULL:
-    worlds = {"this set": matrix}
-pairs = [(a, b) for a in heights_m for b in heights_m if b >= a + 100]
-rows = {
-    "its own, lower height": ("|", "black"),
-    "the greater height, whole": ("o", PALETTE["vermilion"]),
-    "the greater height, cut": ("s", PALETTE["blue"]),
-    "the same, a coarse cut": None,
-    "whole, by a model trained there": ("^", PALETTE["orange"]),
-}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"name": "fig-11-cut", "caption": "R@1 over the three pairs of heights, one line a world. Whole images from higher up lose much, their cut brings it back, and a model trained up there ends in between."}, "image": {"alt": "Five lines over four stations. At the model's own height they lie between @A@ and @B@ percent, with whole images from higher up between @A@ and @B@. With the cut they are back near their first level. At the last station, a model trained at the greater height, they lie between @A@ and @B@."}} cellView="form" jupyter={"source_hidden": true}
+worlds = {"this set": matrix} if FULL else stored()
+ways = [
+    "its own, lower height",
+    "the greater height, whole",
+    "the greater height, cut",
+    "the same, a coarse cut",
+    "whole, by a model trained there",
+]
 
 
 def reports_of(matrix, a, b):
-    """What the rows hold, for the heights a < b."""
+    """What the ways give, for the heights a < b."""
     at, a, b = matrix["reports"], str(a), str(b)
     sharp, coarse = matrix["same_ground"], matrix["same_ground_coarse"]
     own, whole, there = at[a][a]["D2S"], at[a][b]["D2S"], at[b][b]["D2S"]
     return [own, whole, sharp[a][b], coarse[a][b], there]
 
 
-def found_in(matrix):
-    """R@1 in percent (pairs, rows)."""
+def found_in(matrix, apart_m):
+    """R@1 in percent (pairs of heights, ways)."""
+    pairs = [(a, b) for a in heights_m for b in heights_m if b - a in apart_m]
     of_pairs = [reports_of(matrix, *pair) for pair in pairs]
     return np.array([[r["r_at_1"] for r in row] for row in of_pairs])
 
 
-size = {"figsize": (7.6, 3.4), "squeeze": False}
-figure, axes = plt.subplots(1, len(worlds), sharex=True, sharey=True, **size)
-for axis, (world, its) in zip(axes[0], worlds.items(), strict=True):
-    columns = zip(rows.items(), found_in(its).T, strict=True)
-    for (name, look), r_at_1 in columns:
-        if look is None:
-            continue
-        mark, colour = look
-        style = {"color": colour, "label": name, "markersize": 8}
-        if mark == "|":
-            style |= {"markersize": 18, "markeredgewidth": 2.5}
-        axis.plot(r_at_1, range(len(pairs)), mark, **style)
-    axis.set(title=world, xlabel="R@1, drone → satellite (%)")
-    axis.set_yticks(range(len(pairs)), [f"{a} → {b} m" for a, b in pairs])
-    axis.grid(color="0.92")
-    axis.set_ylim(len(pairs) - 0.5, -0.5)
-_ = axes[0, 0].set_ylabel("trained at → asked at")
-lines = axes[0, 0].get_legend_handles_labels()
-look = {"ncol": 2, "frameon": False, "labelspacing": 0.9}
-_ = figure.legend(*lines, loc="outside upper center", **look)
+far = np.array([found_in(its, (100, 150)) for its in worlds.values()])
+near = np.array([found_in(its, (50,)) for its in worlds.values()])
+stations = ["own height", "higher up,\nwhole", "higher up,\ncut",
+            "whole, model\ntrained there"]  # fmt: skip
+figure, axis = plt.subplots(figsize=(7, 3.4))
+for world, levels in zip(worlds, far.mean(1)[:, [0, 1, 2, 4]], strict=True):
+    axis.plot(range(4), levels, "o-", label=f"world {world}", markersize=5)
+axis.set_xticks(range(4), stations)
+axis.set(ylabel="R@1, drone → satellite (%)", ylim=(0, 50))
+axis.grid(color="0.92")
+_ = axis.legend(frameon=False, ncol=5, fontsize=9, loc="lower left")
 
 # %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
-means = np.array([found_in(its).mean(0) for its in worlds.values()])
+CUT = 2
+rows = []
+for way, name in enumerate(ways):
+    row = [name]
+    for found in (far.mean(1), near.mean(1)):  # (worlds, ways)
+        minus = comparisons.student_interval(found[:, way] - found[:, CUT])
+        lead = None if way == CUT else minus.signed
+        row += [found[:, way].mean(), lead]
+    rows.append(row)
 table(
-    ["images of", *worlds, "mean"],
-    [[name, *of, of.mean()] for name, of in zip(rows, means.T, strict=True)],
-    caption="R@1 in percent, drone to satellite, mean of the three pairs. "
+    ["images of", "100 m or more, %", "minus cut", "50 m, %", "minus cut"],
+    rows,
+    caption="R@1 drone to satellite, mean of five worlds, and the difference "
+    "to the cut in points with its 95 % interval over worlds, not corrected. "
     "All rows but the last: the model of the lower height",
 )
 
 # %% [markdown]
-# Read the table from the top.
+# Read the column of 100 m or more.
 #
-# * **The fall.** Asked with whole images from higher up, the model loses 15.7 points.
-# * **The cut gives back nearly all of it, on average.** It changes only the framing: how large things are, and how much ground is around them. So the fall comes from the framing. The look from higher up costs nothing that we could see. (Here the camera keeps its tilt at all heights, so the look changes little.) In all six cases the cut is ahead of the whole images. (It ends from 7.5 points below the own height to 4.6 above it.)
-# * **Finer detail is not the reason.** The *coarse* cut has only the pixels of the whole image, enlarged. It does as well.
-# * **Training up there gives back less.** That model knows the wider framing, and yet it is behind the cut in five of six cases (which share models, so they are not six independent trials). So the wider framing is not only new to the lower model. It is also harder to learn, at least in 200 steps.
+# * **The fall.** Asked with whole images from higher up, the model loses 15.8 ± 1.7 points of its own R@1.
+# * **The cut gives it back.** It ends 0.3 ± 1.9 points from the model's own height: equal within two points, by a test of equality ([05](05_how_sure_are_we.ipynb)). The cut changes only the framing: how large things are, and how much ground is around them. So the fall comes from the framing. The look from higher up costs nothing that we could see. (Here the camera keeps its tilt at all heights, so the look changes little.)
+# * **Finer detail is not the reason.** The *coarse* cut has only the pixels of the whole image, enlarged. It does as well on average, within 3.4 points.
+# * **Training up there gives back less.** That model knows the wider framing, and yet it is 9.1 ± 5.5 points behind the cut. So the wider framing is not only new to the lower model. It is also harder to learn, at least in 200 steps.
 #
-# So here, 100 m or more above the height of training: cut first. A model of the greater height was not needed. On photographs, try both. At 50 m the cut leads on average, too, but less surely: 37.3 %, whole images 30.8, a model trained up there 31.1. From 150 to 200 m in the first world it loses: 30.4 %, whole 35.0.
+# The three large differences are clear after correction (folded). So here, 100 m or more above the height of training: cut first. A model of the greater height was not needed. At 50 m the cut leads as well, by 7.6 points over whole images, and does not always: from 150 to 200 m in the first world whole images are ahead, 35.0 and 30.4 %.
 #
-# Two worlds are few, neither is SUES-200, and 200 steps of training are short. The same trainings under another version of PyTorch moved the means by at most 1.3 points (folded; only the coarse cut was measured again).
+# None of the worlds is SUES-200, and 200 steps of training are short. On photographs, try both.
 
 # %% tags=["hide-cell"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
-places = files("dphr_lab.results") / "rim"
-texts = [(places / f"s{i}.json").read_text("utf-8") for i in (0, 1)]
+if not FULL:
+    own, whole, by_cut, coarse, there = np.moveaxis(far, 2, 0)
+    print("cases, 5 worlds x 3 pairs:", own.size)
+    print("cut ahead of whole:", (by_cut > whole).sum())
+    first_step = found_in(worlds[0], (50,))[0][[1, 2]].round(1)
+    print("150 to 200 m, world 0, whole and cut:", first_step)
+    print("cut ahead of a model trained there:", (by_cut > there).sum())
+    of = by_cut - own
+    print(f"cut minus own height: {of.min():.1f} to {of.max():.1f}")
+    pairs = [(own, whole), (by_cut, whole), (by_cut, own), (by_cut, there),
+             (coarse, by_cut), (there, whole)]  # fmt: skip
+    names = ["own - whole", "cut - whole", "cut - own", "cut - trained there",
+             "coarse - cut", "trained there - whole"]  # fmt: skip
+    leads = [(a - b).mean(1) for a, b in pairs]  # (worlds,) each
+    p_values = comparisons.holm([ttest_1samp(a, 0).pvalue for a in leads])
+    assert [p < 0.05 for p in p_values] == [True] * 2 + [False, True] * 2
+    for name, lead, p in zip(names, leads, p_values, strict=True):
+        print(f"{name}: {comparisons.student_interval(lead).signed} points,",
+              f"p {comparisons.p_text(p)} (Holm)")  # fmt: skip
+    low, high = np.array([-1, 1]) * comparisons.student_interval(
+        leads[2], 0.9).half_width + leads[2].mean()  # fmt: skip
+    print(f"cut - own, 90 %: {low:.1f} to {high:.1f}")
+    assert -2 < low < high < 2
+
+# %% tags=["hide-cell"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
+of_rim = files("dphr_lab.results") / "rim"
+texts = [(of_rim / f"s{i}.json").read_text("utf-8") for i in range(5)]
 again = [json.loads(text)["trained_at"] for text in texts]
-far = [("150", "250"), ("150", "300"), ("200", "300")]
+high = [("150", "250"), ("150", "300"), ("200", "300")]
 
 
 def mean_of(at, pick):
     """Mean R@1 over the three pairs, in percent."""
-    return np.mean([pick(at, a, b)["r_at_1"] for a, b in far])
+    return np.mean([pick(at, a, b)["r_at_1"] for a, b in high])
 
 
-ways = {
-    "its own, lower height": lambda at, a, b: at[a]["own"]["whole"],
-    "the greater height, whole": lambda at, a, b: at[a][b]["whole"],
-    "the same, a coarse cut": lambda at, a, b: at[a][b]["cut"],
-    "whole, by a model trained there": lambda at, a, b: at[b]["own"]["whole"],
+picks = {
+    0: lambda at, a, b: at[a]["own"]["whole"],
+    1: lambda at, a, b: at[a][b]["whole"],
+    3: lambda at, a, b: at[a][b]["cut"],
+    4: lambda at, a, b: at[b]["own"]["whole"],
 }
-second = {w: [mean_of(at, pick) for at in again] for w, pick in ways.items()}
+once_more = {
+    way: [mean_of(at, pick) for at in again] for way, pick in picks.items()
+}  # fmt: skip
 if not FULL:
-    six = np.concatenate([found_in(its) for its in worlds.values()])
-    own, whole, by_cut, coarse, there = six.T
-    assert (by_cut > there).sum() == 5 and (by_cut > whole + 5).all()
-    assert (coarse > there).sum() == 5 and (coarse > whole + 5).all()
-    assert round((by_cut - own).min(), 1) == -7.5
-    assert round((by_cut - own).max(), 1) == 4.6
-    assert (there < whole).sum() == 1
-    pairs_50 = [(a, b) for a in heights_m for b in heights_m if b == a + 50]
-    near = [
-        [report["r_at_1"] for report in reports_of(its, *pair)]
-        for its in worlds.values() for pair in pairs_50
-    ]  # fmt: skip
-    table_50 = np.array(near)[:, [1, 2, 4]]  # whole, cut, trained there
-    print("50 m, whole, cut, trained there:", table_50.mean(0).round(1))
-    print("150 to 200 m, first world:", table_50[0].round(1))
-    lost = (own - whole).mean()
-    print(f"lost: {lost:.1f} points, by the cut {(own - by_cut).mean():.1f}")
-    for name, of in second.items():
-        assert np.abs(of - means[:, list(rows).index(name)]).max() < 1.3
-    halves = [
-        np.ptp(report["intervals"]["r_at_1"]) / 2
-        for its in worlds.values() for pair in pairs
-        for report in reports_of(its, *pair)
-    ]  # fmt: skip
-    assert min(halves) > 5.5 and max(halves) < 9.5
-    print(f"half of an interval: {min(halves):.1f} to {max(halves):.1f}")
+    for way, of in once_more.items():
+        assert np.abs(of - far.mean(1)[:, way]).max() < 1.4
 table(
-    ["trained once more", *names],
-    [[name, *of] for name, of in second.items()],
-    caption="R@1 in percent, the same three pairs",
+    ["asked once more", *(f"world {w}" for w in range(5))],
+    [[ways[way], *of] for way, of in once_more.items()],
+    caption="R@1 in percent, the same three pairs. Whole images are of 128 "
+    "pixels here, and of 64 in the matrix. The models of worlds 0 and 1 were "
+    "trained once more, too, under another version of PyTorch",
 )
 
 # %% [markdown]
@@ -512,10 +514,10 @@ def greyed(at, a, b):
 
 
 grey = [mean_of(at, greyed) for at in again]
-unpainted = second["whole, by a model trained there"]
-assert max(grey) < min(unpainted) / 3
+unpainted = once_more[4]
+assert max(grey) < min(unpainted) / 2
 table(
-    ["models trained at the height of the images", *names],
+    ["model of the images' height", *(f"world {w}" for w in range(5))],
     [["images as they are", *unpainted], ["rim painted grey", *grey]],
     caption="R@1 in percent (models trained once more)",
 )
@@ -568,11 +570,11 @@ print(f"2: {far_150:.0f} m and {far_cut:.0f} m: the nearer one sees further")
 covered = torch.full_like(image, 128)
 covered[..., 16:48, 16:48] = image[..., 16:48, 16:48]
 assert torch.equal(covered, theirs)
-for name, at in zip(names, again, strict=True):
+for world, at in enumerate(again):
     enlarged = mean_of(at, lambda at, a, b: at[a][b]["enlarged"])
-    plain = mean_of(at, ways["the greater height, whole"])
-    assert enlarged < plain - 5
-    print(f"3: {name}, enlarged {enlarged:.1f} %, plain {plain:.1f} %")
+    plain = once_more[1][world]
+    assert enlarged < plain
+    print(f"3: world {world}, enlarged {enlarged:.1f} %, plain {plain:.1f} %")
 
 # 4. Less than one place of 80. The 4,000 queries are not independent, so an
 # interval over places is needed before "the higher, the better" is said.
@@ -582,9 +584,9 @@ print("4: 35 of 4,000 queries, or 0.7 of 80 places")
 # %% [markdown]
 # ## Summary
 #
-# * You **checked**, trained and reported the set by its protocol: 80 query places, a gallery of 200, one model a height.
+# * You **checked** a set in SUES-200's layout, and have the commands that train and report it by its protocol: 80 query places, a gallery of 200, one model a height.
 # * You **read** a 4 × 4 matrix of Twin Towns: the 150 m model falls from 31.7 % at 150 m to 13.3 % at 300 m. 200 m is the easiest height for the four together.
-# * You **cut** images to the same ground. In two worlds R@1 falls from 36.2 to 20.5 % on average when images come from 100 m higher or more. Their cut brings 35.5 %, and a model trained at the greater height 25.4 %.
+# * You **cut** images to the same ground. In five worlds R@1 falls from 35.1 to 19.3 % on average when images come from 100 m higher or more. Their cut brings 35.3 %, and a model trained at the greater height 26.3 %.
 #
 # ## Readings
 #

@@ -26,13 +26,13 @@ def compare_guess(guess: float | None, truth: float, unit: str = "") -> None:
 
 
 def check_answer(answer: object, right: object, within: float = 0.0, hint: str = "") -> None:
-    """Print "right" or "not yet" for the answer to an exercise; None prints nothing.
+    """Print "right" or "not yet" for the answer to an exercise; while it is empty, nothing.
 
-    A number, or several of the same shape, is right where each is at most `within` from `right`; a
-    word where it is the same but for its case. An answer of another kind is "not yet". `hint`
-    follows "not yet".
+    Empty is None, or a tuple of nothing but None. A number, or several of the same shape, is right
+    where each is at most `within` from `right`; a word where it is the same but for its case. An
+    answer of another kind is "not yet". `hint` follows "not yet".
     """
-    if answer is None:
+    if all(x is None for x in (answer if isinstance(answer, tuple) and answer else (answer,))):
         return
     if isinstance(right, str):
         ok = isinstance(answer, str) and answer.strip().lower() == right.lower()

@@ -162,6 +162,8 @@ def test_a_guess_is_set_beside_what_was_found_and_none_is_not_spoken_of(guess, s
         (print, 0.634, "not yet\n"),
         ((0.69, 0), (0.693, 0.0), "right\n"),
         ((0.69, None), (0.693, 0.0), "not yet\n"),
+        ((None, None), (0.693, 0.0), ""),
+        ((), (0.693, 0.0), "not yet\n"),
         ([3, 1], torch.tensor([3, 1]), "right\n"),
         (torch.tensor([3, 1]), np.array([3, 1]), "right\n"),
         (" Falls", "falls", "right\n"),
