@@ -85,20 +85,42 @@ def test_the_index_tells_each_chapter_by_its_title():
     assert told == sorted(CHAPTERS)
 
 
+TIMES = {"five minutes": "5 min", "half an hour": "30 min", "an hour": "1 h"}
+TIMES |= {f"{count} minutes": f"{count} min" for count in (40, 45)}
+
+
+def test_the_index_asks_for_what_each_chapter_asks_for():
+    rest = "| its question | you need | to read |"
+    rows = table("index", f"| chapter {rest}") + table("index", f"| note {rest}")
+    told = {}
+    for cell, _, needed, time in rows:
+        if link := re.search(r"<(\w+)>`", cell):
+            told[link[1]] = (needed, time)
+    for name, text in CHAPTERS.items():
+        line = re.search(r"^# You need: (.*)$", text, re.MULTILINE)[1]
+        needed = sorted(re.findall(r"\]\((\d\d)_\w+\.ipynb\)", line))
+        said = [TIMES[each] for each in re.findall("|".join(TIMES), line)]
+        assert told[name] == (", ".join(needed), said[0]), name
+
+
 def test_the_first_screens_tell_what_chapter_02_found():
     """The sentence of result is in the stored output of the chapter it names."""
     cells = nbformat.read(BOOK / "02_first_retriever.ipynb", 4).cells
     outputs = [o for cell in cells for o in cell.get("outputs", [])]
     (found,) = [t for o in outputs if "untrained" in (t := o.get("data", {}).get("text/plain", ""))]
-    numbers = r" +(\d+) +\d+ +(\d+) +(\d+)"  # untrained, (mean colour), ImageNet, trained
+    numbers = r" +(\d+) +(\d+) +(\d+) +(\d+)"  # untrained, mean colour, ImageNet, trained
     (first,) = re.findall("^R@1" + numbers, found, re.M)
     (kin,) = re.findall("^R@1 of the family" + numbers, found, re.M)
     (queries,) = re.findall(r"(\d+) queries", found)
     for text in (PAGES["index"], (ROOT / "README.md").read_text("utf-8")):
         said = " ".join(text.split())
         assert f"three encoders on {queries} photographs" in said
-        for what, row in (("the right place itself", first), ("the right neighbourhood", kin)):
-            assert f"{what} | {' | '.join(row)} |" in said
+        (tiles,) = re.findall(r"on \d+ photographs and (\d+) tiles", said)
+        assert "| chance | random weights | mean colour | ImageNet | trained a minute |" in said
+        rows = ("the right place itself", first, 1), ("the right neighbourhood", kin, 3)
+        for what, row, alike in rows:  # of the tiles so many are right: families have three
+            chance = f"{100 * alike / int(tiles):.0f}"
+            assert f"{what} | {' | '.join((chance, *row))} |" in said
 
 
 # ---- notation --------------------------------------------------------------------------------

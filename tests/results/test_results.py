@@ -1,15 +1,13 @@
 """Stored runs: their names, what they hold, and how they are read."""
 
 import json
-import re
 from importlib.resources import files
 
 import pytest
 
 from dphr_lab import results
 from dphr_lab.settings import LOSSES, Settings
-from dphr_lab.studies.comparisons import paired
-from tests.helpers import ROOT, case
+from tests.helpers import case
 
 
 @pytest.fixture
@@ -91,78 +89,3 @@ def test_the_table_has_a_dash_where_there_is_nothing_to_count(tmp_path):
     heading, _, *rows = [line.split(" | ") for line in results.table(tmp_path, "mini").splitlines()]
     column = heading.index("twin choice")
     assert {row[0].strip("| "): row[column] for row in rows} == {"none": "–", "some": "60.0 ± 0.0"}
-
-
-def test_the_page_of_results_shows_the_stored_table():
-    page, readme = ((ROOT / p).read_text("utf-8") for p in ("book/measured.md", "README.md"))
-    assert results.table("main", "mini") in page
-    for row in results.table("budget", "mini").splitlines()[2:]:
-        arm, level, *_ = row.removeprefix("| ").split(" | ")
-        if arm in ("sharp", "sharp_rda", "hcl", "sharp_palw", "triplet", "infonce"):
-            assert f"`{arm}` {level}" in page
-    for study, world, reference in (
-        ("short", "mini", "infonce"),
-        ("main", "mini", "infonce"),
-        ("long", "mini", "infonce"),
-        ("short", "mini", "triplet"),
-        ("long", "mini", "triplet"),
-        ("twins", "none", "triplet"),
-    ):
-        lead = paired(results.load(study), world, "sharp_rda", reference).interval
-        assert str(lead) in page, (study, world, reference)
-        if reference == "infonce":
-            assert str(lead) in readme, study
-
-
-def test_readme_says_what_the_closest_reading_gains():
-    readme = (ROOT / "README.md").read_text("utf-8")
-    start = readme.index("* **The closest reading** of the paper gains")
-    said = readme[start : readme.index("\n* **Sharp RDA", start)]
-    derived = []
-    for study, arm in (("closest_short", "closest"), ("closest", "closest"), ("closest", "replay")):
-        lead = paired(results.load(study), "mini", arm, "triplet", direction="D2S").interval
-        derived.append(str(lead).removeprefix("+"))
-    assert re.findall(r"-?\d+\.\d ± \d+\.\d", said) == derived
-
-
-def test_the_page_of_results_says_what_the_closest_reading_did():
-    page = (ROOT / "book" / "measured.md").read_text("utf-8")
-    start = page.index("**The closest reading** shares")
-    said = page[start : page.index("[Note 20]", start)]
-    asked = [
-        ("closest_short", "closest", "triplet", "D2S"),
-        ("closest_short", "closest", "replay", "D2S"),
-        ("closest_short", "sharp", "sharp_replay", "D2S"),
-        ("closest", "closest", "triplet", "D2S"),
-        ("closest", "replay", "triplet", "D2S"),
-        ("closest", "closest", "replay", "D2S"),
-        ("closest", "closest", "replay", "S2D"),
-        ("closest", "minmax", "triplet", "D2S"),
-        ("closest", "infonce", "closest", "D2S"),
-        ("closest", "closest_0_2", "triplet", "D2S"),
-        ("closest", "closest_1_4", "triplet", "D2S"),
-        ("closest", "closest_hinge", "triplet_hinge", "D2S"),
-        ("closest", "sharp", "sharp_replay", "D2S"),
-        ("budget_closest", "closest", "triplet", "D2S"),
-        ("budget_closest", "replay", "triplet", "D2S"),
-        ("budget_closest", "closest", "replay", "D2S"),
-    ]
-    asked += [("sgd", f"closest_{rate}", f"triplet_{rate}", "D2S") for rate in ("003", "01", "03")]
-    hosts = ("s4g", "lpn", "mccg")
-    for arm in ("closest", "sharp"):
-        asked += [("hosts", f"{h}_{arm}", f"{h}_triplet", "D2S") for h in hosts]
-    asked += [("hosts_long", f"{h}_closest", f"{h}_triplet", "D2S") for h in hosts]
-    asked += [("signals", "relative", "constant", "D2S")]
-    asked += [("signals", "scale_relative", "scale_constant", "D2S")]
-    asked += [("signals", "relative_wrong15", "constant_wrong15", "D2S")]
-    courses = ("recall", "step", "exp", "reciprocal")
-    asked += [("signals", course, "constant", "D2S") for course in courses]
-    fewer = (*courses, "sharp_recall")
-    asked += [("signals", "sharp_recall", "sharp_constant", "D2S")]
-    derived = []
-    for study, arm, reference, direction in asked:
-        d = paired(results.load(study), "mini", arm, reference, direction=direction)
-        derived.append(str(d.interval).removeprefix("+").replace("-0.0", "0.0"))
-        seeds = {"signals": 5 if arm in fewer else 10}
-        assert len(d.by_seed) == seeds.get(study, 5)
-    assert re.findall(r"-?\d+\.\d ± \d+\.\d", said) == derived

@@ -1,0 +1,289 @@
+"""The page of results and the README say what is stored: tables and numbers are derived anew."""
+
+import json
+import re
+from statistics import mean
+
+import numpy as np
+import pytest
+
+from dphr_lab import probe, results
+from dphr_lab.results.tables import markdown_table
+from dphr_lab.settings.protocol import DIRECTIONS
+from dphr_lab.studies.comparisons import corrected, equivalence, p_text, paired, values
+from tests.benchmarks import measured_tables
+from tests.helpers import ROOT
+
+PAGE = (ROOT / "book" / "measured.md").read_text("utf-8")
+README = (ROOT / "README.md").read_text("utf-8")
+SAID = " ".join(PAGE.split())
+README_SAID = " ".join(README.split())
+
+HOSTS = {"s4g": "Sample4Geo", "lpn": "LPN", "mccg": "MCCG"}
+FORMS = [
+    ("weights 0 to 2 − L_tri", "closest_0_2", "triplet"),
+    ("weights 1 to 4 − L_tri", "closest_1_4", "triplet"),
+    ("with the hinge: closest − L_tri", "closest_hinge", "triplet_hinge"),
+    ("sharp − its replay", "sharp", "sharp_replay"),
+    ("sharp − closest", "sharp", "closest"),
+]
+USUAL = [
+    ("closest − L_tri", "closest", "triplet"),
+    ("replay − L_tri", "replay", "triplet"),
+    ("closest − replay", "closest", "replay"),
+    ("min-max − L_tri", "minmax", "triplet"),
+    ("min-max − replay", "minmax", "replay"),
+    ("InfoNCE − closest", "infonce", "closest"),
+]
+CLOSEST = {  # study -> (steps, seeds of each row, rows)
+    "closest_short": (300, USUAL + FORMS),
+    "closest": (800, USUAL + FORMS),
+    "budget_closest": (
+        300,
+        [
+            ("closest (min-max) − L_tri", "closest", "triplet"),
+            ("replay − L_tri", "replay", "triplet"),
+            ("closest (min-max) − replay", "closest", "replay"),
+        ],
+    ),
+    "sgd": (
+        300,
+        [
+            (f"rate {rate}: closest − {other}", f"closest_{end}", f"{arm}_{end}")
+            for end, rate in (("003", "0.03"), ("01", "0.1"), ("03", "0.3"))
+            for arm, other in (("triplet", "L_tri"), ("replay", "replay"))
+        ],
+    ),
+    "hosts": (
+        300,
+        [
+            (f"{name}: {arm} − plain", f"{host}_{arm}", f"{host}_triplet")
+            for arm in ("closest", "sharp")
+            for host, name in HOSTS.items()
+        ],
+    ),
+    "hosts_long": (
+        800,
+        [
+            (f"{name}: closest − plain", f"{host}_closest", f"{host}_triplet")
+            for host, name in HOSTS.items()
+        ],
+    ),
+    "signals": (
+        300,
+        [
+            ("late course − constant", "relative", "constant"),
+            ("the same, no weights", "scale_relative", "scale_constant"),
+            ("the same, 15 % of pairs wrong", "relative_wrong15", "constant_wrong15"),
+            ("recall's course − constant", "recall", "constant"),
+            ("straight rise − constant", "step", "constant"),
+            ("the loss's course, exp − constant", "exp", "constant"),
+            ("the loss's course, reciprocal − constant", "reciprocal", "constant"),
+            ("sharp: recall's course − constant", "sharp_recall", "sharp_constant"),
+        ],
+    ),
+}
+FEWER = ("recall", "step", "exp", "reciprocal", "sharp_recall")  # of `signals`: five seeds, not ten
+
+
+def both_ways(study, rows):
+    """Each row's difference by direction, p after Holm over all of them."""
+    runs = results.load(study)
+    asked = [(arm, other, way) for way in DIRECTIONS for _, arm, other in rows]
+    found = corrected([paired(runs, "mini", a, b, direction=way) for a, b, way in asked])
+    return {
+        (name, way): found[i * len(rows) + j]
+        for i, way in enumerate(DIRECTIONS)
+        for j, (name, _, _) in enumerate(rows)
+    }
+
+
+def closest_table(study):
+    rows = CLOSEST[study][1]
+    found, shown = both_ways(study, rows), []
+    for name, arm, _ in rows:
+        ways = [found[name, way] for way in DIRECTIONS]
+        for difference in ways:
+            assert len(difference.by_seed) == (10 if study == "signals" and arm not in FEWER else 5)
+        equal = [
+            way
+            for way, difference in zip(DIRECTIONS, ways, strict=True)
+            if equivalence(difference, 2).p < 0.05
+        ]
+        cells = [cell for d in ways for cell in (d.interval.signed, p_text(d.p))]
+        shown.append([name, *cells, "both" if len(equal) == 2 else (*equal, "–")[0]])
+    return markdown_table(["R@1, points", "D2S", "p", "S2D", "p", "within 2"], shown)
+
+
+def leads_table():
+    rows = []
+    for study, steps in (("short", "300"), ("main", "800"), ("long", "1,200")):
+        runs = results.load(study)
+        cells = [
+            paired(runs, "mini", arm, other).interval.signed
+            for other in ("infonce", "triplet")
+            for arm in ("sharp_rda", "sharp")
+        ]
+        rows.append([steps, f"`{study}`", *cells])
+    heads = [f"{arm} − {other}" for other in ("InfoNCE", "L_tri") for arm in ("sharp RDA", "sharp")]
+    return markdown_table(["steps", "study", *heads], rows)
+
+
+def part(title):
+    """The page from a heading to the next of its rank."""
+    return PAGE.split(f"\n## {title}\n")[1].split("\n## ")[0]
+
+
+def prose(text):
+    """Without tables."""
+    return re.sub(r"^\|.*\n?", "", text, flags=re.M)
+
+
+def plus_minus(text):
+    return re.findall(r"[+-]?\d+\.\d ± \d+\.\d", text)
+
+
+def test_the_page_of_results_shows_the_stored_tables():
+    assert results.table("main", "mini") in PAGE
+    assert results.table("budget", "mini") in part("In short runs")
+    assert leads_table() in part("In short runs")
+    assert plus_minus(prose(part("The losses, equal settings"))) == []
+
+
+def test_the_page_of_results_says_what_short_runs_did():
+    short, budget = results.load("short"), results.load("budget")
+    defaults = re.search(r"^\| infonce \| (\S+ ± \S+) ", results.table("short", "mini"), re.M)[1]
+    by_seed = [values(runs, "mini", "infonce") for runs in (short, budget)]
+    assert all(by_seed[0][seed] > by_seed[1][seed] for seed in range(5))
+    for _, _, seed in budget:  # the same worlds, as the page says
+        assert budget["mini", "infonce", seed]["data"] == short["mini", "infonce", seed]["data"]
+    twinless = paired(results.load("twins"), "none", "sharp_rda", "triplet")
+    assert len(twinless.by_seed) == 3
+    leads = [
+        paired(results.load(study), "mini", "sharp_rda", other).interval
+        for other, studies in (
+            ("infonce", ("short", "main", "long")),
+            ("triplet", ("short", "long")),
+        )
+        for study in studies
+    ]
+    derived = [defaults, *map(str, leads), str(twinless.interval)]
+    assert plus_minus(prose(part("In short runs"))) == derived
+    for lead in leads[:3]:
+        assert str(lead) in README
+
+
+@pytest.mark.parametrize("study", CLOSEST)
+def test_the_page_of_results_shows_what_the_closest_reading_did(study):
+    steps = CLOSEST[study][0]
+    text = part("The closest reading").split(f"\n### `{study}`")[1].split("\n### ")[0]
+    assert text.startswith(f": {steps} steps")
+    for (_, arm, _), run in results.load(study).items():
+        assert run["settings"]["steps"] == steps, arm
+    assert closest_table(study) in text
+
+
+def test_the_page_of_results_says_in_prose_what_its_tables_show():
+    text = part("The closest reading")
+    found = {study: both_ways(study, rows) for study, (_, rows) in CLOSEST.items()}
+    asked = [
+        ("closest", "InfoNCE − closest", "D2S"),
+        ("budget_closest", "closest (min-max) − L_tri", "D2S"),
+        ("budget_closest", "replay − L_tri", "D2S"),
+        ("budget_closest", "closest (min-max) − replay", "D2S"),
+        ("signals", "late course − constant", "D2S"),
+        ("signals", "the same, no weights", "D2S"),
+    ]
+    derived = [str(found[study][name, way].interval) for study, name, way in asked]
+    assert plus_minus(prose(text)) == derived
+    said = {study: {at for at, d in each.items() if d.p < 0.05} for study, each in found.items()}
+    assert said == {
+        "closest_short": {(name, way) for name, *_ in FORMS[3:] for way in DIRECTIONS},
+        "closest": {
+            *[
+                (name, way)
+                for name in ("InfoNCE − closest", "sharp − closest")
+                for way in DIRECTIONS
+            ],
+            ("weights 1 to 4 − L_tri", "S2D"),
+        },
+        "budget_closest": {("closest (min-max) − L_tri", "D2S"), ("replay − L_tri", "D2S")},
+        "sgd": set(),
+        "hosts": {("MCCG: sharp − plain", way) for way in DIRECTIONS},
+        "hosts_long": set(),
+        "signals": {("late course − constant", "D2S"), ("the same, no weights", "D2S")},
+    }
+    # the last five rows of `closest` as a family of their own
+    alone = both_ways("closest", FORMS)
+    clear = {
+        ("weights 0 to 2 − L_tri", "D2S"): 1,
+        ("weights 1 to 4 − L_tri", "S2D"): 1,
+        ("sharp − its replay", "D2S"): 1,
+        ("sharp − its replay", "S2D"): 1,
+    }
+    assert set(clear) == {at for at, d in alone.items() if d.p < 0.05 and "closest" not in at[0]}
+    assert re.findall(r"p (\d\.\d{3})", text) == [p_text(alone[at].p) for at in clear]
+
+
+def test_the_page_of_results_says_what_the_probe_found():
+    text = " ".join(part("What an encoder can tell apart").split())
+    reports = {
+        at[1:]: probe.ProbeReport.from_dict(run["probe"])
+        for at, run in results.load("probe").items()
+    }
+    curves = {at: report.curves[probe.ALL_KINDS] for at, report in reports.items()}
+    right, blind = (
+        {name: mean(getattr(curves[name, seed], what)[-1] for seed in (0, 1)) for name, _ in curves}
+        for what in ("correct", "blind")
+    )
+    trained = [right[name] for name in ("triplet", "infonce", "sharp_rda", "sharp")]
+    of_curve = curves["triplet", 0].trials
+    assert all(curve.high[-1] < 75 for curve in curves.values())
+    assert {np.max(curve.area_m2).round(-1) for curve in curves.values()} == {320}
+    numbers = (
+        rf"right in {min(trained):.1f} to {max(trained):.1f} % .* the untrained network in "
+        rf"{right['untrained']:.1f} % and ImageNet's in {right['imagenet']:.1f} %.* "
+        rf"{min(blind.values()):.1f} to {max(blind.values()):.1f} %.* "
+        rf"{min(of_curve[1:])} to {max(of_curve)} trials"
+    )
+    assert re.search(numbers, text), numbers
+    for at in (("triplet", 0), ("sharp", 1)):
+        assert results.load("probe")[("mini", *at)]["settings"]["steps"] == 800
+
+
+def test_the_page_says_how_ratios_of_costs_were_taken():
+    text = " ".join(part("What the loss costs").split())
+    stored = json.loads((measured_tables.STORED / "losses-speed.json").read_text("utf-8"))["rows"]
+    runs = {row["B"]: row["runs"] for row in stored}
+    assert "({} at B = 128, {} at 512, {} at 2,048)".format(*runs.values()) in text
+    ways = {  # ratio of a row -> its two columns
+        "ratio": ("sharp_ms", "infonce_ms"),
+        "closest_ratio": ("closest_ms", "infonce_ms"),
+        "clip_ratio": ("closest_ms", "clip_ms"),
+        "sharp_clip_ratio": ("sharp_ms", "clip_ms"),
+    }
+    off = [abs(row[key] * row[b] / row[a] - 1) for row in stored for key, (a, b) in ways.items()]
+    assert f"by up to {100 * max(off):.0f} %" in text
+    readings = [row[key] for row in stored for key in ("ratio", "closest_ratio") if row["B"] < 2048]
+    assert f"up to {100 * max(readings) - 100:.0f} % more than that InfoNCE" in text
+    (chunked,) = json.loads((measured_tables.STORED / "losses-chunked.json").read_text("utf-8"))[
+        "rows"
+    ]
+    assert f"would take {chunked['B'] ** 2 * 4 / 1e9:.1f} GB" in text
+
+
+def test_readme_says_what_the_closest_reading_gains():
+    start = README.index("* **The closest reading** of the paper")
+    text = README[start : README.index("\n* **Sharp RDA", start)]
+    derived = [
+        str(paired(results.load(study), "mini", arm, other).interval)
+        for study, arm, other in (
+            ("closest_short", "closest", "triplet"),
+            ("closest", "closest", "triplet"),
+            ("closest", "replay", "triplet"),
+            ("closest", "infonce", "closest"),
+        )
+    ]
+    assert plus_minus(text) == derived
+    clear = both_ways("closest", CLOSEST["closest"][1])
+    assert clear["InfoNCE − closest", "D2S"].p < 0.05 < clear["closest − L_tri", "D2S"].p
