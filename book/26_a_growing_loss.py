@@ -286,7 +286,7 @@ def growth_and_weights(study, replay, whole):
 
 # %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 guess_choice(
-    "After 300 steps with shared settings: whose weights add something beyond the growth?",
+    "300 steps, shared settings: whose weights add to what growth does?",
     {
         "closest's": "They hardly turn the gradient (chapter 07).",
         "sharp DPHR's": "The table shows it. Closest's add nothing seen.",
@@ -328,7 +328,7 @@ back = paired(
     results.load("closest"), "mini", *("sharp_replay", "triplet"),
     direction="S2D",
 )  # fmt: skip
-print("sharp's growth alone, 800 steps, satellite to drone:", back.interval.signed)
+print("sharp's growth, 800 steps, satellite to drone:", back.interval.signed)
 assert leaves_out_zero(back.interval)
 assert not leaves_out_zero(found["sharp DPHR, 800 steps"][0])
 
