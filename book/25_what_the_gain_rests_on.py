@@ -367,7 +367,7 @@ table(["λ", "mean over the run"], [*amount.items()], digits=2,
 # | the ratio to the own positive? | not shown to help; open |
 # | a λ that waits? | not seen to help: on `small` a constant is ahead, on `mini` nothing is clear |
 #
-# All of it holds for sharp weights in short runs at shared settings, with one small encoder (but for the row of ImageNet's weights).
+# All of it holds for sharp weights in short runs at shared settings, with one small encoder; the row of ImageNet's weights has another.
 #
 # <details>
 # <summary>More experiments, and how to see every run</summary>

@@ -1,8 +1,9 @@
 """Whether a conclusion drawn on rendered towns holds on photographs: a rule, and its error rates.
 
-A first rule stood here before any run of the study it is for. It compared signs alone, and called
-an arm without any effect "does not transfer" in three studies of four. The rule below replaced it;
-`operating_characteristics` says how often each verdict comes out when the truth is known.
+A first rule stood here before any run of the study it is for. It said "does not transfer" as soon
+as the signs of the means differed, which those of an arm without any effect do in three studies of
+four. The rule below replaced it after the runs; `operating_characteristics` says how often each
+verdict comes out when the truth is known.
 """
 
 from collections.abc import Mapping, Sequence
