@@ -49,7 +49,7 @@ from scipy.stats import ttest_1samp
 from dphr_lab import scenes
 from dphr_lab.datasets import SUES200, verify
 from dphr_lab.datasets.same_ground import RimCovered, SameGround
-from dphr_lab.plotting import PALETTE, picture_row
+from dphr_lab.plotting import PALETTE, RUN_STYLES, picture_row
 from dphr_lab.settings.protocol import PUBLISHED
 from dphr_lab.settings.recipes import RECIPES
 from dphr_lab.studies import comparisons
@@ -347,7 +347,7 @@ guess_choice(
     "the lower model, cut images",
 )
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"name": "fig-11-cut", "caption": "R@1 over the three pairs of heights, one line a world. Whole images from higher up lose much, their cut brings it back, and a model trained up there ends in between."}, "image": {"alt": "Five lines over four stations. At the model's own height they lie between @A@ and @B@ percent, with whole images from higher up between @A@ and @B@. With the cut they are back near their first level. At the last station, a model trained at the greater height, they lie between @A@ and @B@."}} cellView="form" jupyter={"source_hidden": true}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"name": "fig-11-cut", "caption": "R@1 over the three pairs of heights, one line a world. Whole images from higher up lose much, their cut brings it back, and a model trained up there ends in between."}, "image": {"alt": "Five lines over four stations. At the model's own height they lie between 32 and 40 percent, with whole images from higher up between 17 and 24. With the cut each is back near its first level. At the last station, a model trained at the greater height, they lie between 24 and 28."}} cellView="form" jupyter={"source_hidden": true}
 worlds = {"this set": matrix} if FULL else stored()
 ways = [
     "its own, lower height",
@@ -378,12 +378,11 @@ near = np.array([found_in(its, (50,)) for its in worlds.values()])
 stations = ["own height", "higher up,\nwhole", "higher up,\ncut",
             "whole, model\ntrained there"]  # fmt: skip
 figure, axis = plt.subplots(figsize=(7, 3.4))
-for world, levels in zip(worlds, far.mean(1)[:, [0, 1, 2, 4]], strict=True):
-    axis.plot(range(4), levels, "o-", label=f"world {world}", markersize=5)
+look = {"color": RUN_STYLES["sharp"][0], "markersize": 5}
+axis.plot(range(4), far.mean(1)[:, [0, 1, 2, 4]].T, "o-", **look)
 axis.set_xticks(range(4), stations)
 axis.set(ylabel="R@1, drone → satellite (%)", ylim=(0, 50))
 axis.grid(color="0.92")
-_ = axis.legend(frameon=False, ncol=5, fontsize=9, loc="lower left")
 
 # %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 CUT = 2
@@ -413,7 +412,7 @@ table(
 #
 # The three large differences are clear after correction (folded). So here, 100 m or more above the height of training: cut first. A model of the greater height was not needed. At 50 m the cut leads as well, by 7.6 points over whole images, and does not always: from 150 to 200 m in the first world whole images are ahead, 35.0 and 30.4 %.
 #
-# None of the worlds is SUES-200, and 200 steps of training are short. On photographs, try both.
+# None of the worlds is SUES-200, and 200 steps of training are short. On photographs, try both. (Two of the worlds were trained once more under another version of PyTorch: means moved by at most 1.3 points.)
 
 # %% tags=["hide-cell"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
 if not FULL:
@@ -442,7 +441,7 @@ if not FULL:
 
 # %% tags=["hide-cell"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
 of_rim = files("dphr_lab.results") / "rim"
-texts = [(of_rim / f"s{i}.json").read_text("utf-8") for i in range(5)]
+texts = [(of_rim / f"s{i}.json").read_text("utf-8") for i in (0, 1)]
 again = [json.loads(text)["trained_at"] for text in texts]
 high = [("150", "250"), ("150", "300"), ("200", "300")]
 
@@ -463,13 +462,11 @@ once_more = {
 }  # fmt: skip
 if not FULL:
     for way, of in once_more.items():
-        assert np.abs(of - far.mean(1)[:, way]).max() < 1.4
+        assert np.abs(of - far.mean(1)[:2, way]).max() < 1.3
 table(
-    ["asked once more", *(f"world {w}" for w in range(5))],
+    ["trained once more", "world 0", "world 1"],
     [[ways[way], *of] for way, of in once_more.items()],
-    caption="R@1 in percent, the same three pairs. Whole images are of 128 "
-    "pixels here, and of 64 in the matrix. The models of worlds 0 and 1 were "
-    "trained once more, too, under another version of PyTorch",
+    caption="R@1 in percent, the same three pairs, by another PyTorch",
 )
 
 # %% [markdown]
@@ -515,11 +512,11 @@ def greyed(at, a, b):
 
 grey = [mean_of(at, greyed) for at in again]
 unpainted = once_more[4]
-assert max(grey) < min(unpainted) / 2
+assert max(grey) < min(unpainted) / 3
 table(
-    ["model of the images' height", *(f"world {w}" for w in range(5))],
+    ["models trained at the height of the images", "world 0", "world 1"],
     [["images as they are", *unpainted], ["rim painted grey", *grey]],
-    caption="R@1 in percent (models trained once more)",
+    caption="R@1 in percent, the three pairs (models trained once more)",
 )
 
 # %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
@@ -573,7 +570,7 @@ assert torch.equal(covered, theirs)
 for world, at in enumerate(again):
     enlarged = mean_of(at, lambda at, a, b: at[a][b]["enlarged"])
     plain = once_more[1][world]
-    assert enlarged < plain
+    assert enlarged < plain - 5
     print(f"3: world {world}, enlarged {enlarged:.1f} %, plain {plain:.1f} %")
 
 # 4. Less than one place of 80. The 4,000 queries are not independent, so an

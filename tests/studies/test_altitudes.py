@@ -211,7 +211,7 @@ def test_the_stored_control_is_of_the_stored_models():
     """Trained again, they find what they found, within a few queries."""
     matrices = altitudes.stored()
     records = [json.loads(path.read_text("utf-8")) for path in RIM.glob("s*.json")]
-    assert {record["seed"] for record in records} == set(matrices)
+    assert sorted(record["seed"] for record in records) == [0, 1]
     for record in records:
         matrix = matrices[record["seed"]]
         for own_m, row in record["trained_at"].items():
