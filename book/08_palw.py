@@ -81,7 +81,7 @@ STYLES = {
 # L_\text{DPHR} = L_\text{tri} + \lambda^t L_\text{wtri} .
 # $$
 #
-# $\lambda^t$ is one number for the whole batch at training step $t$ (not a power). The paper says that fixed weights stress difficult samples *too early*, and that this makes gradients noisy **[A]**. So its second level, **PALW** (progressive adaptive loss weighting), starts with a small $\lambda$ and raises it as training goes on. To do so it must read off the batches how far training has come. What it reads is called the **signal**.
+# $\lambda^t$ is one number for the whole batch at training step $t$ (not a power). The paper says that fixed weights stress difficult samples *too early*, and that this makes gradients noisy **[A]**. So its second level, **PALW** (progressive adaptive loss weighting), starts with a small $\lambda$ and raises it as training goes on. What it reads off the batches to see how far training has come is called the **signal**.
 #
 # Below is one stored run of the closest reading, 800 steps. Left are two things that a signal could be: the plain loss, and recall, the share of queries whose positive is nearest in the batch (rescaled, so that chance is 0). Right are two courses of $\lambda$: one follows the loss, the other recall. Which line follows the **loss**?
 
@@ -122,7 +122,7 @@ guess_choice(
 # The closest reading takes three steps.
 #
 # 1. **Average.** $\bar L_t$ is the mean of the last 100 plain losses. (A moving average of recent losses **[S]**; that it is 100 **[O]**.)
-# 2. **Compare.** The progress $a_t$ is how much $\bar L_t$ has fallen below $\bar L_\text{ref}$, the mean of the first 100: 0 at the start, one half when the loss has halved **[O]**.
+# 2. **Compare.** The progress $a_t$ is how much $\bar L_t$ has fallen below $\bar L_\text{ref}$, the mean of the first 100: 0 for these 100 steps, one half when the loss has halved **[O]**.
 # 3. **Smooth.** $\lambda$ moves a small share of the way to $a_t$ at each step. With momentum $m = 0.99$ the share is one hundredth. (An exponential moving average of $\lambda$ **[S]**; its momentum **[O]**.)
 #
 # $$
@@ -216,11 +216,11 @@ def passes(values, at, level=0.5):
 
 
 found = {
-    "single losses, against the first loss": [],
+    "single losses, against that of step 10": [],
     "single losses, against the mean of the first 100": [],
     "mean of 100 losses, against the same": [],
     "λ, closest": [],
-    "recall of single batches": [],
+    "recall of single batches, first touch": [],
     "λ, sharp": [],
 }
 for c in courses:
@@ -260,9 +260,9 @@ for c in courses:  # another progress: a = 1 / (1 + mean loss)
 # * **The average** over 100 steps moves that to 140 to 150.
 # * **The smoothing** moves it to about 270.
 #
-# Sharp DPHR's λ starts at once, and passes one half at about the same step. Recall of single batches gets there at step 108 to 170, and the same smoothing adds 120 to 152 steps.
+# Sharp DPHR's λ starts at once, and passes one half at about the same step. Recall of single batches, which scatters, first touches one half at step 108 to 170. From there λ takes 120 to 152 steps more, about 100 of them by the smoothing (exercise 2).
 #
-# Our sources also allow $a_t = 1 / (1 + \bar L_t)$ **[O]**, whose λ is nearly three times as fast (folded above): it is above one half before anything is learned. We do not know which one the paper has.
+# Our sources also allow $a_t = 1 / (1 + \bar L_t)$ **[O]**, which is above one half before anything is learned. So its λ is nearly three times as fast (folded above). We do not know which one the paper has.
 #
 # Move both settings. **Predict** first: with a window of 300 and the same momentum, 0.99, when does λ pass one half? (Set the slider to check.)
 
@@ -305,7 +305,7 @@ for host, length in runs_of.items():
 #
 # ## Does it matter when?
 #
-# There are three reasons to expect little of λ's course in a short run:
+# There are three reasons to expect little of the closest λ's course in a short run. (The third holds for sharp weights, too.)
 #
 # * **There is little of it.** In the stored runs of 300 steps the closest λ has a mean of 0.2.
 # * **It lets in little that is new.** The closest weights are nearly equal ([07](07_rda.ipynb)), so $L_\text{DPHR}$ is nearly $(1 + c\lambda^t)\,L_\text{tri}$, with $c$ the mean weight: the plain term, only larger.
@@ -313,8 +313,8 @@ for host, length in runs_of.items():
 #
 # To test it, compare two courses of the *same mean* λ, one half. Then only the time of the weighted term differs. Two stored studies do so, with 300 steps on Twin Towns:
 #
-# * **Sharp weights** (study `palw`, three seeds). λ follows recall, rises on a straight line, or is constant. Each loss is divided by $1 + \lambda$, so that it does not grow.
-# * **Closest weights** (study `signals`, ten seeds). λ comes late, or is constant. (Once more with 15 % of the training pairs wrong: drone photograph and tile show different places.) The late course has the *shape* of the closest reading's λ. It is multiplied until its mean is one half, since a mean of 0.2 would hardly show anything; so it ends at 1.4. Here the loss does grow.
+# * **Sharp weights** (study `palw`, three seeds). λ follows recall, rises on a straight line, or is constant. Each loss is divided by $1 + \lambda$, so that it does not grow. Once more in study `signals`, five seeds, undivided: there λ is the recall of a closest run, replayed.
+# * **Closest weights** (study `signals`, ten seeds). λ comes late, or is constant. (Once more with 15 % of the training pairs wrong: drone photograph and tile show different places.) The late course has the *shape* of the closest reading's λ. It is multiplied until its mean is one half; so it ends at 1.4. Here the loss does grow.
 # * **No weights.** The same two courses, with all weights equal to 1: they change the size of the loss alone.
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "The courses of lambda that were compared, left with sharp weights, right with closest weights or none. All have a mean of one half."}, "image": {"alt": "Two panels over 300 steps. Left, one line follows recall and one is straight; both rise from near zero, and a flat line stands at one half. Right, the late course is zero for 100 steps and then rises to 1.4, and a flat line stands at one half."}} cellView="form" jupyter={"source_hidden": true}
@@ -348,7 +348,9 @@ for axis in (left, right):
 asked = {
     "sharp weights, λ follows recall": ("recall", "half"),
     "sharp weights, λ rises straight": ("step", "half"),
-    "as the first, but the loss grows": ("sharp_recall", "sharp_constant"),
+    "with sharp weights, λ by replayed recall": (
+        "sharp_recall", "sharp_constant",
+    ),
     "closest weights, λ late": ("relative", "constant"),
     "no weights, λ late": ("scale_relative", "scale_constant"),
     "closest, late, 15 % wrong pairs": (
@@ -444,16 +446,16 @@ for arm in ("recall", "step", "exp", "reciprocal"):
     assert all(d.interval.mean > 0 and d.p > 0.04 for d in both)
 
 # %% [markdown]
-# **On average timing moved R@1 by less than two and a half points in each row.** Intervals reach as far as 3.3 points from zero with ten seeds, 6.1 with five and 10.5 with three.
+# **On average timing moved R@1 by less than two and a half points in each row.** Intervals reach up to 3.3 points from zero with ten seeds, 6.1 with five, 10.5 with three.
 #
-# * **Sharp weights.** No rising course is clear of the constant one; so few seeds would not have shown a small effect. *That* there is a weighted term is worth 22.0 ± 7.5 points (constant λ minus $L_\text{tri}$, D2S).
-# * **Closest weights.** The expected tie did not come out in one direction: the late course led by 1.9 ± 0.9 points from drone to satellite. From satellite to drone nothing is clear. (Four other rising courses, five seeds each, led by 0.9 to 3.1 points in both directions, none clearly.)
-# * **No weights.** The late course led here as well, by 1.1 ± 0.6 points. And at the late course closest weights and none ended within two points, by a test of equality ([05](05_how_sure_are_we.ipynb)). So a *loss that grows late* gives a lead without any weights. What weights add to that lead, 0.8 ± 0.8 points, is small.
+# * **Sharp weights.** No rising course is clear of the constant one; a small effect would not have shown. *That* there is a weighted term is worth 22.0 ± 7.5 points (constant λ minus $L_\text{tri}$, D2S).
+# * **Closest weights.** No tie in one direction: the late course led by 1.9 ± 0.9 points from drone to satellite. From satellite to drone nothing is clear. (Four other rising courses led by 0.9 to 3.1 points, none clearly.)
+# * **No weights.** The late course led here as well, by 1.1 ± 0.6 points. (With the late course closest weights and none are equal within two points.) So a *loss that grows late* gives a lead without any weights. What weights add to that lead, 0.8 ± 0.8 points, is small.
 # * **Wrong pairs.** If early hard negatives mislead, then most where pairs are wrong: there waiting should help most. The late course led by only 0.1 ± 0.6 points (D2S).
 #
 # The closest reading's own course, with its mean of 0.2, did not matter, either. It ended 0.1 ± 1.1 points from a run with λ = 1 from the first step (D2S, study `closest_short`, five seeds).
 #
-# This does not refute the paper: runs are short, and start from scratch. [Note 25](25_what_the_gain_rests_on.ipynb) has wrong labels and a pretrained start for sharp DPHR, [note 20](20_the_closest_reading.ipynb) 800 steps of the closest reading.
+# This does not refute the paper: runs are short, and start from scratch. [Note 25](25_what_the_gain_rests_on.ipynb) has wrong labels for sharp DPHR and a pretrained start, [note 20](20_the_closest_reading.ipynb) 800 steps of the closest reading.
 #
 # ## Exercises
 #
