@@ -448,8 +448,8 @@ for arm in ("recall", "step", "exp", "reciprocal"):
 # %% [markdown]
 # **On average timing moved R@1 by less than two and a half points in each row.** Intervals reach up to 3.3 points from zero with ten seeds, 6.1 with five, 10.5 with three.
 #
-# * **Sharp weights.** No rising course is clear of the constant one; a small effect would not have shown. *That* there is a weighted term is worth 22.0 ± 7.5 points (constant λ minus $L_\text{tri}$, D2S).
-# * **Closest weights.** No tie in one direction: the late course led by 1.9 ± 0.9 points from drone to satellite. From satellite to drone nothing is clear. (Four other rising courses led by 0.9 to 3.1 points, none clearly.)
+# * **Sharp weights.** No rising course is clearly ahead of the constant; a small effect would not have shown. *That* there is a weighted term is worth 22.0 ± 7.5 points (constant λ minus $L_\text{tri}$, D2S).
+# * **Closest weights.** In one direction the late course led by 1.9 ± 0.9 points, from drone to satellite. The other way nothing is clear. (Four other rising courses led by 0.9 to 3.1 points, none clearly.)
 # * **No weights.** The late course led here as well, by 1.1 ± 0.6 points. (With the late course closest weights and none are equal within two points.) So a *loss that grows late* gives a lead without any weights. What weights add to that lead, 0.8 ± 0.8 points, is small.
 # * **Wrong pairs.** If early hard negatives mislead, then most where pairs are wrong: there waiting should help most. The late course led by only 0.1 ± 0.6 points (D2S).
 #
