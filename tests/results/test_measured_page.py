@@ -2,7 +2,7 @@
 
 import json
 import re
-from statistics import mean
+from statistics import mean, stdev
 
 import numpy as np
 import pytest
@@ -10,7 +10,16 @@ import pytest
 from dphr_lab import probe, results
 from dphr_lab.results.tables import markdown_table
 from dphr_lab.settings.protocol import DIRECTIONS
-from dphr_lab.studies.comparisons import corrected, equivalence, p_text, paired, values
+from dphr_lab.studies import transfer
+from dphr_lab.studies.comparisons import (
+    corrected,
+    equivalence,
+    over_seeds,
+    p_text,
+    paired,
+    student_interval,
+    values,
+)
 from tests.benchmarks import measured_tables
 from tests.helpers import ROOT
 
@@ -115,6 +124,101 @@ def closest_table(study):
     return markdown_table(["R@1, points", "D2S", "p", "S2D", "p", "within 2"], shown)
 
 
+LEVELS = [  # of the first two studies, together
+    ("L_tri", "triplet"),
+    ("closest", "closest"),
+    ("replay", "replay"),
+    ("min-max", "minmax"),
+    ("weights 0 to 2", "closest_0_2"),
+    ("weights 1 to 4", "closest_1_4"),
+    ("closest's weights alone", "rda"),
+    ("L_tri with the hinge", "triplet_hinge"),
+    ("closest with the hinge", "closest_hinge"),
+    ("InfoNCE", "infonce"),
+    ("sharp", "sharp"),
+    ("sharp's replay", "sharp_replay"),
+]
+OF_HOST = [("host alone", "{}"), ("plain", "{}_triplet"), ("closest", "{}_closest")]
+OF_RATE = [("L_tri", "triplet_{}"), ("closest", "closest_{}"), ("replay", "replay_{}")]
+OWN_LEVELS = {  # study -> rows (name, what fills an arm's name), columns (name, an arm)
+    "sgd": ([("rate 0.03", "003"), ("rate 0.1", "01"), ("rate 0.3", "03")], OF_RATE),
+    "hosts": ([(n, at) for at, n in HOSTS.items()], [*OF_HOST, ("sharp", "{}_sharp")]),
+    "hosts_long": ([(n, at) for at, n in HOSTS.items()], OF_HOST[1:]),
+    "budget_closest": (
+        [
+            ("L_tri", "triplet"),
+            ("replay", "replay"),
+            ("closest (min-max)", "closest"),
+            ("InfoNCE", "infonce"),
+            ("sharp", "sharp"),
+        ],
+        [("", "{}")],
+    ),
+}
+
+
+def level(runs, arm, way, world="mini", seeds=None):
+    """Mean ± standard deviation over seeds, as in the tables of the package."""
+    own = over_seeds(runs, world, arm, direction=way, seeds=seeds).tolist()
+    return f"{mean(own):.1f} ± {stdev(own):.1f}"
+
+
+def levels_table(study):
+    runs = results.load(study)
+    if study == "signals":  # both sides of each row, over the seeds that it has
+        heads, shown = ["D2S: the course", "constant", "S2D: the course", "constant"], []
+        for name, *arms in CLOSEST[study][1]:
+            seeds = sorted(set.intersection(*(set(values(runs, "mini", arm)) for arm in arms)))
+            cells = [level(runs, arm, way, seeds=seeds) for way in DIRECTIONS for arm in arms]
+            shown.append([name.removesuffix(" − constant"), *cells])
+        return markdown_table(["R@1, percent", *heads], shown)
+    rows, columns = OWN_LEVELS[study]
+    heads = [f"{way} {name}".strip() for way in DIRECTIONS for name, _ in columns]
+    shown = [
+        [name, *(level(runs, arm.format(at), way) for way in DIRECTIONS for _, arm in columns)]
+        for name, at in rows
+    ]
+    return markdown_table(["R@1, percent", *heads], shown)
+
+
+def both_lengths_table():
+    short, longer = results.load("closest_short"), results.load("closest")
+    shown = [
+        [name, *(level(runs, arm, way) for runs in (short, longer) for way in DIRECTIONS)]
+        for name, arm in LEVELS
+    ]
+    heads = [f"{steps} steps, {way}" for steps in (300, 800) for way in DIRECTIONS]
+    return markdown_table(["R@1, percent", *heads], shown)
+
+
+WORLDS = {"plain": "plain towns", "textured": "textured towns", "photo": "photographs"}
+
+
+def transfer_tables():
+    """The differences in three worlds, and the levels of L_tri."""
+    runs = results.load("transfer")
+    arms = transfer.transfers(transfer.differences(runs)).arms
+    carries = {"transfers": "yes", "undecided": "undecided", "does not transfer": "no"}
+    rows = []
+    for name, arm, other in (
+        ("sharp RDA − L_tri", "sharp_rda", "triplet"),
+        ("sharp − L_tri", "sharp", "triplet"),
+        ("broken ratio − L_tri", "broken_ratio", "triplet"),
+        ("InfoNCE − L_tri", "infonce", "triplet"),
+        ("hardest − L_tri", "hardest", "triplet"),
+        ("sharp RDA − InfoNCE", "sharp_rda", "infonce"),
+    ):
+        asked = [*((world, "D2S") for world in WORLDS), ("photo", "S2D")]
+        found = [paired(runs, world, arm, other, direction=way) for world, way in asked]
+        assert {len(d.by_seed) for d in found} == {5}
+        said = carries[arms[arm]] if other == "triplet" else "–"
+        rows.append([name, *(d.interval.signed for d in found), said])
+    heads = [*WORLDS.values(), "photographs, S2D"]
+    differences = markdown_table(["R@1, points", *heads, "sign carries over"], rows)
+    own = [level(runs, "triplet", way, world) for world, way in asked]
+    return differences, markdown_table(heads, [own])
+
+
 def leads_table():
     rows = []
     for study, steps in (("short", "300"), ("main", "800"), ("long", "1,200")):
@@ -167,7 +271,9 @@ def test_the_page_of_results_says_what_short_runs_did():
         )
         for study in studies
     ]
-    derived = [defaults, *map(str, leads), str(twinless.interval)]
+    tuned = values(budget, "mini", "sharp_rda")  # against InfoNCE with its defaults
+    ahead = student_interval([tuned[seed] - by_seed[0][seed] for seed in range(5)])
+    derived = [defaults, str(ahead), *map(str, leads), str(twinless.interval)]
     assert plus_minus(prose(part("In short runs"))) == derived
     for lead in leads[:3]:
         assert str(lead) in README
@@ -181,6 +287,27 @@ def test_the_page_of_results_shows_what_the_closest_reading_did(study):
     for (_, arm, _), run in results.load(study).items():
         assert run["settings"]["steps"] == steps, arm
     assert closest_table(study) in text
+    if study in ("closest_short", "closest"):
+        assert both_lengths_table() in part("The closest reading").split("\n### Levels\n")[1]
+    else:
+        assert levels_table(study) in text
+
+
+def test_the_page_of_results_says_what_holds_on_photographs():
+    text, runs = part("Off rendered towns"), results.load("transfer")
+    for shown in transfer_tables():
+        assert shown in text
+    assert {run["settings"]["steps"] for run in runs.values()} == {300}
+    worlds = [run["data"]["world"] for (world, *_), run in runs.items() if world == "photo"]
+    assert len({world["folder"] for world in worlds}) == 1  # one pool of tiles for every seed
+    lead, gone = (
+        f"{paired(runs, world, 'sharp_rda', 'triplet').interval.mean:.1f}"
+        for world in ("plain", "photo")
+    )
+    said = " ".join(text.split())
+    assert f"lead over L_tri is {lead} points in plain towns and {gone} on photographs" in said
+    for world in WORLDS:
+        assert over_seeds(runs, world, "hardest").mean() < 1
 
 
 def test_the_page_of_results_says_in_prose_what_its_tables_show():
@@ -269,8 +396,15 @@ def test_the_page_says_how_ratios_of_costs_were_taken():
     }
     off = [abs(row[key] * row[b] / row[a] - 1) for row in stored for key, (a, b) in ways.items()]
     assert f"by up to {100 * max(off):.0f} %" in text
-    readings = [row[key] for row in stored for key in ("ratio", "closest_ratio") if row["B"] < 2048]
-    assert f"up to {100 * max(readings) - 100:.0f} % more than that InfoNCE" in text
+    small, large = (
+        {key: [row[key] for row in stored if (row["B"] < 2048) == less] for key in list(ways)[:2]}
+        for less in (True, False)
+    )
+    sharp, closest = (100 * max(each) - 100 for each in small.values())
+    assert f"sharp costs up to {sharp:.0f} % more than that InfoNCE, closest up to" in text
+    assert f"closest up to {closest:.0f} % (at 512 × 512 a tenth less)" in text
+    tenth = [row["closest_ratio"] for row in stored if row["B"] == row["D"] == 512]
+    assert round(10 * tenth[0]) == 9 and max(map(max, large.values())) < 1
     (chunked,) = json.loads((measured_tables.STORED / "losses-chunked.json").read_text("utf-8"))[
         "rows"
     ]
@@ -292,3 +426,16 @@ def test_readme_says_what_the_closest_reading_gains():
     assert plus_minus(text) == derived
     clear = both_ways("closest", CLOSEST["closest"][1])
     assert clear["InfoNCE − closest", "D2S"].p < 0.05 < clear["closest − L_tri", "D2S"].p
+
+
+def test_readme_says_what_holds_on_photographs():
+    text = README.split("\n* **On photographs** ")[1].split("\n\n")[0]
+    runs = results.load("transfer")
+    derived = [
+        str(paired(runs, world, arm, "triplet").interval)
+        for arm in ("sharp_rda", "infonce")
+        for world in ("plain", "photo")
+    ]
+    assert plus_minus(text) == derived
+    said = transfer.transfers(transfer.differences(runs)).arms
+    assert (said["sharp_rda"], said["infonce"]) == ("transfers", "undecided")
