@@ -157,7 +157,7 @@ assert min(r_at_1("sharp") - r_at_1("sharp_replay")) > 10
 
 # %% [markdown]
 # * **Closest.** After 300 steps the weights did nothing that five seeds can see, 0.0 ± 0.4 points, and the growing size nothing clear. After 800 the size may help, +4.3 ± 3.4; corrected in [note 20](20_the_closest_reading.ipynb) it is not clear.
-# * **Sharp (ours).** The gain is that of its weights: 23.4 ± 3.0 points after 300 steps. After 800 it is 15.4 ± 7.7, on each seed above zero, but not clear among the 22 differences that note 20 corrects together.
+# * **Sharp (ours).** The gain is that of its weights: 23.4 ± 3.0 points after 300 steps. After 800 it is 15.4 ± 7.7, above zero on each seed, but not clear after note 20's correction.
 #
 # ## Three hosts
 #
@@ -294,7 +294,7 @@ table(
 )  # fmt: skip
 
 # %% [markdown]
-# All three learn in seconds, and find the family far more often than the place. Within the family the choice is still hard: two intervals hold a blind third. (LPN has another backbone, which untrained is already ahead. So do not compare the hosts' levels.)
+# All three learn in seconds, and find the family far more often than the place. Within the family the choice is still hard: two intervals hold a blind third. (LPN has another backbone, ahead before training: do not compare levels.)
 #
 # ## What helped in which host?
 #
@@ -342,7 +342,7 @@ table(
 
 # %% [markdown]
 # * **A triplet term** may help LPN: +1.2 ± 1.0 points. In Sample4Geo the interval is too wide to say. In MCCG one triplet term only replaces another.
-# * **Sharp DPHR adds to a triplet term** in each host on average, from 2.7 to 6.6 points. Corrected together with six more comparisons it is clear in MCCG ($p$ = 0.009), nearly in Sample4Geo (0.051), and not in LPN (0.178).
+# * **Sharp DPHR adds to a triplet term** in each host on average, from 2.7 to 6.6 points. Corrected with six more comparisons it is clear in MCCG ($p$ = 0.009), nearly in Sample4Geo (0.051), and not in LPN (0.178).
 # * **How much of that is the family alone?** If the choice within it had stayed as it was: 4.1 ± 2.0 of 6.6 points in Sample4Geo, 1.0 ± 1.5 of 2.7 in LPN and 4.5 ± 0.9 of 5.0 in MCCG. The rest is the last step.
 #
 # ## And the closest reading?
@@ -455,11 +455,11 @@ sizes = {run["report"]["D2S"]["gallery"] for run in joined.values()}
 assert sizes == {360}
 
 # %% [markdown]
-# The closest reading brings what a plain triplet term brings. In 300 steps that is nearly built in: what it adds is multiplied by $\lambda^t$, whose mean is at most 0.20 here ([08](08_palw.ipynb)). Over 800 steps it had its chance in Sample4Geo and LPN: there the mean of $\lambda^t$ is 0.58 and 0.56, and the two losses are still equal within two points. (Three seeds had left this open, so two were added.) In MCCG it is 0.20 after 800 steps, too, so that row says as little as the first.
+# The closest reading brings what a plain triplet term brings. In 300 steps that is nearly built in: what it adds is multiplied by $\lambda^t$, whose mean is at most 0.20 here ([08](08_palw.ipynb)). Over 800 steps it had its chance in Sample4Geo and LPN: there the mean of $\lambda^t$ is 0.58 and 0.56, and the two losses are still equal within two points. (Three seeds had left this open, so two were added.) In MCCG it is 0.20, so that row says as little as the first.
 #
 # Still open are $\lambda = 1$ and the other direction. From satellite to drone, Sample4Geo has +1.6 ± 1.3 after 300 steps and -1.5 ± 3.9 after 800, not corrected.
 #
-# **Why is sharp DPHR's gain so much smaller here** than without a host, +2.7 to +6.6 points instead of +23.6? In LPN less may be left to gain: with $L_\text{tri}$ it reaches 51.4 %. In the other two not: with $L_\text{tri}$ they reach 20.7 and 13.4 %, and it alone 21.7; with sharp DPHR 27.4 and 18.4 %, and sharp DPHR alone 45.4. The host's own loss, the learning rate and the sampler differ. No run separates these.
+# **Why is sharp DPHR's gain so much smaller here** than without a host, +2.7 to +6.6 points instead of +23.6? In LPN less may be left to gain: with $L_\text{tri}$ it reaches 51.4 %. In the other two not: with $L_\text{tri}$ they reach 20.7 and 13.4 % (without a host 21.7), with sharp DPHR 27.4 and 18.4 % (45.4). The host's own loss, the learning rate and the sampler differ. No run separates these.
 #
 # **Limits.** Networks are small and start untrained; the published hosts are pretrained and train for epochs. One learning rate, chosen for the host alone, may suit another arm less. Without a host, sharp DPHR is ahead of InfoNCE by 15.9 ± 6.4 points after 300 steps and by 2.2 ± 3.6 after 800 ([note 21](21_the_study.ipynb)).
 #
