@@ -24,9 +24,9 @@
 #
 # You need: [06 Hard negatives](06_hard_negatives.ipynb) and [07 RDA](07_rda.ipynb), 40 minutes. The cells run in seconds on two CPU cores. All training runs are stored results. Nothing is downloaded.
 #
-# **The answer in short.** Blunt weights gained nothing clear in these runs, and sharp ones gained much. Nearly alone, without $L_\text{tri}$ beside it, the sharpest collapsed; $\beta = 16$ did not.
+# **The answer in short.** Blunt weights gained nothing clear in these runs, and sharp ones gained much. With next to nothing of $L_\text{tri}$ beside it, the sharpest collapsed; $\beta = 16$ did not. Whether distances predict a collapse rests on how far the positives lie behind.
 #
-# > **Which reading?** *Closest* is the nearest reading of the paper that our sources allow. *Sharp DPHR (ours)* has exponential weights with $\beta = 16$ **[O]**. Each number says which of the two it belongs to. What else can look like a gain of the weights, a loss that grows, is in [note 26](26_a_growing_loss.ipynb).
+# > **Which reading?** *Closest* is the nearest reading of the paper that our sources allow. *Sharp DPHR (ours)* has exponential weights with $\beta = 16$ **[O]**. Each number says which of the two it belongs to. That a growing loss can look like a gain of the weights is in [note 26](26_a_growing_loss.ipynb).
 
 # %% tags=["remove-cell"]
 import subprocess
@@ -66,7 +66,7 @@ torch.set_default_dtype(torch.float64)  # derivatives are compared below
 # %% [markdown]
 # ## Halve all distances
 #
-# An encoder **collapses** when it gives all pictures nearly one vector. Then all distances become small together. Below, one query's positive and two negatives stand at their distances from the query. In the lower row every distance is halved.
+# An encoder **collapses** when it gives all pictures nearly one vector. Then all distances become small together. Below, one query's positive and two negatives stand at their distances from it; in the lower row all are halved.
 #
 # Two losses look at this query. Each wants its arrow, *distance of the positive minus distance of a negative*, to be as small as possible; below zero is best. Loss A takes the *nearest* negative. Loss B takes the nearest one *behind the positive*. Which of them falls when all distances are halved?
 
@@ -107,30 +107,36 @@ guess_choice(
 # %% [markdown]
 # ## When does a loss shrink everything?
 #
-# Most losses look at more than one negative. The **push** $w_k$ on negative $k$ is how fast the loss falls when that negative moves away. Only shares matter below, so let the pushes of one query sum to 1. Multiply all distances by one factor $c$. Each then changes in proportion to itself, and a loss of differences $d^+ - d_k$ pulls the positive as much as it pushes all negatives. So the loss of this query changes in proportion to
+# Most losses look at more than one negative. The **push** $w_k$ on negative $k$ is how fast the loss falls when that negative moves away; a weight $\omega$ counts as a constant. Let the pushes of one query sum to 1. Multiply all distances by one factor $c$. Each then changes in proportion to itself, and a loss of differences $d^+ - d_k$ pulls the positive as much as it pushes all negatives. So the loss of this query changes in proportion to
 #
 # $$
 # \frac{\partial L}{\partial \log c} \propto \sum_k w_k\,(d^+ - d_k) = d^+ - \sum_k w_k\, d_k .
 # $$
 #
-# In words: **positive minus weighted mean negative**. Where this is above zero, a smaller $c$ lowers the loss, so the loss shrinks the vectors. Below zero it spreads them.
+# In words: **positive minus weighted mean negative**. Above zero, a smaller $c$ lowers the loss, so the loss shrinks the vectors. Below zero it spreads them.
 #
-# Take 60 queries as an untrained network might give them. The positive is nearer than the average negative. For most queries it is not nearer than the nearest one:
+# Take 60 made-up queries. A positive is its query's vector times 0.45 **[O]** plus noise. It is nearer than the average negative, yet for most queries not nearer than the nearest one:
+
 
 # %%
-draw = torch.Generator().manual_seed(0)
-base = torch.randn(60, 16, generator=draw)
-other = 0.45 * base + torch.randn(60, 16, generator=draw)
-far = pairwise_distance(F.normalize(base, dim=1), F.normalize(other, dim=1))
-off = ~torch.eye(60, dtype=torch.bool)
-d_pos, d_neg = far.diagonal()[:, None], far[off].view(60, 59)
+def made_up(mix=0.45, seed=0):
+    """Distances of 60 queries to their positives and negatives."""
+    draw = torch.Generator().manual_seed(seed)
+    base = torch.randn(60, 16, generator=draw)
+    other = mix * base + torch.randn(60, 16, generator=draw)
+    z = [F.normalize(x, dim=1) for x in (base, other)]
+    far, off = pairwise_distance(*z), ~torch.eye(60, dtype=torch.bool)
+    return far.diagonal()[:, None], far[off].view(60, 59)
+
+
+d_pos, d_neg = made_up()
 nearest = float((d_neg.amin(1) < d_pos[:, 0]).double().mean())
 print(f"nearest negative before the positive: {100 * nearest:.0f} %")
 
 # %% [markdown]
-# Six ways to push are compared at each scale $c$. Two are written out: $L_\text{tri}$ pushes by the slope of its softplus, and *hardest* pushes the nearest negative alone. In the folded cell are *semi-hard*, which pushes the nearest negative behind the positive, and exponential weights: $\beta = 100$ beside $L_\text{tri}$, and $\beta = 16$ and 100 alone.
+# Six ways to push are compared at each scale $c$. $L_\text{tri}$ pushes by the slope of its softplus, *hardest* the nearest negative alone. The folded cell has *semi-hard*, the nearest negative behind the positive, and exponential weights: $\beta = 100$ beside $L_\text{tri}$, and $\beta = 16$ and 100 alone.
 #
-# A batch's loss is the sum over its queries. So here the pushes of *all* queries together sum to 1, and a query counts by its own sum of pushes. It counts more where its positive lies far behind.
+# A batch's loss is the sum over its queries. So the pushes of *all* queries together sum to 1 here, and a query counts more where its positive lies far behind.
 
 
 # %%
@@ -142,8 +148,8 @@ def hardest(p, n):
     return (n == n.amin(1, keepdim=True)).double()
 
 
-def pull_scratch(push, c):
-    """Positive minus weighted mean negative of a batch, over c."""
+def pull_scratch(push, c, d_pos=d_pos, d_neg=d_neg):
+    """Positive minus weighted mean negative, divided by c."""
     w = push(c * d_pos, c * d_neg)
     return float((w * (d_pos - d_neg)).sum() / w.sum())
 
@@ -234,31 +240,69 @@ for b, pull in by_beta.items():
     print(f"β = {b:g} alone, c = {scales[0]:g}: {pull[0]:+.2f}")
 print(f"β = 16 alone spreads up to c = {below.max():.2f}")
 
+# %% tags=["hide-cell"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
+# Nearer and farther positives: three mixes, five draws each.
+more = PUSHES | {"β = 64 alone": partial(alone, beta=64.0)}
+verdicts, before, left = {}, {}, {}
+for mix in (0.2, 0.45, 0.7):
+    draws = [made_up(mix, seed) for seed in range(5)]
+    before[mix] = [100 * float((n.amin(1) < p[:, 0]).double().mean())
+                   for p, n in draws]  # fmt: skip
+    for name, push in more.items():
+        courses = [[pull_scratch(push, c, *two) for c in scales]
+                   for two in draws]  # fmt: skip
+        verdicts[mix, name] = sum(min(course) > 0 for course in courses)
+        left[mix, name] = np.mean([course[0] for course in courses])
+order = sorted(more, key=lambda name: -left[0.45, name])
+for mix in before:
+    assert sorted(more, key=lambda n: -left[mix, n])[:3] == order[:3]
+    assert verdicts[mix, "L_tri"] == verdicts[mix, "semi-hard"] == 0
+    assert (verdicts[mix, "L_tri + β = 100"] == 5) == (mix == 0.2)
+for name in ("hardest", "β = 100 alone", "β = 64 alone"):
+    assert verdicts[0.2, name] == verdicts[0.45, name] == 5
+    assert verdicts[0.7, name] <= 1
+assert abs(left[0.2, "β = 16 alone"]) < 0.05
+started = results.load("hard_negatives")
+shares = [100 * (1 - started["mini", "triplet", seed]["curves"]["recall"][0])
+          for seed in range(3)]  # fmt: skip
+print("stored runs, first batch, nearest negative before the positive: "
+      f"{min(shares):.0f} to {max(shares):.0f} %")  # fmt: skip
+table(
+    ["push", *(f"mix {mix}" for mix in before)],
+    [["nearest negative before the positive, %",
+      *(f"{min(b):.0f} to {max(b):.0f}" for b in before.values())],
+     *([name, *(f"{verdicts[mix, name]} of 5 ({left[mix, name]:+.2f})"
+                for mix in before)] for name in order)],
+    caption="Draws that shrink at every scale (mean pull at the left end)",
+)  # fmt: skip
+
 # %% [markdown]
-# * **Hardest** and **$\beta = 100$ alone** shrink at every scale. The nearest negative stays the nearest when all distances are halved, and a ratio of distances does not change, either. Nothing stops these two short of zero. (Hardest counts all queries alike, so $\beta = 100$ can lie above it.)
-# * **$L_\text{tri}$** spreads small vectors. Once all distances are small its slopes are alike, and the average negative lies behind the positive. With $\beta = 100$ beside it it still does. In this batch at full size, $c = 1$, both shrink the vectors at first, and then stop.
-# * **$\beta = 16$ alone** spreads, too, once $c$ is below about one half (-0.22 at the left end). Ask the function for $\beta = 64$ alone, and it shrinks at every scale (+0.06 there).
+# * **Hardest** and **$\beta = 100$ alone** shrink at every scale. Halving all distances changes neither which negative is nearest nor a ratio of distances. Nothing stops these two short of zero.
+# * **$L_\text{tri}$** spreads small vectors. Once all distances are small its slopes are alike, and the average negative lies behind the positive. It still does with $\beta = 100$ beside it. In this batch at full size, $c = 1$, both shrink the vectors at first, and then stop.
+# * **$\beta = 16$ alone** spreads, too, once $c$ is below about one half (-0.22 at the left end). $\beta = 64$ alone shrinks at every scale (+0.06 there).
 # * **Semi-hard** picks negatives behind the positive, so it spreads at every scale.
 #
-# In the stored runs of [chapter 06](06_hard_negatives.ipynb) exactly *hardest* and $\beta = 100$ alone collapsed, on each of three seeds. (There "alone" had one part of $L_\text{tri}$ to a hundred.) Only the collapse is predicted, not the scale at which a loss comes to rest: training also changes which negatives are near.
+# **All this rests on how far the positives lie behind.** The folded cell above tries three mixes, five draws each. With nearer positives (0.7 for 0.45) not even *hardest* and $\beta = 100$ alone shrink for certain: in one draw of five. With farther ones (0.2) $\beta = 16$ alone stands near zero, and even $L_\text{tri}$ with $\beta = 100$ beside it shrinks. $L_\text{tri}$ and semi-hard always end up spreading.
+#
+# In the stored runs of [chapter 06](06_hard_negatives.ipynb) exactly *hardest* and $\beta = 100$ alone collapsed, on each of three seeds. ("Alone" had one part of $L_\text{tri}$ to a hundred.) So says mix 0.45. But in their first batches the nearest negative lay before the positive for 89 to 97 % of queries, as at 0.2, where $\beta = 100$ beside $L_\text{tri}$ should have shrunk, too. It did not collapse. The sign is a guide, not a law: training changes which negatives are near.
 
 # %% [markdown]
 # ## How sharp is a loss?
 #
-# "Sharp" needs a number. How quickly does a loss lose interest as a negative moves away? Its **sharpness** $\kappa$ is the rate at which the log of the push falls with distance:
+# How quickly does a loss lose interest as a negative moves away? Its **sharpness** $\kappa$ is the rate at which the log of the push falls with distance:
 #
 # $$
 # \kappa = -\,\partial \log w / \partial d .
 # $$
 #
-# At $\kappa = 10$ a negative that is farther by 0.1 gets $e^{-1}$ of the push, about a third. Where weights multiply, sharpnesses add. Below, $\sigma = \sigma(10\,(d^+ - d))$ is the slope of the softplus, and $h = d^+ / (d^+ + d)$. The weight $\omega$ is a constant for the gradient. InfoNCE's temperature is $\tau = 0.07$.
+# At $\kappa = 10$ a negative that is farther by 0.1 gets $e^{-1}$ of the push, about a third. Where weights multiply, sharpnesses add. Below, $\sigma = \sigma(10\,(d^+ - d))$ is the slope of the softplus, and $h = d^+ / (d^+ + d)$. InfoNCE's temperature is $\tau = 0.07$.
 #
 # | loss | its push is | its sharpness is |
 # |---|---|---|
 # | $L_\text{tri}$ | $\sigma$ | $10\,(1 - \sigma)$ |
 # | closest's weighted term | $\sigma$ times $\omega = \tfrac12 + h$ | $L_\text{tri}$'s plus $h(1-h)/(\omega d)$ |
 # | sharp's weighted term | $\sigma$ times $e^{16 h}$ | $L_\text{tri}$'s plus $16\, h(1-h)/d$ |
-# | InfoNCE, where the softmax share is small | $d\, e^{-d^2/2\tau}$ | $d/\tau - 1/d$ |
+# | InfoNCE, $p$ its share of the softmax | $p\, d$ | $(1 - p)\,d/\tau - 1/d$ |
 #
 # The ratio's part follows from $\partial h / \partial d = -h(1-h)/d$. For sharp's weighted term, autograd is the second route:
 
@@ -295,11 +339,22 @@ def closest_push(d):
 
 
 tau, pos = 0.07, torch.tensor([positive])
+far_ones = torch.full((62,), 1.1)  # the query's other negatives
+
+
+def softmax_share(d):
+    """A negative's part of InfoNCE's softmax."""
+    others = torch.cat([pos, far_ones])
+    own = (-(d**2) / 2 / tau).exp()
+    return own / (own + (-(others**2) / 2 / tau).exp().sum())
+
+
 LOG_PUSH = {
     "L_tri": lambda d: l_tri(positive, d).log(),
     "closest's weighted term": lambda d: closest_push(d).log(),
     "sharp's weighted term": log_push,
-    "InfoNCE": lambda d: d.log() - d**2 / 2 / tau,
+    "InfoNCE": lambda d: d.log() + softmax_share(d).log(),
+    "InfoNCE, small share": lambda d: d.log() - d**2 / 2 / tau,
     "HCL": lambda d: d.log() - d**2 / 2 / tau - 2 * d**2 / 2,
 }
 kappa = {name: sharpness_of(push) for name, push in LOG_PUSH.items()}
@@ -311,7 +366,6 @@ assert torch.allclose(kappa["closest's weighted term"], plain + mild)
 steep = rda_sharpness(pos, d[None], beta=16)[0]
 assert torch.allclose(kappa["sharp's weighted term"], plain + steep)
 # DPHR adds L_tri to lambda times its weighted term: its kappa lies between.
-far_ones = torch.full((62,), 1.1)  # the query's other negatives
 for lam in (0.1, 1.0):
 
     def log_push_dphr(d, lam=lam):
@@ -324,11 +378,16 @@ for lam in (0.1, 1.0):
     at = int((d - 0.6).abs().argmin())
     print(f"λ = {lam}, at 0.6: L_tri {plain[at]:.1f}, DPHR {both[at]:.1f}, "
           f"its weighted term {(plain + steep)[at]:.1f}")  # fmt: skip
-print(f"InfoNCE, at 0.6: {kappa['InfoNCE'][at]:.1f}")
+print(f"InfoNCE, at 0.6: {kappa['InfoNCE'][at]:.1f}, "
+      f"its share {100 * softmax_share(d)[at]:.0f} %")  # fmt: skip
 blunter = d[kappa["InfoNCE"] < plain]
 assert 0.75 < blunter.max() < 0.8  # "up to nearly 0.8"
-assert torch.allclose(kappa["InfoNCE"], info_nce_sharpness(d) - 1 / d)
-assert torch.allclose(kappa["HCL"] - kappa["InfoNCE"], 2 * d)
+assert (d[kappa["InfoNCE"] > plain] > blunter.max()).all()  # one crossing
+exact = (1 - softmax_share(d)) * info_nce_sharpness(d) - 1 / d
+assert torch.allclose(kappa["InfoNCE"], exact)
+small = kappa["InfoNCE, small share"]
+assert torch.allclose(small, info_nce_sharpness(d) - 1 / d)
+assert torch.allclose(kappa["HCL"] - small, 2 * d)
 # The package's weights of two relatives are these, too.
 draw = torch.Generator().manual_seed(0)
 z = F.normalize(torch.randn(2, 12, 8, generator=draw), dim=-1)
@@ -349,7 +408,7 @@ assert (-slope > 2 * 10 * (1 - sigma)).all()
 package = WeightedInfoNCE("hcl", beta=2.0).terms(*z)["weights"][0]
 assert torch.allclose(package, hcl)
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Sharpness by distance of the negative, for a positive at 0.35 (grey line). Closest's weighted term hardly differs from L_tri; sharp's adds most where negatives are near, and InfoNCE is sharpest where they are far. Below zero the push grows with distance."}, "image": {"alt": "Four curves. L_tri rises from one to ten, closest's weighted term lies just above it, sharp's starts near 25 and falls towards L_tri; InfoNCE rises from below zero to about 18 in a nearly straight line."}} cellView="form" jupyter={"source_hidden": true}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Sharpness by distance of the negative, for a positive at 0.35 (grey line) and 62 other negatives at 1.1 (InfoNCE's share needs them). Closest's weighted term hardly differs from L_tri; sharp's adds most where negatives are near, and InfoNCE is sharpest where they are far. Below zero the push grows with distance."}, "image": {"alt": "Four curves. L_tri rises from one to ten, closest's weighted term lies just above it, sharp's starts near 25 and falls towards L_tri; InfoNCE rises from below zero to about 18 in a nearly straight line."}} cellView="form" jupyter={"source_hidden": true}
 figure, axis = plt.subplots(figsize=(7.2, 3.6))
 runs = ("triplet", "dphr", "sharp", "infonce")
 for name, run in zip(kappa, runs, strict=False):
@@ -364,13 +423,11 @@ axis.grid(color="0.92")
 # %% [markdown]
 # DPHR *adds* $L_\text{tri}$ to λ times its weighted term. So its own κ lies between the two curves, and λ decides where. An example: $d = 0.6$, and the query's 62 other negatives lie at 1.1. There $L_\text{tri}$ has 9.2 and sharp's weighted term 15.4. Sharp DPHR has 11.8 at λ = 0.1, and 14.7 at λ = 1.
 #
-# Two relatives fit on the same axis: HCL adds $\beta d$ to InfoNCE's sharpness, and HER, in our form **[O]**, is more than twice as sharp as $L_\text{tri}$ between its two cuts (both under Readings).
-#
-# But κ does not rank losses of different kinds. At 0.6 InfoNCE has 6.9, and it stays blunter than $L_\text{tri}$ up to nearly 0.8. Yet it beats $L_\text{tri}$ in the plain towns of [note 23](23_does_it_hold_on_photographs.ipynb).
+# κ is a curve, not a rank. At 0.6 InfoNCE has 5.6; it is blunter than $L_\text{tri}$ up to nearly 0.8 and sharper beyond, where many negatives may lie. So κ alone does not say which trains better.
 #
 # ## Which sharpness helped?
 #
-# Stored studies trained weights of several sharpnesses. Each row is compared with $L_\text{tri}$ on the same seeds, from the bluntest weights to the sharpest. λ is 1, or follows recall (mean about one half); "nearly alone" it is 100 or more. **Predict** from the curves above: beside $L_\text{tri}$ none collapses. Nearly alone, $\beta = 100$ does and $\beta = 16$ does not. (The runs came before this prediction.)
+# Stored studies trained weights of several sharpnesses. Each row is compared with $L_\text{tri}$ on the same seeds, from the bluntest weights to the sharpest. λ is 1, or follows recall (mean about one half); "nearly alone" it is 100 or more. The curves above **predict** (after the runs): beside $L_\text{tri}$ none collapses. Nearly alone, $\beta = 100$ does and $\beta = 16$ does not.
 
 # %%
 LADDER = {
@@ -401,11 +458,13 @@ for name, (study, arm) in LADDER.items():
     sharp = soft_margin_sharpness(*one_pair) + rda_sharpness(*one_pair, **own)
     rows.append([name, float(sharp), lam, used["steps"], levels.mean(),
                  gained[name].interval.signed, seeds])  # fmt: skip
+alone_at = float(soft_margin_sharpness(*one_pair))
+rows.insert(0, ["none: L_tri", alone_at, "0", None, None, None, None])
 table(
     ["weights", "κ", "λ", "steps", "L_tri, %", "minus L_tri", "seeds"],
     rows,
     caption="Drone to satellite, points of R@1; 95 %, not corrected. κ: of "
-    "the weighted term, positive at 0.35, negative at 0.6",
+    "the weighted term (first row: L_tri), positive at 0.35, negative at 0.6",
 )
 
 # %% tags=["hide-cell"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
@@ -431,11 +490,11 @@ for arm in ("beta_4", "sharp", "beta_64"):
     assert 0.4 < np.mean(course) < 0.55
 
 # %% [markdown]
-# **Blunt weights gained nothing clear; sharp ones beside $L_\text{tri}$ gained much.** $\beta = 4$ keeps +3.5 ± 4.0 points of the +23.7 ± 4.1 that $\beta = 16$ gains, so a few points are not excluded ([note 25](25_what_the_gain_rests_on.ipynb) has the difference of the two, [note 20](20_the_closest_reading.ipynb) has more blunt weights).
+# **Blunt weights gained nothing clear; sharp ones beside $L_\text{tri}$ gained much.** $\beta = 4$ keeps +3.5 ± 4.0 points of the +23.7 ± 4.1 that $\beta = 16$ gains, so a few points are not excluded ([note 25](25_what_the_gain_rests_on.ipynb) has their difference, [note 20](20_the_closest_reading.ipynb) more blunt weights).
 #
-# **Nearly alone, the sharpness decides.** $\beta = 100$ collapsed and ended below $L_\text{tri}$. $\beta = 16$ gained +26.0 ± 5.9 points. (Its loss is divided by 1 + λ.) That $\beta = 64$ alone collapses, too, is predicted and was not run.
+# **Nearly alone, the sharpness decides.** $\beta = 100$ collapsed and ended below $L_\text{tri}$. $\beta = 16$ gained +26.0 ± 5.9 points. (They differ in steps and rescaling, too. But $\beta = 16$ had the larger λ: it was even more alone.) That $\beta = 64$ alone collapses, too, is predicted by this made-up batch and was not run.
 #
-# Rows of 200 steps have another $L_\text{tri}$. So compare signs across the steps, not sizes: the lower gain of $\beta = 100$ does not show that 64 is best.
+# Rows of 200 steps have another $L_\text{tri}$, so the lower gain of $\beta = 100$ does not show that 64 is best.
 #
 # Is 64 better than 16?
 
@@ -449,24 +508,27 @@ print(f"sharp DPHR (λ by recall), random batches: {sharper.signed}")
 print(f"sharp RDA (λ = 1), batches of whole families: {again.signed}")
 
 # %% [markdown]
-# In random batches it was ahead, in one of many comparisons of its study. In batches of whole families, where λ differs as well, nothing is clear, and the interval holds 5.9. So it is open.
+# In random batches it was ahead, in one of many comparisons. In batches of whole families, where λ differs as well, nothing is clear, and the interval holds 5.9. So it is open.
 #
 # ## What might sharp weights cost?
 #
-# Two costs were looked for, with three seeds each.
+# Two were looked for, with three seeds each.
 #
-# * **Another test.** The paper says that fixed weights are sensitive to a shift of the distribution **[A]**. Study `twin_shift` trains one network where one place in ten has twins. It is compared with a network trained where all have, and both are tested where all have.
-# * **Two labels for one place.** Then the nearest "negative" may show the *right* place. No function of two distances can tell it from a twin. Study `rda` trains one network with 15 % of its places under two labels, and one with none. The test is the same.
+# * **Another test.** The paper says that fixed weights are sensitive to a shift of the distribution **[A]**. Study `twin_shift` trains one network where one place in ten has twins, and one where all have. Both are tested where all have.
+# * **Two labels for one place.** Then the nearest "negative" may show the *right* place. No function of two distances can tell it from a twin. Study `rda` trains one network with 15 % of its places under two labels, and one with none.
 
 # %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 LOSSES = ("triplet", "sharp_rda")
 stored = results.load("twin_shift")
-by_shift, by_labels = {}, {}
+by_shift, by_labels, each_seed = {}, {}, {}
 for arm in LOSSES:
     rare, common = (over_seeds(stored, w, arm) for w in ("rare", "mini"))
     by_shift[arm] = student_interval(list(rare - common))
     doubled = paired(rda, "mini", f"{arm}_split", arm)
     by_labels[arm] = doubled.interval
+    each_seed[arm] = rare - common, np.array(doubled.by_seed)
+extra = [student_interval(list(sharp - plain)) for plain, sharp in
+         zip(*each_seed.values(), strict=True)]  # fmt: skip
 costs = {
     "trained with rare twins minus with all": by_shift,
     "trained with 15 % doubled labels minus none": by_labels,
@@ -474,15 +536,16 @@ costs = {
 for intervals in costs.values():
     assert all(abs(i.mean) < i.half_width for i in intervals.values())
     assert all(i.mean - i.half_width < -5 for i in [intervals["sharp_rda"]])
+assert all(abs(i.mean) < i.half_width for i in extra)
 table(
-    ["networks compared", "L_tri", "sharp weights, λ = 1"],
-    [[name, *(each[a].signed for a in LOSSES)]
-     for name, each in costs.items()],
+    ["networks compared", "L_tri", "sharp weights, λ = 1", "sharp − L_tri"],
+    [[name, *(each[a].signed for a in LOSSES), more.signed]
+     for (name, each), more in zip(costs.items(), extra, strict=True)],
     caption="Points of R@1, both networks tested alike; 95 %, not corrected",
 )  # fmt: skip
 
 # %% [markdown]
-# No cost is clear. But the intervals are wide: sharp weights could lose five points unseen. ([Chapter 06](06_hard_negatives.ipynb) has *wrong pairs*, which did cost the sharpest weights most of their lead.)
+# No cost is clear, and no *extra* cost of sharp weights (last column). But the intervals are wide: sharp weights could lose five points unseen. ([Chapter 06](06_hard_negatives.ipynb) has *wrong pairs*, which did cost the sharpest weights most of their lead.)
 #
 # ## Exercises
 #
@@ -521,7 +584,7 @@ check_answer(beta_from, beta[(behind > 0).argmax()], within=0.1)
 print(f"{beta_from:.2f}")
 
 # %% [markdown]
-# **3. Derive.** $L_\text{tri}$ has $\kappa = 5$ at a tie. At which distance is InfoNCE with $\tau = 0.07$ as sharp as that?
+# **3. Derive.** $L_\text{tri}$ has $\kappa = 5$ at a tie. At which distance is InfoNCE with $\tau = 0.07$, while its share is small, as sharp as that?
 
 # %%
 where = None  # your number
@@ -539,12 +602,12 @@ print(f"{where:.2f}")
 # %% [markdown]
 # ## Summary
 #
-# * You **predicted** collapse by one comparison: where the positive lies behind the weighted mean negative at every scale, the loss shrinks all vectors. The hardest alone does so, and so does $\beta = 100$ alone. $L_\text{tri}$, semi-hard and $\beta = 16$ alone do not. The stored runs agree.
-# * You **compared** losses by their sharpness $\kappa$. Closest's weighted term is hardly sharper than $L_\text{tri}$. Sharp's is sharpest for near negatives, InfoNCE for far ones. κ does not rank losses of different kinds.
+# * You **predicted** collapse by one comparison: where the positive lies behind the weighted mean negative at every scale, the loss shrinks all vectors. In our batch the hardest and $\beta = 100$ alone do so; $L_\text{tri}$, semi-hard and $\beta = 16$ alone do not. The stored runs agree. But with nearer positives none shrinks for certain, and with farther ones another does.
+# * You **compared** losses by their sharpness $\kappa$. Closest's weighted term is hardly sharper than $L_\text{tri}$. Sharp's is sharpest for near negatives, InfoNCE for far ones. κ is a curve; alone it does not say which loss trains better.
 # * You can **say** that $\beta = 4$ kept +3.5 ± 4.0 of the +23.7 ± 4.1 points that $\beta = 16$ gained over $L_\text{tri}$ (five seeds each). Whether 64 is better is open. No cost of a shift or of doubled labels was seen, within wide intervals.
 #
 # ## Readings
 #
-# * [Robinson et al. (2021)](references.md#robinson2021hard), *Contrastive Learning with Hard Negative Samples*, [arXiv](https://arxiv.org/abs/2010.04592): HCL, sharpness as the one parameter of hard negatives. Its exponential weights on InfoNCE's negatives add $\beta d$ to $\kappa$.
+# * [Robinson et al. (2021)](references.md#robinson2021hard), *Contrastive Learning with Hard Negative Samples*, [arXiv](https://arxiv.org/abs/2010.04592): HCL, sharpness as the one parameter of hard negatives. Its exponential weights on InfoNCE's negatives add $\beta d$ to $\kappa$ while shares are small.
 # * [Xuan et al. (2020)](references.md#xuan2020hard), *Hard Negative Examples are Hard, but Useful*, [arXiv](https://arxiv.org/abs/2007.12749): another route to the collapse of the hardest.
-# * [Cai et al. (2019)](references.md#cai2019ground), *Ground-to-Aerial Image Geo-Localization With a Hard Exemplar Reweighting Triplet Loss*, [paper](https://openaccess.thecvf.com/content_ICCV_2019/html/Cai_Ground-to-Aerial_Image_Geo-Localization_With_a_Hard_Exemplar_Reweighting_Triplet_Loss_ICCV_2019_paper.html): HER, weights for cross-view triplets that are cut at both ends. In our form **[O]** its push is $\sigma\,(\sigma - 0.05)$, nothing below $\sigma = 0.05$; both factors fall with distance. Above $\sigma = 0.95$ its weight is constant, and κ is $L_\text{tri}$'s.
+# * [Cai et al. (2019)](references.md#cai2019ground), *Ground-to-Aerial Image Geo-Localization With a Hard Exemplar Reweighting Triplet Loss*, [paper](https://openaccess.thecvf.com/content_ICCV_2019/html/Cai_Ground-to-Aerial_Image_Geo-Localization_With_a_Hard_Exemplar_Reweighting_Triplet_Loss_ICCV_2019_paper.html): HER, weights for cross-view triplets that are cut at both ends. In our form **[O]** its push is $\sigma\,(\sigma - 0.05)$, nothing below $\sigma = 0.05$. Both factors fall with distance, so it is more than twice as sharp as $L_\text{tri}$; above $\sigma = 0.95$ its weight is constant, and κ is $L_\text{tri}$'s.
