@@ -24,7 +24,7 @@
 #
 # You need: [06 Hard negatives](06_hard_negatives.ipynb) and [07 RDA](07_rda.ipynb), 40 minutes. The cells run in seconds on two CPU cores. All training runs are stored results. Nothing is downloaded.
 #
-# **The answer in short.** Blunt weights gained nothing clear in these runs, and sharp ones gained much. With next to nothing of $L_\text{tri}$ beside it, the sharpest collapsed; $\beta = 16$ did not. Whether distances predict a collapse rests on how far the positives lie behind.
+# **The answer in short.** Blunt weights gained nothing clear in these runs, and sharp ones gained much. With next to nothing of $L_\text{tri}$ beside them, the sharpest collapsed; $\beta = 16$ did not. Whether distances predict a collapse rests on how far the positives lie behind.
 #
 # > **Which reading?** *Closest* is the nearest reading of the paper that our sources allow. *Sharp DPHR (ours)* has exponential weights with $\beta = 16$ **[O]**. Each number says which of the two it belongs to. That a growing loss can look like a gain of the weights is in [note 26](26_a_growing_loss.ipynb).
 
@@ -602,7 +602,7 @@ print(f"{where:.2f}")
 # %% [markdown]
 # ## Summary
 #
-# * You **predicted** collapse by one comparison: where the positive lies behind the weighted mean negative at every scale, the loss shrinks all vectors. In our batch the hardest and $\beta = 100$ alone do so; $L_\text{tri}$, semi-hard and $\beta = 16$ alone do not. The stored runs agree. But with nearer positives none shrinks for certain, and with farther ones another does.
+# * You **predicted** collapse by one comparison: where the positive lies behind the weighted mean negative at every scale, the loss shrinks all vectors. In our batch the hardest and $\beta = 100$ alone do so; $L_\text{tri}$, semi-hard and $\beta = 16$ alone do not. The stored runs agree. With nearer positives none shrinks for certain; with farther ones $\beta = 100$ beside $L_\text{tri}$ should, and did not.
 # * You **compared** losses by their sharpness $\kappa$. Closest's weighted term is hardly sharper than $L_\text{tri}$. Sharp's is sharpest for near negatives, InfoNCE for far ones. κ is a curve; alone it does not say which loss trains better.
 # * You can **say** that $\beta = 4$ kept +3.5 ± 4.0 of the +23.7 ± 4.1 points that $\beta = 16$ gained over $L_\text{tri}$ (five seeds each). Whether 64 is better is open. No cost of a shift or of doubled labels was seen, within wide intervals.
 #
