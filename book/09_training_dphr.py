@@ -455,13 +455,13 @@ sizes = {run["report"]["D2S"]["gallery"] for run in joined.values()}
 assert sizes == {360}
 
 # %% [markdown]
-# The closest reading brings what a plain triplet term brings. In 300 steps that is nearly built in: what it adds is multiplied by $\lambda^t$, whose mean is at most 0.20 here ([08](08_palw.ipynb)). Over 800 steps it had its chance in Sample4Geo and LPN: there the mean of $\lambda^t$ is 0.58 and 0.56, and the two losses are still equal within two points. (Three seeds had left this open, so two were added.) In MCCG it is 0.20, so that row says as little as the first.
+# The closest reading brings what a plain triplet term brings. In 300 steps that is nearly built in: what it adds is multiplied by $\lambda^t$, whose mean is at most 0.20 here ([08](08_palw.ipynb)). Over 800 steps it had its chance in Sample4Geo and LPN: there the mean of $\lambda^t$ is 0.58 and 0.56, and the two losses are still equal within two points. (Three seeds left this open; two were added.) In MCCG it is 0.20, so that row says as little as the first.
 #
 # Still open are $\lambda = 1$ and the other direction. From satellite to drone, Sample4Geo has +1.6 ± 1.3 after 300 steps and -1.5 ± 3.9 after 800, not corrected.
 #
 # **Why is sharp DPHR's gain so much smaller here** than without a host, +2.7 to +6.6 points instead of +23.6? In LPN less may be left to gain: with $L_\text{tri}$ it reaches 51.4 %. In the other two not: with $L_\text{tri}$ they reach 20.7 and 13.4 % (without a host 21.7), with sharp DPHR 27.4 and 18.4 % (45.4). The host's own loss, the learning rate and the sampler differ. No run separates these.
 #
-# **Limits.** Networks are small and start untrained; the published hosts are pretrained and train for epochs. One learning rate, chosen for the host alone, may suit another arm less. Without a host, sharp DPHR is ahead of InfoNCE by 15.9 ± 6.4 points after 300 steps and by 2.2 ± 3.6 after 800 ([note 21](21_the_study.ipynb)).
+# **Limits.** Networks are small and start untrained; published hosts are pretrained and train for epochs. One learning rate, chosen for the host alone, may suit another arm less. Without a host, sharp DPHR is ahead of InfoNCE by 15.9 ± 6.4 points after 300 steps and by 2.2 ± 3.6 after 800 ([note 21](21_the_study.ipynb)).
 #
 # [Three hosts](data.md#three-hosts-and-weights-that-their-own-code-wrote) has what others reported on University-1652. Eight of those twelve figures are lower with DPHR.
 #
