@@ -42,6 +42,7 @@ USUAL = [
     ("closest − replay", "closest", "replay"),
     ("min-max − L_tri", "minmax", "triplet"),
     ("min-max − replay", "minmax", "replay"),
+    ("closest's weights alone − L_tri", "rda", "triplet"),
     ("InfoNCE − closest", "infonce", "closest"),
 ]
 CLOSEST = {  # study -> (steps, seeds of each row, rows)
@@ -191,6 +192,20 @@ def both_lengths_table():
     return markdown_table(["R@1, percent", *heads], shown)
 
 
+NAMES = {  # arms of `main` and `budget`
+    "untrained": "untrained",
+    "triplet": "L_tri",
+    "infonce": "InfoNCE",
+    "sharp": "sharp",
+    "sharp_rda": "sharp RDA",
+    "sharp_palw": "sharp PALW",
+    "broken_ratio": "broken ratio",
+    "hardest": "hardest",
+    "hcl": "HCL",
+    "circle": "circle",
+    "multi_similarity": "multi-similarity",
+    "sharp_infonce": "InfoNCE + sharp",
+}
 WORLDS = {"plain": "plain towns", "textured": "textured towns", "photo": "photographs"}
 
 
@@ -220,17 +235,29 @@ def transfer_tables():
 
 
 def leads_table():
+    lengths = {"short": "300", "main": "800", "long": "1,200"}
     rows = []
-    for study, steps in (("short", "300"), ("main", "800"), ("long", "1,200")):
-        runs = results.load(study)
-        cells = [
-            paired(runs, "mini", arm, other).interval.signed
-            for other in ("infonce", "triplet")
-            for arm in ("sharp_rda", "sharp")
-        ]
-        rows.append([steps, study, *cells])
-    heads = [f"{arm} − {other}" for other in ("InfoNCE", "L_tri") for arm in ("sharp RDA", "sharp")]
-    return markdown_table(["steps", "study", *heads], rows)
+    for arm, other in (
+        ("sharp_rda", "infonce"),
+        ("sharp", "infonce"),
+        ("sharp_rda", "triplet"),
+        ("sharp", "triplet"),
+        ("infonce", "triplet"),
+        ("sharp_palw", "triplet"),
+    ):
+        cells = []
+        for runs in map(results.load, lengths):
+            found = paired(runs, "mini", arm, other) if ("mini", arm, 0) in runs else None
+            assert found is None or len(found.by_seed) == 5
+            cells.append(found.interval.signed if found else "–")
+        rows.append([f"{NAMES[arm]} − {NAMES[other]}", *cells])
+    heads = [f"{steps} steps (`{study}`)" for study, steps in lengths.items()]
+    return markdown_table(["R@1, points", *heads], rows)
+
+
+def named(table):
+    """A table of the package with the arms' names of this page."""
+    return re.sub(r"^\| (\w+) (?=\| \d)", lambda arm: f"| {NAMES[arm[1]]} ", table, flags=re.M)
 
 
 def part(title):
@@ -248,10 +275,28 @@ def plus_minus(text):
 
 
 def test_the_page_of_results_shows_the_stored_tables():
-    assert results.table("main", "mini") in PAGE
-    assert results.table("budget", "mini") in part("In short runs")
-    assert leads_table() in part("In short runs")
-    assert plus_minus(prose(part("The losses, equal settings"))) == []
+    equal, short = part("The losses, equal settings"), part("In short runs")
+    assert named(results.table("main", "mini")) in equal
+    assert named(results.table("budget", "mini")) in short
+    assert leads_table() in short
+    assert plus_minus(prose(equal)) == []
+    reports = [run["report"] for run in results.load("main").values()]
+    sizes = {(r[way]["queries"], r[way]["gallery"]) for r in reports for way in DIRECTIONS}
+    assert sizes == {(1200, 360), (300, 1440)}
+    said = " ".join(equal.split())
+    assert "of 1,200 queries (four drone views of each queried place) among 360 tiles" in said
+    assert "of S2D of 300 queries among 1,440 drone views" in said
+
+
+def test_the_page_of_results_says_what_each_name_is():
+    """Every arm of the first tables and of the closest reading's levels has its row."""
+    key = PAGE.split("| name | in a study | what it is |")[1].split("\n\n")[0]
+    shown = {arm: name for name, arm in LEVELS} | NAMES
+    keyed = set(re.findall(r"`(\w+)`", key))
+    assert keyed == {*shown, "closest_0_2"}
+    for arm, name in shown.items():
+        (row,) = re.findall(rf"^\| (.*) \| [^|]*`{arm}`[^|]* \|", key, re.M)
+        assert name.removeprefix("weights ") in row or "the hinge" in row
 
 
 def test_the_page_of_results_says_what_short_runs_did():
@@ -315,6 +360,7 @@ def test_the_page_of_results_says_in_prose_what_its_tables_show():
     found = {study: both_ways(study, rows) for study, (_, rows) in CLOSEST.items()}
     asked = [
         ("closest", "InfoNCE − closest", "D2S"),
+        ("closest", "closest's weights alone − L_tri", "D2S"),
         ("budget_closest", "closest (min-max) − L_tri", "D2S"),
         ("budget_closest", "replay − L_tri", "D2S"),
         ("budget_closest", "closest (min-max) − replay", "D2S"),
@@ -327,12 +373,8 @@ def test_the_page_of_results_says_in_prose_what_its_tables_show():
     assert said == {
         "closest_short": {(name, way) for name, *_ in FORMS[3:] for way in DIRECTIONS},
         "closest": {
-            *[
-                (name, way)
-                for name in ("InfoNCE − closest", "sharp − closest")
-                for way in DIRECTIONS
-            ],
-            ("weights 1 to 4 − L_tri", "S2D"),
+            *[("InfoNCE − closest", way) for way in DIRECTIONS],
+            ("sharp − closest", "S2D"),
         },
         "budget_closest": {("closest (min-max) − L_tri", "D2S"), ("replay − L_tri", "D2S")},
         "sgd": set(),
@@ -345,16 +387,25 @@ def test_the_page_of_results_says_in_prose_what_its_tables_show():
         names = names if study == "hosts_long" else [names[-1]] * 2
         for name, way in zip(names, rows, strict=True):
             assert equivalence(found[study][name, way], 2).p < 0.05
-    # the last five rows of `closest` as a family of their own
-    alone = both_ways("closest", FORMS)
-    clear = {
-        ("weights 0 to 2 − L_tri", "D2S"): 1,
-        ("weights 1 to 4 − L_tri", "S2D"): 1,
-        ("sharp − its replay", "D2S"): 1,
-        ("sharp − its replay", "S2D"): 1,
-    }
-    assert set(clear) == {at for at, d in alone.items() if d.p < 0.05 and "closest" not in at[0]}
-    assert re.findall(r"p (\d\.\d{3})", text) == [p_text(alone[at].p) for at in clear]
+    assert min(found["closest"]["closest's weights alone − L_tri", "D2S"].by_seed) > 0
+    # the 22 of note 20: without the row of the weights alone two more are clear
+    note = (ROOT / "book" / "20_the_closest_reading.py").read_text("utf-8")
+    assert "The study `closest` trains for 800 steps. Its 22 differences, too" in note
+    rows = [row for row in CLOSEST["closest"][1] if row[1] != "rda"]
+    fewer = both_ways("closest", rows)
+    assert len(fewer) == 22 and len(found["closest"]) == len(found["closest_short"]) == 24
+    edge = [("weights 1 to 4 − L_tri", "S2D"), ("sharp − closest", "D2S")]
+    assert {at for at, d in fewer.items() if d.p < 0.05} == said["closest"] | set(edge)
+    assert all(0.05 < found["closest"][at].p < 0.0505 for at in edge)
+    for study in ("closest", "closest_short"):  # "can have a smaller p there, never a larger one"
+        if study == "closest_short":
+            left_out = [("replay", "triplet"), ("minmax", "replay")]
+            rows = [row for row in CLOSEST[study][1] if row[1:] not in left_out]
+            rows.append(("sharp's replay − L_tri", "sharp_replay", "triplet"))
+        there, here = both_ways(study, rows), found[study]
+        assert len(there) == 22
+        assert all(d.p <= here[at].p for at, d in there.items() if at in here)
+    assert re.findall(r"p (\d\.\d{3})", text) == [*{p_text(fewer[at].p) for at in edge}]
 
 
 def test_the_page_of_results_says_what_the_probe_found():
@@ -403,6 +454,13 @@ def test_the_page_says_how_ratios_of_costs_were_taken():
     sharp, closest = (100 * max(each) - 100 for each in small.values())
     assert f"sharp costs up to {sharp:.0f} % more than that InfoNCE, closest up to" in text
     assert f"closest up to {closest:.0f} % (at 512 × 512 a tenth less)" in text
+    clip = {}
+    for row in stored:
+        clip.setdefault(row["B"], []).extend((row["clip_ratio"], row["sharp_clip_ratio"]))
+    ends = [f"{end(clip[b]):.2f}" for b in (128, 512, 2048) for end in (min, max)]
+    assert (
+        "takes {} to {} times as long at B = 128, {} to {} at 512, and {} to {} at 2,048"
+    ).format(*ends) in text
     tenth = [row["closest_ratio"] for row in stored if row["B"] == row["D"] == 512]
     assert round(10 * tenth[0]) == 9 and max(map(max, large.values())) < 1
     (chunked,) = json.loads((measured_tables.STORED / "losses-chunked.json").read_text("utf-8"))[
