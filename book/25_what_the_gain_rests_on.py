@@ -80,7 +80,7 @@ batches = {
     for sampler, order in orders.items()
 }
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Two batches of 64 places. Coloured tiles have a twin in the same batch, grey ones have none. One batch was drawn at random, one from whole families."}, "image": {"alt": "Two squares of eight by eight tiles. In A nearly all tiles are grey; a few pairs have a colour. In B nearly all tiles are coloured, three to a colour."}} cellView="form" jupyter={"source_hidden": true}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Two batches of 64 places. Coloured tiles have a twin in the same batch, grey ones have none. One batch was drawn at random, one from whole families."}, "image": {"alt": "Two squares of eight by eight tiles. In A nearly all tiles are grey; five have a colour. In B nearly all tiles are coloured, three to a colour."}} cellView="form" jupyter={"source_hidden": true}
 figure, axes = plt.subplots(1, 2, figsize=(6.4, 3.2))
 for axis, name, found in zip(axes, "AB", batches.values(), strict=True):
     shares = [np.mean(np.bincount(b // 3)[b // 3] > 1) for b in found]
@@ -250,7 +250,7 @@ table(
 # %% [markdown]
 # **Shown: the weights make the gain.** Sharp DPHR is 23.4 ± 3.0 points ahead of its replay ([note 20](20_the_closest_reading.ipynb) has the test). A larger loss is not the cause, either: divided by 1 + λ it still gains 22.4 ± 6.9 points (three seeds, not corrected).
 #
-# **Shown: they must be sharp.** In `maps` $\beta = 4$ is 20.1 ± 4.8 points behind sharp DPHR, and linear weights 21.4 ± 3.2. Both are clear, in both directions. (In `axes` fifteen changes were tried on three seeds, and none was clear. For these two forms `maps` has the same three seeds and two more.) $\beta = 64$ keeps the gain; [note 24](24_how_sharp.ipynb) asks how sharp is best.
+# **Shown: they must be sharp.** In `maps` $\beta = 4$ is 20.1 ± 4.8 points behind sharp DPHR, and linear weights 21.4 ± 3.2. Both are clear, in both directions. (`axes` showed both drops on three seeds, not clear among fifteen changes. `maps` adds two seeds.) $\beta = 64$ keeps the gain; [note 24](24_how_sharp.ipynb) asks how sharp is best.
 #
 # ## 3. Is it the ratio to the own positive?
 #
@@ -289,7 +289,7 @@ table(
 #
 # Hard negatives are said to mislead early on **[A]**, so $\lambda$ waits for the recall. *If waiting helps, λ by recall beats a constant λ, and most where labels are wrong or steps are large.* In *wrong pairs* the drone image comes with another place's satellite image. A *split* place is labelled as two.
 #
-# On `mini` one row has λ by recall squared, which waits longer. Two have a constant of equal mean, one half: one with both losses divided by 1 + λ, one with losses that grow ([08](08_palw.ipynb)). Everywhere else the constant is 1. The world `small` has 600 training places for the 1,500 of `mini`; its runs take 200 steps, with ImageNet's weights 100.
+# On `mini` one row has λ by recall squared, which waits longer. Two have a constant of equal mean, one half: one with both losses divided by 1 + λ, one undivided ([08](08_palw.ipynb)). Everywhere else the constant is 1. The world `small` has 600 training places for the 1,500 of `mini`; its runs take 200 steps, with ImageNet's weights 100.
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "R@1 with a \u03bb that waits minus R@1 with a constant \u03bb: each ring is a seed, with the mean and its 95 % interval, not corrected. On the world small all seven means lie on the side of the constant. Five intervals leave out zero; after correction one difference is clear, small with clean pairs."}, "image": {"alt": "Eleven rows of points against a constant lambda. On mini, lambda by recall lies at zero, once with a narrow and once with a wide interval, recall squared about 7 points below, and the undivided row of equal means 2 points above. On small all seven means lie below zero, from just below to minus 6."}} cellView="form" jupyter={"source_hidden": true}
 conditions = {
@@ -364,7 +364,7 @@ table(["λ", "mean over the run"], [*amount.items()], digits=2,
 # **Found: waiting was not seen to help**, not with wrong labels, larger steps or a pretrained start.
 #
 # * **On `small`** the constant is ahead in all seven means. Clear is the row of clean pairs, by 3.3 ± 1.4 points. With 15 % wrong pairs it is 2.0 ± 1.2 ($p$ = 0.064). From satellite to drone clean pairs and larger steps are clear, both for the constant. The cause may be that λ came *later*, or that there was *less* of it: with wrong pairs its mean was 0.25.
-# * **On `mini`** nothing is clear. λ by recall is 0.4 ± 1.4 points from a constant 1, and 0.4 ± 5.7 from a constant of equal mean. Equal means part *when* from *how much*. With growing losses, on five seeds, waiting is ahead by 2.4 ± 2.7. Neither row decides. λ by recall squared, which waits longer, is 7.4 ± 4.0 points behind it, but its mean is 0.22: a hint, against waiting or for more of the term.
+# * **On `mini`** nothing is clear. λ by recall is 0.4 ± 1.4 points from a constant 1, and 0.4 ± 5.7 from a constant of equal mean. Equal means part *when* from *how much*. In the undivided row, on five seeds, waiting is ahead by 2.4 ± 2.7. Neither row decides. λ by recall squared, which waits longer, is 7.4 ± 4.0 points behind a constant 1, but its mean is 0.22: a hint, against waiting or for more of the term.
 #
 # ## What is left
 #
@@ -374,14 +374,14 @@ table(["λ", "mean over the run"], [*amount.items()], digits=2,
 # | the weights? | shown: 23.4 ± 3.0 points over the same λ without them |
 # | must they be sharp? | shown: blunt ones end 20.1 ± 4.8 and 21.4 ± 3.2 points behind |
 # | the ratio to the own positive? | not shown to help; open |
-# | a λ that waits? | not seen to help: on `small` a constant is ahead; where only the time differs nothing is clear |
+# | a λ that waits? | not seen to help: on `small` a constant 1 is ahead in all seven means, clearly with clean pairs; where the means are equal nothing is clear |
 #
 # All of it holds for sharp weights in short runs at shared settings, with one small encoder; the row of ImageNet's weights has another.
 #
 # <details>
 # <summary>More experiments, and how to see every run</summary>
 #
-# `dphr study report NAME` shows all runs of a study. This page uses parts of `twins`, `short`, `axes`, `maps`, `closest_short`, `main`, `rda`, `palw`, `noise`, `noise_more` and `noise_warm`. They hold more: λ by the step, λ without weights in the worlds with fewer twins, weights over the batch, other optimisers. `sampling` has batches filled with look-alikes (the next cell). `transfer` breaks the ratio in three other worlds ([23](23_does_it_hold_on_photographs.ipynb)).
+# `dphr study report NAME` shows all runs of a study. This page uses parts of `twins`, `short`, `axes`, `maps`, `closest_short`, `main`, `rda`, `palw`, `signals`, `noise`, `noise_more` and `noise_warm`. They hold more: λ by the step, λ without weights in the worlds with fewer twins, weights over the batch, other optimisers. `sampling` has batches filled with look-alikes (the next cell). `transfer` breaks the ratio in three other worlds ([23](23_does_it_hold_on_photographs.ipynb)).
 #
 # </details>
 
@@ -471,7 +471,7 @@ guess_choice(
 # <details>
 # <summary>Solution</summary>
 #
-# Two schedules of one mean: a constant 1/2, and 0 in the first half then 1 in the second, both losses divided by 1 + λ. Find the number of seeds first, as in exercise 2.
+# Two losses divided by 1 + λ, so that what counts is the share of the weighted term, λ/(1 + λ). Give both the mean share 1/4: λ = 1/3 throughout, and λ = 0 in the first half, then 1. Find the number of seeds first, as in exercise 2.
 #
 # </details>
 #

@@ -330,7 +330,7 @@ table(
 # %% [markdown]
 # * **Growth.** After 300 steps with shared settings it changes nothing that five seeds show. With the chosen settings (a larger learning rate and steeper α) it adds 1.3 ± 0.7 points, just clear in [note 20](20_the_closest_reading.ipynb).
 # * **Growth, 800 steps.** It may help: all four means are above zero, and none of these that note 20 corrects is clear.
-# * **Weights.** Those of the closest reading add nothing clear, and sharp DPHR's add 23.4 ± 3.0 points after 300 steps, which is clear. After 800 they add 15.4 ± 7.7, not clear once note 20 corrects 22 differences together. (The chosen settings have other weights, min-max: 0.8 ± 0.7, not clear.)
+# * **Weights.** Those of the closest reading add nothing clear, and sharp DPHR's add 23.4 ± 3.0 points after 300 steps, which is clear. After 800 they add 15.4 ± 7.7, not clear once note 20 corrects 24 differences together. (The chosen settings have other weights, min-max: 0.8 ± 0.7, not clear.)
 #
 # So DPHR compared with $L_\text{tri}$ mixes two things. The difference alone does not say which of the two made it, not even under Adam.
 #
