@@ -294,11 +294,11 @@ table(
 )  # fmt: skip
 
 # %% [markdown]
-# All three learn in seconds, and find the family far more often than the place. Within the family the choice is still hard: two intervals hold a blind third. (LPN has another backbone, ahead before training: do not compare levels.)
+# All three learn in seconds, and find the family far more often than the place. The choice within it is still hard: two intervals hold a blind third. (LPN has another backbone, ahead before training: do not compare levels.)
 #
 # ## What helped in which host?
 #
-# The study `hosts` has each host alone, and with one more loss beside its own: $L_\text{tri}$, the closest reading (also with $\lambda = 1$ throughout), or sharp DPHR. Each runs 300 steps from scratch on five seeds. It searches among 360 tiles, and the table above among 90.
+# The study `hosts` has each host alone, and with one more loss beside its own: $L_\text{tri}$, the closest reading (also with $\lambda = 1$ throughout), or sharp DPHR. Each runs 300 steps from scratch on five seeds. It searches among 360 tiles, the table above among 90.
 #
 # The control is host + $L_\text{tri}$: a gain that it has as well is that of *a triplet term*, and not DPHR's. No replay was run there.
 
@@ -342,7 +342,7 @@ table(
 
 # %% [markdown]
 # * **A triplet term** may help LPN: +1.2 ± 1.0 points. In Sample4Geo the interval is too wide to say. In MCCG one triplet term only replaces another.
-# * **Sharp DPHR adds to a triplet term** in each host on average, from 2.7 to 6.6 points. Corrected with six more comparisons it is clear in MCCG ($p$ = 0.009), nearly in Sample4Geo (0.051), and not in LPN (0.178).
+# * **Sharp DPHR adds to a triplet term** in each host, on average 2.7 to 6.6 points. Corrected with six more comparisons it is clear in MCCG ($p$ = 0.009), nearly in Sample4Geo (0.051), and not in LPN (0.178).
 # * **Mostly the family is found more often**: 46.0 → 55.1 % in Sample4Geo, 86.3 → 87.9 in LPN, 32.7 → 43.6 in MCCG. With the old quotient R@1 / family that alone brings 4.1 ± 2.0, 1.0 ± 1.5 and 4.5 ± 0.9 points.
 # * **Its weights or its size?** Not tested in hosts. Under SGD, in LPN and MCCG, a larger loss is a larger step. The closest reading at λ = 1, nearly twice $L_\text{tri}$, has +1.8 ± 2.0 and +1.1 ± 1.0 there.
 #
@@ -460,11 +460,11 @@ assert sizes == {360}
 #
 # Still open are $\lambda = 1$ and the other direction. From satellite to drone, Sample4Geo has +1.6 ± 1.3 after 300 steps and -1.5 ± 3.9 after 800, not corrected.
 #
-# **Why is sharp DPHR's gain so much smaller here** than without a host, +2.7 to +6.6 points instead of +23.6? In LPN less may be left to gain: with $L_\text{tri}$ it has 51.4 %. But Sample4Geo goes from 20.7 to 27.4 % and MCCG from 13.4 to 18.4, and the encoder without a host from 21.7 to 45.4. The host's own loss, the learning rate and the sampler differ. No run separates these.
+# **Why is sharp DPHR's gain so much smaller here** than without a host, +2.7 to +6.6 points instead of +23.6? In LPN less may be left to gain: with $L_\text{tri}$ it has 51.4 %. But Sample4Geo goes from 20.7 to 27.4 % and MCCG from 13.4 to 18.4, and without a host R@1 goes from 21.7 to 45.4. The host's own loss, the learning rate and the sampler differ. No run separates these.
 #
-# **Limits.** Networks are small and start untrained; published hosts are pretrained and train for epochs. One learning rate, chosen for the host alone, may suit another arm less. Without a host, sharp DPHR is ahead of InfoNCE by 15.9 ± 6.4 points after 300 steps and by 2.2 ± 3.6 after 800 ([note 21](21_the_study.ipynb)).
+# **Limits.** Networks are small and start untrained; published hosts are pretrained and train for epochs. One rate, chosen for the host alone, may suit another arm less. Without a host, sharp DPHR is ahead of InfoNCE by 15.9 ± 6.4 points after 300 steps and by 2.2 ± 3.6 after 800 ([note 21](21_the_study.ipynb)).
 #
-# [Three hosts](data.md#three-hosts-and-weights-that-their-own-code-wrote) has what others reported on University-1652.
+# [Three hosts](data.md#three-hosts-and-weights-that-their-own-code-wrote) has what was reported on University-1652.
 #
 # ## Exercises
 #
@@ -519,7 +519,7 @@ print(f"replay {right_2:.3f}, closest reading {own_loss:.3f}")
 #
 # * You **read** the replay control. After 300 steps the closest reading ties with its replay (0.0 ± 0.4 points). Sharp DPHR is 23.4 ± 3.0 points ahead of its own, so its weights bring the gain.
 # * You **joined** DPHR to three hosts in seven lines, checked the sum in Sample4Geo, and trained each within seconds.
-# * You can **say** what helped. Sharp DPHR added 2.7 to 6.6 points to a triplet term on average, clear after correction in MCCG; whether by its weights was not tested. From drone to satellite the closest reading equalled the triplet term within two points, after 300 steps and after 800; in MCCG λ had no time to matter. Pretrained hosts, longer runs than 800 steps and real images were not tested.
+# * You can **say** what helped. Sharp DPHR added 2.7 to 6.6 points to a triplet term on average, clear after correction in MCCG; by its weights or not, was not tested. From drone to satellite the closest reading equalled the triplet term within two points, after 300 steps and after 800; in MCCG λ had no time to matter. Pretrained hosts, longer runs and real images were not tested.
 #
 # ## Readings
 #
