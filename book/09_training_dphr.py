@@ -90,7 +90,7 @@ guess_choice(
 )
 
 # %% [markdown]
-# Roads, pond and most houses help to find the *family*. They do not help with the last step. Whoever finds the family and then picks blindly is right once in three. So divide R@1 by the share of queries whose first tile is of the right family. A quotient well above one third shows knowledge of twins.
+# Roads, pond and most houses help to find the *family*. They do not help with the last step. Whoever finds the family and picks blindly is right once in three. So divide R@1 by the share of queries whose first tile is of the right family. A quotient well above one third shows knowledge of twins.
 #
 # ## The control that decides
 #
