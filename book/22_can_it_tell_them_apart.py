@@ -16,7 +16,7 @@
 #
 # **How much has to change on the ground before an encoder notices?**
 #
-# In short: over all kinds of change, the trained encoders miss most, even of 320 m². By a mild criterion (62.5 %: one change in four is seen) all eight notice a recoloured building, at fitted doses of 69 to 99 m² with wide intervals; a removed one, too, partly by a liking for the picture with a building; a moved one none.
+# In short: over all kinds of change, the trained encoders miss most, even of 320 m². By a milder criterion, chosen afterwards (62.5 %: one change in four is seen), all eight trained encoders notice a recoloured building, at 69 to 99 m² with wide intervals. They notice a removed one, too, partly by a liking for the picture with a building. For a moved one none does.
 #
 # By the end you can
 #
@@ -24,7 +24,7 @@
 # * **fit** a psychometric curve and read a threshold with its interval, or say that there is none;
 # * **say** which changes trained encoders were seen to notice, and which not.
 #
-# You need: [05 How sure are we?](05_how_sure_are_we.ipynb) for intervals, [21 The study](21_the_study.ipynb) for the losses, half an hour. The cells run in about a minute on two CPU cores. The curves of trained encoders are stored results. Nothing is downloaded.
+# You need: [05 How sure are we?](05_how_sure_are_we.ipynb) for intervals, [21 The study](21_the_study.ipynb) for the losses; half an hour. The cells run in about a minute on two CPU cores. The curves of trained encoders are stored results. Nothing is downloaded.
 #
 # > **Which reading?** The runs of this chapter are of *sharp DPHR (ours)*: exponential weights of sharpness 16, and a λ that follows recall **[O]**. Sharp RDA has the same weights at λ = 1 throughout. [Open choices](open_choices.md) has the closest reading.
 
@@ -133,7 +133,7 @@ for kind, name in enumerate(big.kinds):
         picture_row([axes[row, kind]], {title: crop}, frame=True)
 
 # %% [markdown]
-# A place without a thing of the right size has no trial at that dose.
+# A place without a thing of the right size has no trial at that dose. So the mix of kinds changes: large fields are rare.
 #
 # You saw 256 pixels. The network gets 64 for a side of 200 m, so one pixel is about 10 m², and the smallest dose, 5 m², is half a pixel.
 
@@ -191,12 +191,11 @@ guess_number(
 # %% [markdown]
 # ## Is the test fair?
 #
-# If the changed image were compressed twice, an encoder could answer by *that*. So both images come out of the same function, on the same day, with the same draw of noise. Four checks can fail:
+# If the changed image were compressed twice, an encoder could answer by *that*. So both images come out of the same function, on the same day, with the same draw of noise. Three checks can fail:
 #
 # 1. *Dose 0.* A change that changes nothing gives the same picture, bit for bit.
 # 2. *An oracle* draws the true scene from above, without noise, and takes the nearer picture. It should always be right at the top dose. (It is slow: 12 places.)
-# 3. *The oracle with the answers turned round* should always be wrong.
-# 4. *Strangers.* Asked with drone views of *other* places, an encoder knows nothing of this one. It should be right in about half of the trials. This is its *blind share*.
+# 3. *Strangers.* Asked with drone views of *other* places, an encoder knows nothing of this one. It should be right in about half of the trials. This is its *blind share*.
 
 # %%
 nothing = stimuli.satellite[stimuli.pairs[stimuli.doses_m2 == 0]]
@@ -226,7 +225,7 @@ for report in live.values():
     assert report.control[0] == 50
     blind = np.array(report.curves[probe.ALL_KINDS].blind)
     assert np.abs(blind - 50).max() < 15
-assert (found == truth).mean() >= 0.99 and (found == 1 - truth).mean() <= 0.01
+assert (found == truth).mean() >= 0.99
 
 runs = {at[1:]: run for at, run in results.load("probe").items()}
 asked = {
@@ -243,16 +242,15 @@ table(
     [
         ["1: the two pictures of dose 0 are equal", len(nothing), "all"],
         ["2: the oracle is right at 320 m²", len(found), "all"],
-        ["3: the same, answers turned round", len(found), "none"],
-        ["4: blind share at each dose, lowest and highest",
+        ["3: blind share at each dose, lowest and highest",
          f"{fewest} to {most}", f"{blind.min():.1f} and {blind.max():.1f} %"],
     ],
-    caption="Checks 1 to 3 are of the 30 places above. Check 4 is of the 200 "
+    caption="Checks 1 and 2 are of the 30 places above. Check 3 is of the 200 "
     "places and 11 encoders of the stored study below, all kinds together",
 )  # fmt: skip
 
 # %% [markdown]
-# All four hold over all kinds together. A coin thrown 600 times lands between 46 and 54 % in 95 of 100 cases; the blind shares lie in there. (Each is a mean over 199 strangers and scatters less.) Removed buildings alone are higher, see below.
+# All three hold over all kinds together. A coin thrown 600 times lands between 46 and 54 % in 95 of 100 cases; the blind shares lie in there. (Each is a mean over 199 strangers and scatters less.) Removed buildings alone are higher, see below.
 #
 # `probe.probe(model, stimuli)` refuses stimuli that fail the first check.
 #
@@ -320,7 +318,7 @@ axis.legend(frameon=False)
 print(f"threshold {measured}; the truth is {true_m2:.0f} m²")
 
 # %% [markdown]
-# With 4 % lapses the curve passes 75 % a little above its midpoint: at 60 m², not 55. The interval is from a bootstrap over *places* ([05](05_how_sure_are_we.ipynb)), since trials of one place share its drone view. Where 75 % is never reached, the package says "not reached up to 320 m²".
+# With 4 % lapses the curve passes 75 % a little above its midpoint: at 60 m², not 55. The interval is from a bootstrap over *places* ([05](05_how_sure_are_we.ipynb)), since trials of one place share its drone view. Where 75 % is never reached, the package says "not reached up to 313 m²" (the mean area of the trials of 320 m²).
 #
 # ## What do encoders see?
 #
@@ -402,13 +400,13 @@ table(
 )  # fmt: skip
 
 # %% [markdown]
-# **Of changes of 320 m² the trained encoders see some, and miss most.** They are right in 63.0 to 65.6 % (means of two seeds). One that sees 30 of 100 changes and guesses the rest would be right in 65. Little of that is a liking for one of the pictures: blind they have 51.4 to 52.5. The untrained network has 54.5 %, and 53.2 blind; ImageNet's 55.3, and 47.7 blind. No encoder's interval reaches 75 %, so over all kinds there is no threshold.
+# **Of changes of 320 m² the trained encoders see some, and miss most.** They are right in 63.0 to 65.6 % (means of two seeds). One that sees 30 of 100 changes and guesses the rest would be right in 65. Blind they have 51.4 to 52.5. The untrained network has 54.5 %, and 53.2 blind; ImageNet's 55.3, and 47.7 blind. No encoder's interval reaches 75 %, so over all kinds there is no threshold.
 #
 # **No loss is clearly ahead of L_tri.** The other three have up to 3.6 points more; every interval holds zero, and is wide.
 #
 # ## Which changes?
 #
-# Since 75 % is not reached over all kinds, we chose a milder criterion afterwards: **62.5 %**, a quarter of the way from chance to certainty. The *62.5 % dose* is 82 m² (59 to 141) in the right panel above. There the answers level off near 71 %. So $\ell$ is 0.29 there: not slips, but changes that this encoder does not see at any dose.
+# Since 75 % is not reached over all kinds, we chose a milder criterion afterwards: **62.5 %**, a quarter of the way from chance to certainty. The *62.5 % dose* is 82 m² (59 to 141) in the right panel above. There the answers level off near 71 %. So $\ell$ is 0.29: not slips, but changes that this encoder sees at no dose.
 
 # %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 kinds = list(asked["triplet", 0].curves)  # all kinds, then each
@@ -445,6 +443,9 @@ for at in plain:
     print(f"recoloured, {' '.join(map(str, at))}: 62.5 % {t}")
 ends = max(each.curves[probe.ALL_KINDS].high[-1] for each in asked.values())
 print(f"all kinds, 320 m²: the highest interval ends at {ends:.1f} %")
+resized = [asked[at].curves["building resized"] for at in by_loss]
+share = np.mean([curve.correct[-1] for curve in resized])
+print(f"resized, 320 m²: {share:.1f} % of {resized[0].trials[-1]} trials")
 moved = [asked[at].threshold(MILD, "building moved") for at in by_loss]
 below = sum(t.low_m2 is not None for t in moved)
 assert not any(t.reached for t in moved)
@@ -458,11 +459,11 @@ for seed in seeds:
 assert len({asked["imagenet", s].outcomes for s in seeds}) == 1
 
 # %% [markdown]
-# **It depends on the kind.** All eight trained encoders reach 62.5 % for a building that is *removed* (71 to 117 m²) or *recoloured* (69 to 99 m²): seven to twelve pixels. For one that has *moved* none does, though five of eight intervals begin below 320 m². A removed building has 55.2 % blind, so part of its share is a liking for the picture with the building. The recoloured one is the clean case: 49.8 % blind. (There an untrained network reaches 62.5 %, too, at 287 m².) A *resized* one is hardly seen either: two of eight reach 62.5 %, near 300 m². *Swapped fields* say little: there are 32 trials at 320 m², and the two untrained networks have 63.3 and 61.9 % blind.
+# **It depends on the kind.** All eight trained encoders reach 62.5 % for a building that is *removed* (71 to 117 m²) or *recoloured* (69 to 99 m²): seven to twelve pixels. For one that has *moved* none does, though five of eight intervals begin below 320 m². A removed building has 55.2 % blind, so part of its share is a liking for the picture with the building. The recoloured one is the clean case: 49.8 % blind. (There an untrained network reaches 62.5 %, too, at 287 m².) A *resized* one is not seen at 160 m² (51.6 %); at 320 the mean is 62.7 %, of 73 trials: undecided. *Swapped fields* say little: there are 32 trials at 320 m², and the two untrained networks have 63.3 and 61.9 % blind.
 #
 # ## On photographs
 #
-# On photographs the change is an edit: a patch of the tile is moved, copied or recoloured, about 160 m² at most. The drone's view is a warp of the tile ([23](23_does_it_hold_on_photographs.ipynb)). The four losses' networks trained anew on such tiles for 300 steps.
+# On photographs the change is an edit: a patch of the tile is moved, copied or recoloured, about 160 m² at most. The drone's view is a warp of the tile ([23](23_does_it_hold_on_photographs.ipynb)). The four losses' networks were trained anew on such tiles for 300 steps.
 
 # %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 on_photos = {
@@ -580,7 +581,7 @@ check_answer(trials, 2450, within=60)
 # **Solutions** (run, and collapsed until you open them)
 
 # %% tags=["hide-cell"] cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
-# 1. None: a rotation keeps cosines, and the length is divided out.
+# 1. None: a rotation keeps angles, and all similarities grow 49 times.
 assert np.array_equal(right, again)
 
 # 2. It refuses, since the pairs of dose 0 differ. A darker picture would
