@@ -70,6 +70,10 @@ CLOSEST = {  # study -> (steps, seeds of each row, rows)
             (f"{name}: {arm} − plain", f"{host}_{arm}", f"{host}_triplet")
             for arm in ("closest", "sharp")
             for host, name in HOSTS.items()
+        ]
+        + [
+            (f"{name}: closest's weights alone − plain", f"{host}_weighted", f"{host}_triplet")
+            for host, name in HOSTS.items()
         ],
     ),
     "hosts_long": (
@@ -143,7 +147,10 @@ OF_HOST = [("host alone", "{}"), ("plain", "{}_triplet"), ("closest", "{}_closes
 OF_RATE = [("L_tri", "triplet_{}"), ("closest", "closest_{}"), ("replay", "replay_{}")]
 OWN_LEVELS = {  # study -> rows (name, what fills an arm's name), columns (name, an arm)
     "sgd": ([("rate 0.03", "003"), ("rate 0.1", "01"), ("rate 0.3", "03")], OF_RATE),
-    "hosts": ([(n, at) for at, n in HOSTS.items()], [*OF_HOST, ("sharp", "{}_sharp")]),
+    "hosts": (
+        [(n, at) for at, n in HOSTS.items()],
+        [*OF_HOST, ("sharp", "{}_sharp"), ("weights alone", "{}_weighted")],
+    ),
     "hosts_long": ([(n, at) for at, n in HOSTS.items()], OF_HOST[1:]),
     "budget_closest": (
         [
@@ -210,7 +217,7 @@ WORLDS = {"plain": "plain towns", "textured": "textured towns", "photo": "photog
 
 
 def transfer_tables():
-    """The differences in three worlds, and the levels of L_tri."""
+    """The differences in three worlds, and the levels."""
     runs = results.load("transfer")
     arms = transfer.transfers(transfer.differences(runs)).arms
     carries = {"transfers": "yes", "undecided": "undecided", "does not transfer": "no"}
@@ -230,12 +237,34 @@ def transfer_tables():
         rows.append([name, *(d.interval.signed for d in found), said])
     heads = [*WORLDS.values(), "photographs, S2D"]
     differences = markdown_table(["R@1, points", *heads, "sign carries over"], rows)
-    own = [level(runs, "triplet", way, world) for world, way in asked]
-    return differences, markdown_table(heads, [own])
+    levels = [
+        [NAMES[arm], *(level(runs, arm, way, world) for world, way in asked)]
+        for arm in ("triplet", "sharp_rda", "sharp", "broken_ratio", "infonce", "hardest")
+    ]
+    assert {arm for _, arm, _ in runs} == {"triplet", *arms}
+    return differences, markdown_table(["R@1, percent", *heads], levels)
+
+
+LENGTHS = {"short": "300", "main": "800", "long": "1,200"}
+
+
+def lengths_table():
+    """R@1 of each loss that was run at common settings for 300 or 1,200 steps."""
+    stored = [results.load(study) for study in LENGTHS]
+    shown = []
+    for arm in ("triplet", "sharp_palw", "infonce", "sharp_rda", "sharp"):
+        own = [[level(r, arm, way) if ("mini", arm, 0) in r else "–" for r in stored]
+               for way in DIRECTIONS]  # fmt: skip
+        shown.append([NAMES[arm], *own[0], *own[1]])
+    for runs in (stored[0], stored[2]):
+        assert {NAMES[arm] for _, arm, _ in runs} <= {row[0] for row in shown}
+        assert {seed for *_, seed in runs} == set(range(5))
+    heads = [f"{way}, {steps} steps" for way in DIRECTIONS for steps in LENGTHS.values()]
+    return markdown_table(["R@1, percent", *heads], shown)
 
 
 def leads_table():
-    lengths = {"short": "300", "main": "800", "long": "1,200"}
+    lengths = LENGTHS
     rows = []
     for arm, other in (
         ("sharp_rda", "infonce"),
@@ -275,10 +304,10 @@ def plus_minus(text):
 
 
 def test_the_page_of_results_shows_the_stored_tables():
-    equal, short = part("The losses, equal settings"), part("In short runs")
+    equal, short = part("The losses, equal settings"), part("Shorter and longer runs")
     assert named(results.table("main", "mini")) in equal
     assert named(results.table("budget", "mini")) in short
-    assert leads_table() in short
+    assert lengths_table() in short and leads_table() in short
     assert plus_minus(prose(equal)) == []
     reports = [run["report"] for run in results.load("main").values()]
     sizes = {(r[way]["queries"], r[way]["gallery"]) for r in reports for way in DIRECTIONS}
@@ -319,7 +348,7 @@ def test_the_page_of_results_says_what_short_runs_did():
     tuned = values(budget, "mini", "sharp_rda")  # against InfoNCE with its defaults
     ahead = student_interval([tuned[seed] - by_seed[0][seed] for seed in range(5)])
     derived = [defaults, str(ahead), *map(str, leads), str(twinless.interval)]
-    assert plus_minus(prose(part("In short runs"))) == derived
+    assert plus_minus(prose(part("Shorter and longer runs"))) == derived
     for lead in leads[:3]:
         assert str(lead) in README
 
@@ -361,9 +390,11 @@ def test_the_page_of_results_says_in_prose_what_its_tables_show():
     asked = [
         ("closest", "InfoNCE − closest", "D2S"),
         ("closest", "closest's weights alone − L_tri", "D2S"),
+        ("closest", "sharp − its replay", "D2S"),
         ("budget_closest", "closest (min-max) − L_tri", "D2S"),
         ("budget_closest", "replay − L_tri", "D2S"),
         ("budget_closest", "closest (min-max) − replay", "D2S"),
+        ("hosts", "MCCG: closest's weights alone − plain", "D2S"),
         ("signals", "late course − constant", "D2S"),
         ("signals", "the same, no weights", "D2S"),
     ]
@@ -388,6 +419,10 @@ def test_the_page_of_results_says_in_prose_what_its_tables_show():
         for name, way in zip(names, rows, strict=True):
             assert equivalence(found[study][name, way], 2).p < 0.05
     assert min(found["closest"]["closest's weights alone − L_tri", "D2S"].by_seed) > 0
+    alone = found["hosts"]["MCCG: closest's weights alone − plain", "D2S"]
+    assert alone.interval.mean > alone.interval.half_width
+    for name, *_ in CLOSEST["hosts_long"][1]:  # also at half the level, for two looks
+        assert equivalence(found["hosts_long"][name, "D2S"], 2).p < 0.025
     # note 20 corrects the same 24 of the long study, and 22 of the short one
     note = (ROOT / "book" / "20_the_closest_reading.py").read_text("utf-8")
     assert "The study `closest` trains for 800 steps. Its 24 differences, too" in note
@@ -404,13 +439,76 @@ def test_the_page_of_results_says_in_prose_what_its_tables_show():
     assert not re.findall(r"p (\d\.\d{3})", text)
 
 
+def test_the_page_of_results_says_how_hosts_were_run():
+    text = " ".join(
+        part("The closest reading").split("\n### `hosts`")[1].split("\n### `sig")[0].split()
+    )
+    runs, longer = results.load("hosts"), results.load("hosts_long")
+    trials = json.loads(
+        (ROOT / "dphr_lab" / "results" / "hosts" / "trials.json").read_text("utf-8")
+    )["trials"]
+    best = {}
+    for host in HOSTS:
+        own = [trial for trial in trials if trial["arm"] == host]
+        rates = sorted(trial["changes"]["learning_rate"] for trial in own)
+        assert len(rates) == 3
+        chosen = max(own, key=lambda trial: trial["val_r_at_1"])["changes"]["learning_rate"]
+        best[host] = rates.index(chosen)
+        ends = {"", "_triplet", "_weighted", "_closest", "_sharp"}
+        for stored, arms in ((runs, ends), (longer, {"_triplet", "_closest"})):
+            for end in arms:
+                assert stored["mini", host + end, 0]["settings"]["learning_rate"] == chosen
+    assert best == {"s4g": 2, "lpn": 1, "mccg": 0}
+    assert "for Sample4Geo the highest of the three won, for MCCG the lowest" in text
+    about = (ROOT / "dphr_lab" / "results" / "hosts_long" / "study.toml").read_text("utf-8")
+    assert "Seeds 3 and 4 were added when three" in about
+    assert "Seeds 3 and 4 were added because three seeds had left the question open" in text
+    assert {arm for _, arm, _ in runs} == {host + end for host in HOSTS for end in ends}
+    assert set(re.findall(r"`(lpn\w*)`", text)) == {"lpn" + end for end in ends}
+    # chapter 09 corrects nine differences, three of them sharp's: the same verdicts
+    nine = [
+        paired(runs, "mini", host + arm, host + other)
+        for host in HOSTS
+        for arm, other in (("_closest", ""), ("_closest", "_triplet"), ("_sharp", "_triplet"))
+    ]
+    here, nine = both_ways("hosts", CLOSEST["hosts"][1]), corrected(nine)
+    for row, name in enumerate(HOSTS.values()):
+        for kind, at in (("closest", 1), ("sharp", 2)):
+            there, own = nine[3 * row + at], here[f"{name}: {kind} − plain", "D2S"]
+            assert there.p <= own.p and (there.p < 0.05) == (own.p < 0.05)
+
+
+def test_the_page_of_results_names_the_arms_of_courses():
+    text = PAGE.split("In the store a row's two arms are ")[1].split("\n\n")[0]
+    rows = CLOSEST["signals"][1]
+    assert set(re.findall(r"`(\w+)`", text)) == {arm for _, *arms in rows for arm in arms}
+
+
+def probe_table(curves):
+    shown = []
+    for name in ("untrained", "imagenet", "triplet", "infonce", "sharp_rda", "sharp"):
+        own = [curves[name, seed] for seed in (0, 1)]
+        cells = [f"{c.correct[-1]:.1f} ({c.low[-1]:.1f} to {c.high[-1]:.1f})" for c in own]
+        means = [f"{mean(getattr(c, what)[-1] for c in own):.1f}" for what in ("correct", "blind")]
+        shown.append([{**NAMES, "imagenet": "ImageNet's"}[name], *cells, *means])
+    heads = ["right, seed 0", "right, seed 1", "right, mean", "blind, mean"]
+    return markdown_table(["percent", *heads], shown)
+
+
 def test_the_page_of_results_says_what_the_probe_found():
+    table = part("What an encoder can tell apart")
     text = " ".join(part("What an encoder can tell apart").split())
     reports = {
         at[1:]: probe.ProbeReport.from_dict(run["probe"])
         for at, run in results.load("probe").items()
     }
     curves = {at: report.curves[probe.ALL_KINDS] for at, report in reports.items()}
+    assert probe_table(curves) in table
+    assert {curve.trials[-1] for curve in curves.values()} == {606}
+    assert curves["imagenet", 0] == curves["imagenet", 1]  # no seed
+    assert "At the largest dose (606 trials)" in text
+    assert 'results.load("probe")["mini", "sharp", 0]["probe"]' in text
+    assert "curves" in results.load("probe")["mini", "sharp", 0]["probe"]
     right, blind = (
         {name: mean(getattr(curves[name, seed], what)[-1] for seed in (0, 1)) for name, _ in curves}
         for what in ("correct", "blind")
@@ -434,6 +532,13 @@ def test_the_page_says_how_ratios_of_costs_were_taken():
     text = " ".join(part("What the loss costs").split())
     stored = json.loads((measured_tables.STORED / "losses-speed.json").read_text("utf-8"))["rows"]
     runs = {row["B"]: row["runs"] for row in stored}
+    first = [row["sharp_ms"] for row in stored if row["B"] == row["D"] == 512]
+    (second,) = json.loads(
+        (measured_tables.STORED / "losses-all-triplets.json").read_text("utf-8")
+    )["rows"]
+    assert second["B"] == second["D"] == 512
+    took = f"took {first[0]:.2f} ms in the first and {second['sharp_ms']:.2f} ms in the second"
+    assert f"sharp at 512 × 512 {took}" in text
     assert "({} at B = 128, {} at 512, {} at 2,048)".format(*runs.values()) in text
     ways = {  # ratio of a row -> its two columns
         "ratio": ("sharp_ms", "infonce_ms"),
