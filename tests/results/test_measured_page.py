@@ -2,16 +2,20 @@
 
 import json
 import re
+import sys
+from itertools import combinations
 from statistics import mean, stdev
 
 import numpy as np
 import pytest
 
 from dphr_lab import probe, results
+from dphr_lab.losses import DPHRLoss, SymmetricInfoNCE
 from dphr_lab.results.tables import markdown_table
 from dphr_lab.settings.protocol import DIRECTIONS
 from dphr_lab.studies import transfer
 from dphr_lab.studies.comparisons import (
+    against,
     corrected,
     equivalence,
     over_seeds,
@@ -22,6 +26,11 @@ from dphr_lab.studies.comparisons import (
 )
 from tests.benchmarks import measured_tables
 from tests.helpers import ROOT
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 PAGE = (ROOT / "book" / "measured.md").read_text("utf-8")
 README = (ROOT / "README.md").read_text("utf-8")
@@ -125,6 +134,7 @@ def closest_table(study):
             if equivalence(difference, 2).p < 0.05
         ]
         cells = [cell for d in ways for cell in (d.interval.signed, p_text(d.p))]
+        name += " (ten seeds)" if len(ways[0].by_seed) == 10 else ""
         shown.append([name, *cells, "both" if len(equal) == 2 else (*equal, "–")[0]])
     return markdown_table(["R@1, points", "D2S", "p", "S2D", "p", "within 2"], shown)
 
@@ -178,7 +188,8 @@ def levels_table(study):
         for name, *arms in CLOSEST[study][1]:
             seeds = sorted(set.intersection(*(set(values(runs, "mini", arm)) for arm in arms)))
             cells = [level(runs, arm, way, seeds=seeds) for way in DIRECTIONS for arm in arms]
-            shown.append([name.removesuffix(" − constant"), *cells])
+            ten = " (ten seeds)" if len(seeds) == 10 else ""
+            shown.append([name.removesuffix(" − constant") + ten, *cells])
         return markdown_table(["R@1, percent", *heads], shown)
     rows, columns = OWN_LEVELS[study]
     heads = [f"{way} {name}".strip() for way in DIRECTIONS for name, _ in columns]
@@ -284,6 +295,55 @@ def leads_table():
     return markdown_table(["R@1, points", *heads], rows)
 
 
+LETTERS = {"alpha": "α", "beta": "β", "gamma": "γ", "mu": "μ", "label_smoothing": "label smoothing"}
+CHOICES = ("hardest", "infonce", "multi_similarity", "triplet", "circle", "sharp_palw",
+           "sharp_infonce", "hcl", "sharp_rda", "sharp")  # fmt: skip
+
+
+def stored_file(study, name):
+    text = (ROOT / "dphr_lab" / "results" / study / name).read_text("utf-8")
+    return json.loads(text)["trials"] if name.endswith(".json") else tomllib.loads(text)
+
+
+def chosen_table():
+    """What each loss of `budget` ran at; that it is what its trials found best."""
+    runs, trials, shown = results.load("budget"), stored_file("budget", "trials.json"), []
+    assert {arm for _, arm, _ in runs} == set(CHOICES)
+    for arm in CHOICES:
+        own = [trial for trial in trials if trial["arm"] == arm]
+        assert len(own) == 12
+        best = dict(max(own, key=lambda trial: trial["val_r_at_1"])["changes"])
+        for seed in range(5):
+            settings = runs["mini", arm, seed]["settings"]
+            rate = {"learning_rate": settings["learning_rate"]}
+            assert rate | settings["loss_options"] == best
+        rate = best.pop("learning_rate")
+        others = ", ".join(f"{LETTERS.get(key, key)} {best[key]:g}" for key in best)
+        shown.append([NAMES[arm], f"{rate:g}", others])
+    return markdown_table(["loss", "rate", "other settings chosen"], shown)
+
+
+def host_recipes_table():
+    runs, shown = results.load("hosts"), []
+    ways = {"adamw": "AdamW", "nesterov": "SGD, Nesterov"}
+    for host, name in HOSTS.items():
+        (own,) = {
+            (
+                s["backbone"],
+                ways[s["optimizer"]],
+                s["learning_rate"],
+                s["weight_decay"],
+                s["warmup"],
+            )
+            for (_, arm, _), run in runs.items()
+            if arm.split("_")[0] == host and (s := run["settings"])
+        }
+        shown.append([name, f"`{own[0]}`", own[1], f"{own[2]:g}", f"{own[3]:g}",
+                      f"{100 * own[4]:.0f} %" if own[4] else "none"])  # fmt: skip
+    heads = ["host", "backbone", "optimizer", "rate", "weight decay", "warm-up"]
+    return markdown_table(heads, shown)
+
+
 def named(table):
     """A table of the package with the arms' names of this page."""
     return re.sub(r"^\| (\w+) (?=\| \d)", lambda arm: f"| {NAMES[arm[1]]} ", table, flags=re.M)
@@ -308,13 +368,117 @@ def test_the_page_of_results_shows_the_stored_tables():
     assert named(results.table("main", "mini")) in equal
     assert named(results.table("budget", "mini")) in short
     assert lengths_table() in short and leads_table() in short
-    assert plus_minus(prose(equal)) == []
     reports = [run["report"] for run in results.load("main").values()]
     sizes = {(r[way]["queries"], r[way]["gallery"]) for r in reports for way in DIRECTIONS}
     assert sizes == {(1200, 360), (300, 1440)}
     said = " ".join(equal.split())
     assert "of 1,200 queries (four drone views of each queried place) among 360 tiles" in said
     assert "of S2D of 300 queries among 1,440 drone views" in said
+
+
+def test_the_page_of_results_says_what_the_first_table_shows():
+    text, runs = part("The losses, equal settings"), results.load("main")
+    said = " ".join(text.split())
+    ahead = ("sharp", "sharp_rda", "broken_ratio", "infonce")
+    others = sorted({arm for _, arm, _ in runs} - {"triplet"})
+    assert len(others) == 6
+    most, between = [], {}
+    for way in DIRECTIONS:
+        found = dict(
+            zip(others, against(runs, "mini", "triplet", others, direction=way), strict=True)
+        )
+        assert all(min(found[arm].by_seed) > 10 for arm in ahead)
+        most.append(p_text(max(found[arm].p for arm in ahead)))
+        for pair in combinations(ahead, 2):
+            between[(*pair, way)] = paired(runs, "mini", *pair, direction=way)
+    assert "p at most {} D2S and {} S2D; Holm over the six".format(*most) in said
+    assert all(difference.p > 0.05 for difference in between.values())
+    widest = max(between, key=lambda at: between[at].interval.half_width)
+    assert widest == ("sharp_rda", "infonce", "S2D")
+    assert plus_minus(prose(text)) == [str(between[widest].interval)]
+    assert "the widest interval, of sharp RDA − InfoNCE S2D, is" in said
+
+
+def test_the_page_of_results_says_how_the_command_corrects():
+    """What `dphr study report` prints of L_tri's rows, beside this page's p."""
+    across = {}
+    for study, (_, rows) in CLOSEST.items():
+        runs, here = results.load(study), both_ways(study, rows)
+        arms = sorted({arm for _, arm, _ in runs} - {"triplet"})
+        has_reference = ("mini", "triplet", 0) in runs
+        assert has_reference == (study not in ("sgd", "hosts", "hosts_long", "signals"))
+        for way in DIRECTIONS if has_reference else ():
+            printed = against(runs, "mini", "triplet", arms, direction=way)
+            there = dict(zip(arms, printed, strict=True))
+            for name, arm, other in rows:
+                if other == "triplet" and (there[arm].p < 0.05) != (here[name, way].p < 0.05):
+                    across[study, name, way] = p_text(there[arm].p), p_text(here[name, way].p)
+    at = ("closest", "weights 1 to 4 − L_tri", "S2D")
+    assert across == {at: across[at]}
+    text = "in `closest`, weights 1 to 4 − L_tri S2D has {} there and {} here"
+    assert text.format(*across[at]) in SAID
+
+
+def test_the_page_of_results_says_how_runs_were_trained():
+    common = ("backbone", "pretrained", "learning_rate", "weight_decay", "warmup", "batch")
+    usual = ["test_convnext", None, 0.003, 0.01, 0.1, 64, 64, "last", "adamw"]
+    same = ("main", "short", "long", "twins", "transfer", "closest", "closest_short", "signals")
+    for study in (*same, "probe"):
+        for (_, arm, _), run in results.load(study).items():
+            if arm != "imagenet":
+                own = run["settings"]
+                found = [own[key] for key in (*common, "image_px", "select")]
+                assert [*found, own.get("optimizer", "adamw")] == usual, (study, arm)
+    said = (
+        "`test_convnext`, a small network of timm's, from scratch: AdamW, rate 0.003, weight "
+        "decay 0.01, 64 pairs a step, images of 64 px; the rate warms up over the first 10 %"
+    )
+    assert said in SAID
+    sharp, infonce = DPHRLoss.sharp(), SymmetricInfoNCE()
+    assert all(each in repr(sharp) for each in ("alpha=10.0", "beta=16.0", "gamma=1.0"))
+    assert "alpha=10.0" in repr(DPHRLoss())
+    assert "α = 10, for sharp DPHR β = 16 and γ = 1" in SAID
+    assert infonce.logit_scale.requires_grad and infonce.label_smoothing == 0.1
+    assert infonce.logit_scale.exp().item() == pytest.approx(1 / 0.07)
+    assert "a learned temperature that starts at 0.07, and label smoothing 0.1" in SAID
+    for study in ("main", "short", "long", "closest", "closest_short", "transfer"):
+        for arm in ("triplet", "infonce", "sharp"):
+            if ("mini", arm, 0) in (runs := results.load(study)):
+                assert runs["mini", arm, 0]["settings"]["loss_options"] == {}
+    assert host_recipes_table() in part("The closest reading")
+    (network,) = {
+        run["settings"]["backbone"]
+        for (_, arm, _), run in results.load("probe").items()
+        if arm == "imagenet"
+    }
+    assert f"ImageNet's network, `{network}`, has no seed" in SAID
+
+
+def test_the_page_of_results_says_what_trials_chose():
+    assert chosen_table() in part("Shorter and longer runs")
+    budget = stored_file("budget", "study.toml")
+    search = budget["search"]["settings"]
+    assert (search["steps"], search["val_places"]) == (200, 300)
+    assert "Trials took 200 steps, with R@1 on 300 held-out places to choose by" in SAID
+    runs = results.load("budget")
+    highest = [
+        runs["mini", arm, 0]["settings"]["learning_rate"] == max(each["search"]["learning_rate"])
+        for arm, each in budget["arms"].items()
+    ]
+    assert (sum(highest), len(highest)) == (7, 10)
+    assert "Seven of the ten chose the highest rate on offer" in SAID
+    closest = results.load("budget_closest")
+    own = [t for t in stored_file("budget_closest", "trials.json") if t["arm"] == "closest"]
+    best = max(own, key=lambda trial: trial["val_r_at_1"])["changes"]
+    assert best == {"learning_rate": 0.006, "alpha": 40, "scale": "minmax"}
+    for arm in ("closest", "replay"):
+        settings = closest["mini", arm, 0]["settings"]
+        assert (settings["learning_rate"], settings["loss_options"]["alpha"]) == (0.006, 40)
+    assert "trials chose min-max, rate 0.006 and α = 40. The replay runs at that rate" in SAID
+    for arm in ("triplet", "infonce", "sharp"):
+        for key in ("learning_rate", "loss_options"):
+            pair = [each["mini", arm, 0]["settings"][key] for each in (runs, closest)]
+            assert pair[0] == pair[1]
 
 
 def test_the_page_of_results_says_what_each_name_is():
@@ -482,6 +646,18 @@ def test_the_page_of_results_names_the_arms_of_courses():
     text = PAGE.split("In the store a row's two arms are ")[1].split("\n\n")[0]
     rows = CLOSEST["signals"][1]
     assert set(re.findall(r"`(\w+)`", text)) == {arm for _, *arms in rows for arm in arms}
+    runs = results.load("signals")
+    options = {at[1:]: run["settings"]["loss_options"] for at, run in runs.items()}
+    courses = {at: each["course"] for at, each in options.items() if "course" in each}
+    assert all(mean(course) == pytest.approx(0.5, abs=1e-4) for course in courses.values())
+    assert "scaled to a mean of 0.5" in SAID and "*Constant*: λ = 0.5 from the first step" in SAID
+    for seed in range(10):
+        late = courses["relative", seed]
+        assert max(late[:100]) == 0 < min(late[101:]) and late == sorted(late)
+        assert late == courses["relative_wrong15", seed] == courses["scale_relative", seed]
+        for arm in ("constant", "constant_wrong15", "scale_constant"):
+            assert options[arm, seed]["lambda_max"] == 0.5
+    assert "It is 0 for 100 steps and then rises" in SAID
 
 
 def probe_table(curves):
