@@ -16,7 +16,7 @@
 #
 # **Does DPHR make a small retriever better, and are its weights the reason?**
 #
-# In short: in these small runs the closest reading is not clearly ahead of a plain triplet term. Sharp DPHR (ours) gains. Without a host its weights do it, clearly after 300 steps. In hosts it adds 2.7 to 6.6 points, clear in MCCG; whether by its weights was not tested. Its lead over InfoNCE, without a host, is clear after 300 steps and not after 800.
+# In short: in these small runs the closest reading is not clearly ahead of a plain triplet term. Sharp DPHR (ours) gains. Without a host its weights do it, clearly after 300 steps. In hosts it is 2.7 to 6.6 points ahead of a plain triplet term, clear in MCCG; by its weights or not, is untested. Its lead over InfoNCE is clear after 300 steps and not after 800.
 #
 # By the end you can
 #
@@ -159,7 +159,7 @@ assert min(r_at_1("sharp") - r_at_1("sharp_replay")) > 10
 # * **Closest.** After 300 steps the weights did nothing that five seeds can see, 0.0 ± 0.4 points, and the growing size nothing clear. After 800 the size may help, +4.3 ± 3.4; corrected in [note 20](20_the_closest_reading.ipynb) it is not clear.
 # * **Sharp (ours).** The gain is that of its weights: 23.4 ± 3.0 points after 300 steps. After 800 it is 15.4 ± 7.7, above zero on each seed, but not clear after note 20's correction.
 #
-# These runs use AdamW, which cancels most of a factor on the whole loss ([note 26](26_a_growing_loss.ipynb)). Under SGD it lengthens the step. Hosts may differ.
+# These runs use AdamW, which cancels most of a factor on the whole loss ([note 26](26_a_growing_loss.ipynb)). Under SGD, as in two hosts below, it lengthens steps.
 #
 # ## Three hosts
 #
@@ -346,7 +346,7 @@ table(
 # * **A triplet term** may help LPN: +1.2 ± 1.0 points. In Sample4Geo the interval is too wide. In MCCG one triplet term only replaces another.
 # * **Sharp DPHR adds to a triplet term** in each host, on average 2.7 to 6.6 points. Corrected with six more comparisons it is clear in MCCG ($p$ = 0.009), nearly in Sample4Geo (0.051), and not in LPN (0.178).
 # * **Family or twin?** Keep $L_\text{tri}$'s quotient R@1 / family, and raise only the share of families found. That gives 4.5 ± 0.9 of MCCG's 5.0 points: mostly the family (32.7 → 43.6 %). In Sample4Geo it gives 4.1 ± 2.0 of 6.6 (46.0 → 55.1 %), in LPN 1.0 ± 1.5 of 2.7: which part is larger is open.
-# * **Its weights or its size?** No replay was run. Nearest is the closest reading at λ = 1, nearly twice $L_\text{tri}$. Sharp DPHR is ahead of it by 7.1 ± 7.4 points in Sample4Geo, 0.9 ± 2.6 in LPN and 3.9 ± 1.6 in MCCG, not corrected. In LPN size may be all of the gain.
+# * **Its weights or its size?** No replay was run. Nearest is closest at λ = 1, nearly twice $L_\text{tri}$. Sharp DPHR is ahead of it by 7.1 ± 7.4 points in Sample4Geo, 0.9 ± 2.6 in LPN and 3.9 ± 1.6 in MCCG, not corrected. In LPN size may be all.
 #
 # ## And the closest reading?
 #
@@ -458,7 +458,7 @@ sizes = {run["report"]["D2S"]["gallery"] for run in joined.values()}
 assert sizes == {360}
 
 # %% [markdown]
-# The closest reading brings what a plain triplet term brings. In 300 steps that is nearly built in: what it adds is multiplied by $\lambda^t$, whose mean is at most 0.20 here ([08](08_palw.ipynb)). Over 800 steps it had its chance in Sample4Geo and LPN (mean $\lambda^t$ 0.58 and 0.56), and the two losses are still equal within two points. (Three seeds left this open; two were added.) In MCCG it is 0.20: its 800 steps say as little as its 300.
+# The closest reading brings what a plain triplet term brings. In 300 steps that is nearly built in: what it adds is multiplied by $\lambda^t$, whose mean is at most 0.20 here ([08](08_palw.ipynb)). Over 800 steps it had its chance in Sample4Geo and LPN (mean $\lambda^t$ 0.58 and 0.56), and the two losses are equal within two points. (Three seeds left this open; two were added.) In MCCG it is 0.20: its 800 steps say as little as its 300.
 #
 # Still open are $\lambda = 1$ and the other direction. From satellite to drone Sample4Geo has +1.6 ± 1.3 after 300 steps, -1.5 ± 3.9 after 800.
 #
@@ -483,6 +483,9 @@ check_answer((ahead, of_triplet), right_1, within=0.1)
 added = right_1[1] + in_host("lpn", "_sharp", "_triplet").interval.mean
 assert np.isclose(added, right_1[0])
 print(f"{right_1[0]:.1f} points, of which {right_1[1]:.1f} of a triplet term")
+for h, name in HOSTS.items():
+    ahead = in_host(h, "_sharp", "").interval.signed
+    print(f"{name}: sharp minus alone {ahead}")
 
 # %% [markdown]
 # **2. Write the control.** DPHR recorded $\lambda = 0.3$ at some step. Below are the vectors of a batch. What is the replay's loss?

@@ -382,20 +382,24 @@ def test_the_page_of_results_says_what_the_first_table_shows():
     ahead = ("sharp", "sharp_rda", "broken_ratio", "infonce")
     others = sorted({arm for _, arm, _ in runs} - {"triplet"})
     assert len(others) == 6
-    most, between = [], {}
+    most, between, palw = [], {}, []
     for way in DIRECTIONS:
         found = dict(
             zip(others, against(runs, "mini", "triplet", others, direction=way), strict=True)
         )
         assert all(min(found[arm].by_seed) > 10 for arm in ahead)
         most.append(p_text(max(found[arm].p for arm in ahead)))
+        palw.append(found["sharp_palw"])
+        assert f"{palw[-1].interval} {way} (p {p_text(palw[-1].p)})" in said
         for pair in combinations(ahead, 2):
             between[(*pair, way)] = paired(runs, "mini", *pair, direction=way)
     assert "p at most {} D2S and {} S2D; Holm over the six".format(*most) in said
     assert all(difference.p > 0.05 for difference in between.values())
     widest = max(between, key=lambda at: between[at].interval.half_width)
     assert widest == ("sharp_rda", "infonce", "S2D")
-    assert plus_minus(prose(text)) == [str(between[widest].interval)]
+    assert [d.p < 0.05 for d in palw] == [False, True]
+    told = [*(d.interval for d in palw), between[widest].interval]
+    assert plus_minus(prose(text)) == [str(interval) for interval in told]
     assert "the widest interval, of sharp RDA − InfoNCE S2D, is" in said
 
 
