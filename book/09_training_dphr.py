@@ -16,7 +16,7 @@
 #
 # **Does DPHR make a small retriever better, and are its weights the reason?**
 #
-# In short: in these small runs the closest reading is not clearly ahead of a plain triplet term. Sharp DPHR (ours) gains. Without a host its weights do it, clearly after 300 steps. In hosts it is 2.7 to 6.6 points ahead of a plain triplet term, clear in MCCG; by its weights or not, is untested. Its lead over InfoNCE is clear after 300 steps and not after 800.
+# In short: in these small runs the closest reading is not clearly ahead of a plain triplet term. Sharp DPHR (ours) gains. Without a host its weights do it, clearly after 300 steps. In hosts it is 2.7 to 6.6 points ahead of a plain triplet term, clear in MCCG; by its weights or not, is untested. Without a host its lead over InfoNCE is clear after 300 steps, not after 800.
 #
 # By the end you can
 #

@@ -569,7 +569,8 @@ costs = {
 }
 for intervals in costs.values():
     assert all(abs(i.mean) < i.half_width for i in intervals.values())
-    assert all(i.mean - i.half_width < -5 for i in [intervals["sharp_rda"]])
+    of_sharp = intervals["sharp_rda"]
+    assert of_sharp.mean - of_sharp.half_width < -5
 assert all(abs(i.mean) < i.half_width for i in extra)
 hard = results.load("hard_negatives")
 leads = [paired(hard, "mini", f"beta_100{end}", f"triplet{end}")

@@ -54,7 +54,7 @@ USUAL = [
     ("closest's weights alone − L_tri", "rda", "triplet"),
     ("InfoNCE − closest", "infonce", "closest"),
 ]
-CLOSEST = {  # study -> (steps, seeds of each row, rows)
+CLOSEST = {  # study -> (steps, rows)
     "closest_short": (300, USUAL + FORMS),
     "closest": (800, USUAL + FORMS),
     "budget_closest": (
