@@ -413,7 +413,7 @@ table(
 )
 
 # %% [markdown]
-# ONNX Runtime gives the same R@1 almost four times as fast (8.8 and 2.3 ms for the starter). 8 bits are faster again. With them the starter loses two queries of 200 and ImageNet gains one, net. So few queries cannot show a small cost. No computer of a drone was measured.
+# ONNX Runtime gives the same R@1 almost four times as fast (8.8 and 2.3 ms for the starter). On another processor it was only two to three times as fast ([measured](measured.md)). 8 bits are faster again. With them the starter loses two queries of 200 and ImageNet gains one, net. So few queries cannot show a small cost. No computer of a drone was measured.
 #
 # ## Say what was not measured
 #

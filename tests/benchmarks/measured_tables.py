@@ -79,7 +79,8 @@ def table(stored: dict) -> str:
     hardware, versions = stored["hardware"], stored["versions"]
     gpu = hardware["gpus"][0] if "gpu" in stored["name"] else None
     threads = hardware["torch_threads"]
-    where = gpu or f"{hardware['processor']}, {threads} thread{'s' * (threads > 1)}"
+    known = f" ({hardware['instructions']})" if "instructions" in hardware else ""
+    where = gpu or f"{hardware['processor']}{known}, {threads} thread{'s' * (threads > 1)}"
     return (
         markdown_table([HEADINGS[name][0] for name in columns], rows)
         + f"\n\nMeasured on {where}; torch {versions['torch']}."

@@ -2,9 +2,9 @@
 
 `pytest tests/benchmarks/test_onnx.py -s --benchmark-size full` measures; without the option one
 small case runs. Medians of interleaved runs in processor time, on one thread, so that other work
-on the machine counts for little. The table is written to onnx-speed.json under
-`DPHR_BENCHMARK_OUT` (else the test's own folder). Weights are drawn at random: they do not change
-the work.
+on the machine counts for little. The table is written to onnx-speed.json, or on a processor with
+AVX2 and no more to onnx-speed-avx2.json, under `DPHR_BENCHMARK_OUT` (else the test's own folder).
+Weights are drawn at random: they do not change the work.
 """
 
 import os
@@ -23,7 +23,9 @@ from dphr_lab.results.environment import describe
 
 pytest.importorskip("onnxscript")
 
-MOST = 0.5  # of eager PyTorch's processor time, in floats; 0.28 to 0.38 was measured
+INSTRUCTIONS = torch.backends.cpu.get_cpu_capability()
+# of eager PyTorch's processor time, in floats; measured: 0.28 to 0.38, with AVX2 alone 0.32 to 0.53
+MOST = 0.75 if INSTRUCTIONS == "AVX2" else 0.5
 REPEATS = 9
 
 
@@ -45,7 +47,7 @@ def cpu_s(encoder, batch) -> float:
 def test_an_exported_encoder_embeds_faster(request, tmp_path):
     full = request.config.getoption("--benchmark-size") == "full"
     rows = []
-    for px, batch in [(128, 1), (128, 16), (224, 1), (224, 16)] if full else [(128, 4)]:
+    for px, batch in [(128, 1), (128, 4), (128, 16), (224, 1), (224, 16)] if full else [(128, 4)]:
         encoder = Encoder("tf_efficientnet_lite0", image_px=px).eval()
         pixels = np.random.default_rng(0).integers(0, 256, (batch, px, px, 3), dtype=np.uint8)
         images = ArrayImages("drone", pixels, range(batch))
@@ -66,6 +68,7 @@ def test_an_exported_encoder_embeds_faster(request, tmp_path):
                 for n in ("onnx", "onnx_int8")}  # fmt: skip
         rows.append(row)
         print(row)
-    out = Path(os.environ.get("DPHR_BENCHMARK_OUT", tmp_path)) / "onnx-speed.json"
-    write_json(out, {"name": "onnx-speed", "rows": rows, "threads": 1} | describe())
+    name = "onnx-speed" + "-avx2" * (INSTRUCTIONS == "AVX2")
+    out = Path(os.environ.get("DPHR_BENCHMARK_OUT", tmp_path)) / f"{name}.json"
+    write_json(out, {"name": name, "rows": rows, "threads": 1} | describe())
     assert all(row["onnx_of_pytorch"] < MOST for row in rows), rows

@@ -18,6 +18,12 @@ STORED = {
 }
 
 
+def test_a_table_names_the_instructions_where_they_were_noted():
+    avx2 = STORED | {"hardware": STORED["hardware"] | {"instructions": "AVX2"}}
+    assert "on An Engine, 2 threads;" in tables.table(STORED)
+    assert "on An Engine (AVX2), 2 threads;" in tables.table(avx2)
+
+
 def test_a_table_is_written_between_its_marks(monkeypatch, tmp_path):
     monkeypatch.setattr(tables, "STORED", tmp_path)
     (tmp_path / "losses-speed.json").write_text(json.dumps(STORED), "utf-8")
