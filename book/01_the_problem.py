@@ -92,7 +92,7 @@ guess_choice(
 )
 
 # %% [markdown]
-# You will have used the roads, and what lies next to what. Little else helps. North is no longer up. Walls appear that the satellite cannot see. What is far is small. Sun and season are those of another day. The two pictures share the *place* and almost no pattern of pixels.
+# You will have used the roads, and what lies next to what. Little else helps. North is no longer up. Walls appear that the satellite cannot see. What is far is small. Sun and season are those of another day. They share the *place* and almost no pattern of pixels.
 #
 # A program that is to find the place has to ignore all of this. And it must not ignore the difference between this place and the next. This chapter puts numbers on both.
 #
@@ -108,7 +108,7 @@ guess_choice(
 # * *drone*: the camera. Its **pitch** is the angle at which it looks down; 90° is straight down;
 # * *unrelated place*: everything.
 #
-# *Other noise* is the yardstick. A change that moves the vector no farther than this cannot be distinguished from noise. The folded `z_of(scenes, day, pitch_deg, draw)` renders and encodes; `draw` numbers the draw of the noise.
+# *Other noise* is the yardstick. Every other picture has new noise, too, so a change must move the vector farther than this. The folded `z_of(scenes, day, pitch_deg, draw)` renders and encodes; `draw` numbers the draw of the noise.
 
 # %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 SUMMER = scenes.Conditions()
@@ -196,7 +196,7 @@ axis.invert_yaxis()
 axis.grid(axis="x", color="0.9")
 
 # %% [markdown]
-# Changing two to four buildings or fields moves a place's vector less than season, light or viewpoint do, though more than noise does. A low sun moves it farther than winter does.
+# Changing two to four buildings or fields moves a place's vector less than season, light or viewpoint do, though more than noise does.
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"name": "fig-01-pitch", "caption": "Left: distance from a drone view to satellite images, as the camera tilts. Right: how much farther the twin is than the own place, with 95 % intervals over 20 places; at 60\u00b0 and flatter they hold zero."}, "image": {"alt": "Two plots against the pitch of the drone's camera from 90 down to 30 degrees. Left, the curves of the place's own satellite image and of its twin's lie together and rise steeply towards the flatter curve of unrelated places. Right, the twin's distance minus the own place's: about 0.025 at 90 and 75 degrees, with intervals above zero, then less, with intervals that hold zero."}} cellView="form" jupyter={"source_hidden": true}
 pairs = [torch.cdist(z, z_own) for z in z_drone.values()]
@@ -231,13 +231,13 @@ assert clear.tolist() == [True, True, False, False, False]
 assert np.all(np.abs(means[2:]) < halves[2:])
 
 # %% [markdown]
-# As the camera tilts, the place moves away from its own satellite image. It stays nearer than unrelated places: the encoder still knows the neighbourhood. But at 60° and flatter, 20 places no longer show a difference between the place and its twin.
+# As the camera tilts, the place moves away from its own satellite image. On average it stays nearer than unrelated places. But at a pitch of 60° and less, 20 places no longer show a difference between the place and its twin.
 #
 # This is the problem. What must be ignored (camera, light, season) is large for this encoder. What must be noticed (two to four buildings or fields) is small. Training has to turn that around.
 #
 # ## Twins
 #
-# Places that look alike are common in towns. They make a **hard negative**: a wrong place near to the query. The DPHR paper is about how much weight such negatives should get in training, and when **[A]**. (The letter is a [grade](notation.md#the-method-and-how-sure-we-are-of-it): it says where a statement comes from.) Photographs do not say which negatives are hard *because the places are alike*. Twin Towns does: each place belongs to a family of three, and what was changed is on record.
+# Places that look alike are common in towns. Each is a **hard negative** for the others: a wrong place near to the query. The paper behind this book, DPHR ([Zheng et al., 2025](references.md#zheng2025dphr)), is about how much weight these should get in training, and when **[A]**. (The letter is a [grade](notation.md#the-method-and-how-sure-we-are-of-it): it says where a statement comes from.) Photographs do not say which negatives are hard *because the places are alike*. Twin Towns does: each place belongs to a family of three, and what was changed is on record.
 #
 # Here is another family, all on one fair day. One of the three tiles shows the place of the photograph, and the other two are its twins. With the answer come outlines of all that differs.
 
@@ -355,11 +355,11 @@ table(
 # %% [markdown]
 # Chapter 00 showed one summer day. On such a day R@1 is about 25 here; with other seasons and light it falls to 14. (Chapter 00 printed 30, of 60 other photographs: [04](04_measuring_retrieval.ipynb#the-same-encoder-in-this-book) sets these numbers side by side.)
 #
-# This encoder finds many families. Among twins it hardly chooses. On any two days it takes the right one in 29 of 100 (22 to 37), which is not shown to differ from a guess, 33. On one day it takes it in 42 (36 to 49), a little better. A model that found the family each time and guessed the member would print R@1 33, far above this one, and would be blind to what the losses of this book are about. So report both skills.
+# This encoder finds many families. Among twins it hardly chooses. On any two days it takes the right one in 29 of 100 (22 to 37), which is not shown to differ from a guess, 33. On one day it takes it in 42 (36 to 49), a little better than a guess. A model that found the family each time and guessed the member would print R@1 33, far above this one, and would be blind to what the losses of this book are about. So report both skills.
 #
 # One more thing to take along. Is a wrong tile (a *negative*) at distance 0.9 hard? That depends on the right one (the *positive*). If the positive is at 0.3, the negative is easy; if it is at 1, as it may be from the side, the negative comes first. So one compares the two distances. This is the *relative* difficulty of the paper **[A]**, a ratio of the two **[S]**, and the subject of [07 RDA](07_rda.ipynb).
 #
-# These are numbers of one small rendered world and one encoder. With University-1652 in the folder that `DPHR_DATA` names, the folded cell shows a place of it. [Data](data.md) says how to get the set; its pictures may not be passed on.
+# These are numbers of one small rendered world and one encoder. With University-1652 in the folder that `DPHR_DATA` names, the folded cell shows a place of it ([how to get the set](data.md)).
 
 # %% tags=["hide-cell", "nbval-ignore-output"] mystnb={"image": {"alt": "A drone view and the satellite image of one place of University-1652, where that set is at hand."}} cellView="form" jupyter={"source_hidden": true, "outputs_hidden": true}
 if real := public_data("University-1652"):
@@ -474,7 +474,7 @@ seen.set(xticks=[], yticks=[])
 assert 80 < -near < 100 < far < 180
 
 # %% [markdown]
-# From above the chimney is a dot. For the drone it is a line of about twenty pixels, and it hides what is behind it. So **no warp of one picture gives the other**. Flat ground could be warped, by a 3 × 3 matrix (exercise 3). What stands on it leans by an amount that depends on its height.
+# From above the chimney is a dot. For the drone it is a line of about twenty pixels, which hides what is behind it. So **no warp of one picture gives the other**. Flat ground could be warped, by a 3 × 3 matrix (exercise 3). What stands on it leans by an amount that depends on its height.
 #
 # ## Exercises
 #
@@ -544,8 +544,8 @@ print(f"({lowest:.1f} to {highest:.1f}); a blind guess {100 / 30:.1f}")
 assert by_chance.r_at_1 < full.r_at_1 - 4
 assert low <= 100 / 90 <= high  # the interval holds a blind guess
 assert by_chance.family_r_at_1 < full.family_r_at_1 - 20
-# R@1 falls to a blind guess, and the family does not quite: random weights
-# still see colours.
+# R@1 is not shown to differ from a blind guess; that of the family is above
+# it, perhaps because random weights pass colours on.
 
 # %% [markdown]
 # **3. A warp of the ground.** The package projects by 3 × 4 matrices, here `matrices["satellite"]` and `matrices["drone"]`: each times $(x, y, z, 1)$ gives a pixel, after division by the third entry. For points with $z = 0$ a 3 × 3 matrix turns satellite pixels into drone pixels. Find it. Why is there none for the chimney?
@@ -576,7 +576,7 @@ assert np.array_equal(*scenes.project(matrices["satellite"], chimney)[0])
 print("one matrix warps the ground, none the chimney")
 
 # %% [markdown]
-# **4. Removed or recoloured?** Which moves the vector farther, done to the same building? `scenes.make_change(scene, kind, 150, rng)` draws a change of about 150 m², and `scenes.apply_change(scene, change)` returns the changed scene. Both kinds meet the same 20 places, so subtract place by place. Does the interval of the differences hold zero?
+# **4. Removed or recoloured?** Which moves the vector farther, done to the same building? `scenes.make_change(scene, kind, 150, rng)` draws a change of about 150 m²; make one `rng = np.random.default_rng(0)` for each kind, and draw from it for the 20 places in turn. `scenes.apply_change(scene, change)` returns the changed scene. Both kinds meet the same 20 places, so subtract place by place. Does the interval of the differences hold zero?
 
 
 # %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
@@ -592,7 +592,7 @@ def check_farther(farther):
         return print("not yet: 20 differences, one a place")
     first, second = (moved_in(kind) for kind in ("recoloured", "removed"))
     if not np.allclose(farther, first - second, atol=2e-3):
-        return print("not yet: recoloured minus removed, rng(0) for each")
+        return print("not yet: one rng a kind; recoloured minus removed")
     print("right:", interval_of(farther))
 
 
@@ -612,7 +612,7 @@ def interval_of(differences):
 
 # %%
 def moved_by(kind):
-    return None  # your code: (20,) distances from z_own, with default_rng(0)
+    return None  # your code: (20,) distances from z_own
 
 
 farther = None  # your code: "building recoloured" minus "building removed"
@@ -650,7 +650,7 @@ table(
 # ## Summary
 #
 # * You **measured** an ImageNet encoder: a twin is nearer to a place than the place itself in winter, under a low sun, or seen by a drone. At a pitch of 60° and flatter, 20 places are too few to show a difference between place and twin.
-# * You **split** R@1. On any two days the family comes first in 48 of 100 searches, and then its right member in 29 (22 to 37), not shown to differ from a guess. On one day it is 42 (36 to 49), a little better.
+# * You **split** R@1. On any two days the family comes first in 48 of 100 searches, and then its right member in 29 (22 to 37), not shown to differ from a guess. On one day it is 42 (36 to 49), a little better than a guess.
 # * You could **compute** where a point lands: a chimney of 20 m is a dot from above, and a line of about twenty pixels for the drone.
 #
 # ## Read on

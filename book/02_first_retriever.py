@@ -268,7 +268,7 @@ guess_number(
 #
 # The loss ends near 0.1: in a batch the right tile gets about nine tenths of the vote. The test asks more: 90 tiles instead of 32, each place's twins among them, and none of these places was in training.
 #
-# Two others that never saw a town are measured, too: the mean colour of a picture, which is three numbers, and the ImageNet encoder of chapter 00. All get 64 pixels. (Chapter 00 found R@1 30 with it, on other places and more pixels: [04](04_measuring_retrieval.ipynb#the-same-encoder-in-this-book) lists them side by side.)
+# Two others that never saw a town are measured, too: the mean colour of a picture, which is three numbers, and the ImageNet encoder of chapter 00. All get 64 pixels, which are few for ImageNet's. (Chapter 00 found R@1 30 with it, on other places and more pixels: [04](04_measuring_retrieval.ipynb#the-same-encoder-in-this-book) lists them side by side.)
 
 # %% tags=["hide-input", "nbval-ignore-output"] cellView="form" jupyter={"source_hidden": true}
 pretrained = Encoder("tf_efficientnet_lite0", pretrained="pypi")
@@ -333,13 +333,13 @@ table(
 )
 
 # %% [markdown]
-# Compare the trained network first with itself, untrained: R@1 rises from 10 to 30 in 100, and that of the family from 29 to 77. (A blind choice finds the place once in 90 times, and the family once in 30.) Even untrained the network beats that, perhaps because its random filters pass colours on. On one summer day colours differ between towns: the mean colour alone finds more families than the untrained network.
+# Compare the trained network first with itself, untrained: R@1 rises from 10 to 30 in 100, and that of the family from 29 to 77. (A blind choice finds the place once in 90 times, and the family once in 30.) Even untrained the network beats that, perhaps because its random filters pass colours on. On one summer day colours differ between families: the mean colour alone finds more families than the untrained network.
 #
-# Then compare it with ImageNet, in the last column. The interval says how far the choice of these test places by luck could move the difference; [05](05_how_sure_are_we.ipynb) explains it. In R@5 it lies above zero: the trained network leads. For the family its lower end is near zero, so call that lead likely ([why](checked.md#what-is-not-checked)). In R@1, and in the choice among twins, it holds zero: undecided. All of this is one training run.
+# Then compare it with ImageNet, in the last column. The interval says how far the choice of these test places by luck could move the difference; [05](05_how_sure_are_we.ipynb) explains it. In R@5 it lies above zero: the trained network leads. For the family, too. But on two processor threads the same code once gave an interval that touched zero, so call that lead likely ([why](checked.md#what-is-not-checked)). In R@1, and in the choice among twins, it holds zero: undecided. All of this is one training run.
 #
 # The last row asks for the right one among twins. The trained network's 39 has an interval (see the caption) that holds a blind guess, 33, and the untrained network's 34. So this run does not show that training teaches anything about twins.
 #
-# Now the similarities themselves. Untrained, all lie between 0.9995 and 1, and tiny differences make the ranking. (Batch norm uses the batch's own mean and scale in training, but running ones in a test, which three batches have hardly set; so the loss curve begins below the dotted line of a blind vote.) So the left matrix below has a scale of its own. On it some families already look alike, such as 1, 6 and 7, perhaps by their colours.
+# Now the similarities themselves. Untrained, all lie between 0.9995 and 1, and tiny differences make the ranking. (This is the network in test mode. There batch norm uses running averages, which only the three batches of the cells above have touched. In training it uses the batch's own mean and scale, which spreads the vectors. So the loss curve begins a little below the dotted line.) So the left matrix below has a scale of its own. On it some families already look alike, such as 1, 6 and 7, perhaps by their colours.
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"name": "fig-02-matrix", "caption": "Similarities of 24 test photographs (rows) and their tiles (columns), eight families of three; mind the two scales. Untrained, whole groups of families look alike. After training families 2, 3, 5 and 7 stand out alone, 1 and 6 only together, 4 weakly, and 8 not at all."}, "image": {"alt": "Two 24 by 24 matrices of shades. Left, untrained, with a scale from 0.9995 to 1: dark blocks on the diagonal and nearly as many off it, such as where families 1, 6 and 7 meet, and 3, 4 and 8. Right, trained: seven dark three by three blocks on the diagonal, the fourth of them the lightest; two more dark blocks where the first and the sixth family meet; the last block on the diagonal is pale."}} cellView="form" jupyter={"source_hidden": true}
 figure, axes = plt.subplots(1, 2, figsize=(7.6, 3.9))
@@ -389,7 +389,7 @@ guess_choice(
 )
 
 # %% [markdown]
-# A minute of training teaches the network to distinguish neighbourhoods, whichever way the drone looks. That it teaches anything about twins was not shown. In a random batch 87 of 100 photographs meet no twin among the 31 wrong tiles, and a twin is what would teach them. And the loss treats twins like all other wrong tiles. [06 Hard negatives](06_hard_negatives.ipynb) and [07 RDA](07_rda.ipynb) take up both points.
+# A minute of training teaches the network to distinguish neighbourhoods, whichever way the drone looks. That it teaches anything about twins was not shown. In a random batch 87 of 100 photographs meet no twin among the 31 wrong tiles, and a twin is what would teach them. And the loss does not know what a twin is: a wrong tile counts by its share of the vote. [06 Hard negatives](06_hard_negatives.ipynb) and [07 RDA](07_rda.ipynb) take up both points.
 #
 # ## Exercises
 #
@@ -410,7 +410,7 @@ assert np.isclose(blind, info_nce_scratch(z_equal, z_equal).item())
 print(f"log 32 = {blind:.2f}")
 
 # %% [markdown]
-# **2. The triplet term.** DPHR, the method that this book is about, has a triplet term, our sources say **[S]**. Its form here, with 10, is our choice **[O]**: $L_\text{tri}$ is the mean over all wrong tiles of $\log(1 + e^{10 (d^+ - d^-)})$, with the distance $d^+$ to the right tile and $d^-$ to a wrong one. (The letters are [grades](notation.md#the-method-and-how-sure-we-are-of-it).) Write it for one direction, photographs against tiles; the check takes the mean of both.
+# **2. The triplet term.** DPHR, the method that this book is about, has a triplet term, our sources say **[S]**. Its form here, with the factor 10, is our choice **[O]**: $L_\text{tri}$ is the mean over all wrong tiles of $\log(1 + e^{10 (d^+ - d^-)})$, with the distance $d^+$ to the right tile and $d^-$ to a wrong one. (The letters are [grades](notation.md#the-method-and-how-sure-we-are-of-it).) Write it for one direction, photographs against tiles; the check takes the mean of both.
 
 
 # %%
@@ -438,7 +438,7 @@ assert torch.isclose(both, TripletLoss()(z[0], z[1]), atol=1e-5)
 print("both directions together are L_tri")
 
 # %% [markdown]
-# **3. The other loss.** Train a fresh `TinyEncoder` with `TripletLoss()`. Is its R@1 higher or lower than that of InfoNCE after as many steps? (The check goes by the encoder's InfoNCE loss. So its "right" counts only if you trained with `TripletLoss()`.) One run of each proves little: [05 How sure are we?](05_how_sure_are_we.ipynb) shows how to tell.
+# **3. The other loss.** Train a fresh `TinyEncoder` with `TripletLoss()`. Is its R@1 higher or lower than that of InfoNCE after as many steps? Begin with `torch.manual_seed(0)`. (The check goes by the encoder's InfoNCE loss. So its "right" counts only if you trained with `TripletLoss()`.) One run of each proves little: [05 How sure are we?](05_how_sure_are_we.ipynb) shows how to tell.
 
 
 # %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
@@ -449,7 +449,7 @@ def check_triplet(other):
     if vote_loss(other) > 1:
         return print("not yet: train it for 400 steps")
     if vote_loss(other) < 0.25:  # as low as InfoNCE itself makes it
-        return print("not yet: this one was trained with InfoNCE")
+        return print("not yet: as low as InfoNCE makes it; was it L_tri?")
     found = measured(other).r_at_1
     print(f"right: L_tri {found:.0f}, InfoNCE {after.r_at_1:.0f}")
 
@@ -477,7 +477,7 @@ assert vote_loss(encoder) < 0.22 and 0.28 < vote_loss(other) < 0.5
 #
 # * You **built** an encoder of 114,432 weights, a loss of five lines and a loop, and trained them on 450 places, with two photographs and a tile each.
 # * You **read** a matrix of similarities. Before training whole groups of families look alike. After it four of eight families stand out alone, two stand out together, one is weak, and one is not found.
-# * You **measured** on other places: R@1 rose from about 10 to about 30 in 100, and that of the family from 29 to 77. ImageNet weights reach 25 and 55; the lead over them in R@1 is undecided. For the trained network no choice among twins better than a guess, 33, was shown.
+# * You **measured** on other places: R@1 rose from about 10 to about 30 in 100, and that of the family from 29 to 77. ImageNet weights reach 25 and 55 at 64 pixels; the lead over them in R@1 is undecided. For the trained network no choice among twins better than a guess, 33, was shown.
 #
 # ## Read on
 #

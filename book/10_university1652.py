@@ -22,7 +22,7 @@
 #
 # * **read** the data set as its files stand: places, images, directions, and what its "drone" views are;
 # * **run** a recipe made from published settings, whole or scaled down, and say what was changed;
-# * **report** a result so that it can be compared: direction, gallery, and whether mirrored images were used.
+# * **report** a result so that it can be compared: direction, gallery, whether mirrored images were used, seeds and an interval.
 #
 # You need: [04 Measuring retrieval](04_measuring_retrieval.ipynb), [05 How sure are we?](05_how_sure_are_we.ipynb) and, for the recipe's loss, [08 PALW](08_palw.ipynb); 45 minutes. The cells run in about a minute on two CPU cores. Nothing is downloaded, except pretrained weights where you run the recipe in full.
 
@@ -135,7 +135,7 @@ assert altitude_m.max() / altitude_m.min() > 2
 # %% [markdown]
 # ## What is in the folders
 #
-# `verify` counts every part beside the published counts and looks for faults, such as a test place in `train`. On a rendered world the counts differ, which is a notice and no fault.
+# `verify` counts every part beside the published counts and looks for faults, such as a query without its tile in the gallery. On a rendered world the counts differ, which is a notice and no fault.
 
 # %%
 report = verify(root)
@@ -156,7 +156,7 @@ table(["part", "places", "published", "images", "published"], rows)
 #
 # ## The recipe
 #
-# The strongest common baseline is Sample4Geo ([Deuser et al., 2023](references.md#deuser2023sample4geo)). A *recipe* is a frozen list of settings. Each says where it comes from: **[S]** read in a public source, **[O]** our choice. `dphr recipes dphr-university1652` prints the one that joins the closest reading of DPHR to Sample4Geo's loss, InfoNCE. Here are its main lines; all are in the folded cell below.
+# A strong and common baseline is Sample4Geo ([Deuser et al., 2023](references.md#deuser2023sample4geo)). A *recipe* is a frozen list of settings. Each says where it comes from: **[S]** read in a public source, **[O]** our choice. `dphr recipes dphr-university1652` prints the one that joins the closest reading of DPHR to Sample4Geo's loss, InfoNCE. Here are its main lines; all are in the folded cell below.
 
 # %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 recipe = RECIPES["dphr-university1652"]
@@ -196,11 +196,11 @@ kept = pairs - 54 * (train_places // 10)  # a tenth of the places held out
 print(f"a tenth of the places held out: {kept // 128} steps")
 
 # %% [markdown]
-# Sample4Geo's code makes those 295 steps, too. It trains on all 701 places and evaluates once, so it chooses nothing by the test half. We hold out a tenth of the places, which leaves 266 steps; `--refit` then trains on all.
+# Sample4Geo's code makes those 295 steps, too. It trains on all 701 places and evaluates once, so it chooses no checkpoint by the test half. We hold out a tenth of the places, which leaves 266 steps; `--refit` then trains on all.
 #
 # ## Train
 #
-# With the real set and a GPU the recipe runs as it stands. Its batch goes through the encoder in micro-batches of 8 pairs, which give the same gradients and, by our count, fit a card of 16 GB ([What a step takes](data.md#what-a-step-takes)). Otherwise the recipe is scaled down.
+# With the real set and a GPU the recipe runs as it stands. Its batch goes through the encoder in micro-batches of 8 pairs: first all embeddings, then the loss of the whole batch, then its gradient back piece by piece. That gives the same gradients and, by our count, fit a card of 16 GB ([What a step takes](data.md#what-a-step-takes)). Otherwise the recipe is scaled down.
 
 # %%
 FULL = real is not None and torch.cuda.is_available()
@@ -322,12 +322,13 @@ table(
     ["direction", "gallery", "TTA", "images", "R@1 (95 %)", "AP"],
     rows,
     caption="One encoder (closest reading with InfoNCE), in percent; the "
-    "intervals are over families (a place and its twins). Images: of the "
+    "intervals are over families (a place and its twins), not over training "
+    "seeds. Images: of the "
     "gallery",
 )
 
 # %% [markdown]
-# One encoder, and R@1 from 12.2 to 21.7 %. It is weak: it trained for 220 steps on small images. A blind guess finds 1 in 90, and 1 in 60 without distractors. So a part of the gain costs no skill at all. Rows of one direction share their queries, so they can be *paired* ([05](05_how_sure_are_we.ipynb)): each query's answer is compared with its own.
+# One encoder, and R@1 from 12.2 to 21.7 %, where the two directions ask different questions. It is weak: it trained for 220 steps on small images. Without distractors even a blind guess gains: it finds 1 in 60, not 1 in 90. Rows of one direction share their queries, so they can be *paired* ([05](05_how_sure_are_we.ipynb)): each query's answer is compared with its own.
 
 # %% tags=["hide-input", "nbval-ignore-output"] cellView="form" jupyter={"source_hidden": true}
 rows, clear, gains = [], {}, []
@@ -361,7 +362,7 @@ table(
 #
 # A number says how often an encoder fails, and nothing about how.
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"name": "fig-10-mistakes", "caption": "Four questions answered wrongly, with the six best answers each. Green and ticked: the right place; yellow: a twin, a place rendered to look like it; red and dashed: another place. The wrong answers look alike to us, too."}, "image": {"alt": "Four rows of small pictures: a drone query and its six best satellite images with scores. The first answer of each row is wrong; the right one, framed in solid green, stands further right or is not among the six."}} cellView="form" jupyter={"source_hidden": true}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"name": "fig-10-mistakes", "caption": "Four questions answered wrongly, with the six best answers each. Green and ticked: the right place; yellow: a twin, a place rendered to look like it; red and dashed: another place. Wrong answers of one family look alike to us, too."}, "image": {"alt": "Four rows of small pictures: a drone query and its six best satellite images with scores. The first answer of each row is wrong; the right one, framed in solid green, stands further right or is not among the six."}} cellView="form" jupyter={"source_hidden": true}
 order, scores = rank(z_query, z_gallery, 6)
 right = gallery.places[order] == query.places[:, None]
 known = query.families is not None
@@ -392,7 +393,7 @@ heads = [f"first answer of {len(wrong)} mistakes", "share", "at random"]
 table(heads, rows)
 
 # %% [markdown]
-# Twins take 31 % of the mistakes, where a blind choice among the wrong images would give them 2 %. Distractors take 18 %, fewer than the 34 % of a blind choice. In the first row of the figure three twins of a *wrong* family stand side by side, with nearly the same score. So an encoder that picks the wrong family gets three wrong answers at once. The real set has look-alikes as well, the halls of one campus, but nobody has labelled them.
+# Twins take 31 % of the mistakes, where a blind choice among the wrong images would give them 2 %. Distractors take 18 %, and 34 % of a blind choice. (Here a twin is never a distractor, so the more twins are taken, the fewer distractors.) In the first row of the figure three twins of a *wrong* family stand side by side, with nearly the same score. So an encoder that picks the wrong family gets three wrong answers at once. The real set has look-alikes as well, the halls of one campus, but nobody has labelled them.
 #
 # ## Report: the gallery first
 #
@@ -414,7 +415,7 @@ heads = "method", "R@1", "satellite images", "direction", "mirrored", "note"
 table(heads, rows)
 
 # %% [markdown]
-# DPHR's printed number is the *lower* one, by 0.33 points. Since neither its gallery nor mirroring is said, this shows neither harm nor gain. The gallery alone moved the weak encoder of this chapter by 2.2 points (D2S, no TTA). How much it moves an R@1 of 92 % is not known here. So compare numbers of one gallery only. The [page of data](data.md#three-hosts-and-weights-that-their-own-code-wrote) has all reported figures of the hosts with and without DPHR.
+# DPHR's printed number is the *lower* one, by 0.33 points. This shows neither harm nor gain. Neither its gallery nor mirroring is said. And even if they were, these are two single runs: 701 places leave each number up to two points of chance, and the training seeds come on top ([05](05_how_sure_are_we.ipynb), exercise 3). The gallery alone moved the weak encoder of this chapter by 2.2 points (D2S, no TTA). How much it moves an R@1 of 92 % is not known here. So compare numbers of one gallery only. The [page of data](data.md#three-hosts-and-weights-that-their-own-code-wrote) has all reported figures of the hosts with and without DPHR.
 #
 # ## On your GPU
 #

@@ -140,7 +140,7 @@ print(f"rain moves these three places' photographs by {moved_by:.1f}")
 # Two encoders were measured, both EfficientNet-Lite0 at 128 px.
 #
 # * **ImageNet** has the weights of that classification task, and no training for places.
-# * The **starter** comes with this package. It begins with the same weights and was trained on rendered towns and on warped aerial photographs. Its drone images were turned at random, with changes of brightness and contrast, and some JPEG, blur and erasing. So not every corruption is new to it.
+# * The **starter** comes with this package. It begins with the same weights and was trained on rendered towns and on warped aerial photographs. Its drone images were turned at random, with changes of brightness and contrast, and some JPEG, blur and erasing. So some corruptions have a relative in its training (JPEG, motion blur, dark, overexposure, occlusion).
 #
 # The test has 120 queries, searched among 200 satellite tiles. They are aerial photographs, warped as a drone would see them ([23](23_does_it_hold_on_photographs.ipynb)), of kinds of ground that no training saw. A warp has its tile's shadows, season and buildings, so real flights are harder: on the genuine drone photographs of six places, searched among 171 tiles, the starter finds 9.9 % (0.3 to 24.1). Each query is the first drone image of its place. **That one looks north, so north is up in it as on the tile.** Over four headings the starter finds 90.1 % of such places and ImageNet 59.2 % (model card). North is the easy heading. So all levels here are high; the comparisons say more.
 
@@ -323,11 +323,11 @@ for row in ("photos", "university"):
     print(f"{row}: {of_starter.split(',')[0]},", of_imagenet.split(",")[0])
 
 # %% [markdown]
-# The starter's points nearly lie on one curve: 4.5 % of its unspoilt R@1 off it, where the chance of 120 queries alone would give 3.6. ImageNet's lie 13.2 % off theirs (chance: 5.0). So how far the vectors move, which needs no labels, is a fair first look for the starter and a poor one for ImageNet's weights. It is no measurement for either.
+# The starter's points nearly lie on one curve: 4.5 % of its unspoilt R@1 off it, where the chance of 120 queries alone would give about 3.6 (roughly, since all conditions share the queries). ImageNet's lie 13.2 % off theirs (chance: 5.0). So how far the vectors move, which needs no labels, is a fair first look for the starter and a poor one for ImageNet's weights. It is no measurement for either.
 #
 # ## A turned photograph
 #
-# A drone's heading is often known, and then the photograph is turned north before the search. (0° is north here.) What if it is not known? Two cures exist. *Training* can turn the drone images at random. *Searching* can try four turns of the query, by 0°, 90°, 180° and 270°, and keep the best (`--tta rotations`). Those are "4 looks"; "1 look" is the photograph as it is.
+# A drone's heading is often known, and then the photograph is turned north before the search. (0° is north here.) What if it is not known? Two cures exist. *Training* can turn the drone images at random. *Searching* can try four turns of the query, by 0°, 90°, 180° and 270°, and keep the one whose nearest tile is most similar (`--tta rotations`). Those are "4 looks"; "1 look" is the photograph as it is.
 
 # %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 one_look = measured["imagenet"]["turned_at_query_time"]["1"]
@@ -376,7 +376,7 @@ table(["R@1 (%)", "looks", "0°", *(f"{angle:.0f}°" for angle in at)], rows)
 # %% [markdown]
 # * **Training.** The starter keeps 83 % or more at each of five angles, of 97 % unturned. It was trained with turned images. But it was trained on other things, too, and no starter was trained without turns. So this does not prove that the turns did it.
 # * **Searching, ImageNet.** Four looks raise R@1 from 47 to 78 % at 90°: of a photograph turned by 0, 90 or 180° the four looks are the same four pictures. (So those columns agree, and 45° agrees with 135°.) At 15° it was lower with them (59 and 68 %). 45° and 135° lie between two of the turns. At 180° one look already finds 77 %, and we do not know why. A guess: roads and walls keep their directions when turned by 180°.
-# * **Searching, the starter.** Four looks raise R@1 by at most 6 points (90 to 96 % at 90°) and lose one unturned query of 120 (97 and 96 %). They take four times as long to embed.
+# * **Searching, the starter.** Four looks raise R@1 by at most 6 points (90 to 96 % at 90°, as much at 135°) and lose one unturned query of 120 (97 and 96 %). They take four times as long to embed.
 #
 # The stored files keep no single answers, so differences cannot be paired ([05](05_how_sure_are_we.ipynb)). Do not read a few points as a gain or a loss. Pair them on your own data before you pay for four looks.
 #
@@ -486,7 +486,7 @@ assert min(moves, key=moves.get) == min(theirs, key=theirs.get)
 # 4. Not four looks: with a known heading the photograph is turned north.
 # Nothing here mends darkness or motion blur. Measure both on your own
 # encoder by `dphr robustness`, at all five strengths: the third says little
-# about the fifth. Take 8 bits if the computer is small.
+# about the fifth. Measure 8 bits on the drone's own computer first.
 
 # %% [markdown]
 # ## Summary

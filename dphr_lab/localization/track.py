@@ -413,7 +413,7 @@ def _run(gallery, scored, seconds, options, calibration: Calibration, temper: fl
     if options.smooth and 16 * len(scored) * np.prod(grid.shape) > MOST_BYTES:
         raise ValueError(
             f"smoothing {len(scored)} photographs over {grid.shape[0]} × {grid.shape[1]} cells "
-            "takes more memory than 2 GiB: cut the flight, restrict it with --near, or use --live"
+            "takes more memory than 2 GiB: cut the flight, build a smaller map, or use --live"
         )
     temperature = calibration.temperature * temper
     near_m = 2 * gallery.settings.side_m
