@@ -424,7 +424,7 @@ assert abs(broken.interval.mean) < broken.interval.half_width
 print("sharp: own ratio minus broken ratio:", broken.interval.signed)
 
 # %% [markdown]
-# **Sharp weights help; the closest ones add little or nothing**: +23.7 ± 4.0 points against +0.2 ± 1.1, on top of 21.7 %. After 800 steps sharp weights add 18.1 ± 5.3, and the closest 1.9 ± 1.3. That is not clear once all 24 differences of its study are corrected ([note 20](20_the_closest_reading.ipynb)).
+# **Sharp weights help; the closest ones add little or nothing**: +23.7 ± 4.0 points against +0.2 ± 1.1, on top of 21.7 %. After 800 steps sharp weights add 18.1 ± 5.3, and the closest 1.9 ± 1.3. This last gain is not clear once all 24 differences of its study are corrected ([note 20](20_the_closest_reading.ipynb)).
 #
 # Is it the *ratio* that helps? These runs cannot say. What all negatives of a query share is divided out of the sharp weights, so a test that changes only $d^+$ can hardly see anything (exercise 3). There is one, the **broken ratio**, with the batch's mean for every $d^+$ in $h$. It ended as high: own minus broken ratio was -1.1 ± 1.5 points. [Note 25](25_what_the_gain_rests_on.ipynb) has tests that see more, all for sharp weights.
 #
@@ -520,7 +520,7 @@ assert (w * loss).mean() < loss.mean() - 0.1
 #
 # * You **computed** a hardness that no common scale changes: it stayed at 0.30 while a cone opened. The closest reading makes a weight between 0.5 and 1.5 of it, sharp DPHR an exponential.
 # * You **measured** the weights of real batches. In the closest reading a large weight was at most 1.45 times a small one, and the gradient keeps its direction (cosine 0.97 or more). So $L_\text{DPHR}$ is nearly $(1 + c\,\lambda^t)\,L_\text{tri}$.
-# * You can **say**: RDA weighs a negative more, the nearer it is compared with the positive. A clear gain over $L_\text{tri}$ was seen for sharp weights alone: +23.7 ± 4.0 points after 300 steps, against +0.2 ± 1.1 for the closest ones (after 800, +18.1 ± 5.3 and +1.9 ± 1.3). That the *ratio* matters is not shown.
+# * You can **say**: RDA weighs a negative more, the nearer it is compared with the positive. A large gain over $L_\text{tri}$ was seen for sharp weights alone: +23.7 ± 4.0 points after 300 steps, against +0.2 ± 1.1 for the closest ones (after 800, +18.1 ± 5.3 and +1.9 ± 1.3). That the *ratio* matters is not shown.
 #
 # [Note 24](24_how_sharp.ipynb) asks how sharp weights may be.
 #
