@@ -22,7 +22,7 @@
 # * **check** whether an error radius holds what it promises;
 # * **follow** a flight through ambiguous photographs with a Bayes filter.
 #
-# The answer in short: a softmax turns the scores of the tiles into a probability, and its highest peak is the position. In five rendered towns, with the heading known, one photograph in four ended over 100 m off. In a smoothed flight none did, since the drone also knew roughly how it moved.
+# The answer in short: a softmax turns the tiles' scores into a probability; the likeliest group of tiles gives the position. In five rendered towns, with the heading known, one photograph in four ended over 100 m off. In a smoothed flight none did, since the drone also knew roughly how it moved.
 #
 # You need: [chapter 04](04_measuring_retrieval.ipynb), 45 minutes; the cells run in about two minutes on two CPU cores, with the extra `map`. Nothing is downloaded.
 
@@ -156,7 +156,7 @@ guess_choice(
 #
 # * **The map** of 2022 is cut into tiles of 120 m. Each begins 30 m after the one before, the **stride**, so neighbours overlap by three quarters.
 # * **The encoder** is an ImageNet network that has never seen a map. It gives each tile an embedding.
-# * **The photographs** are of 2025, when one building in eight had changed. Their metadata (height, pitch, heading) say how to turn each one north and cut it to 120 m. Then it is a query like any other.
+# * **The photographs** are of 2025, when one building in eight had changed. Their metadata (height, pitch, heading) say how to turn each one north and cut it to 120 m. Then it is a query like any other. Here these are exact; a real compass can be off by degrees.
 # * **The flights**: two, of 20 photographs each, are to be located. Four more have known positions, from which we learn what scores mean.
 #
 # `dphr map build` and `dphr locate` do the same with your own map. The chapter works with this:
@@ -171,7 +171,7 @@ print("from the drone to that ground, metres:", photo.offsets[0].round())
 # %% [markdown]
 # The camera looks ahead, so the picture shows ground before the drone. `offsets` is that gap, in metres east and north. Positions are measured from the map's middle; `frame.metres` turns a latitude and longitude into them.
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Two pictures. Left, the drone photograph as it was taken, looking ahead and down. Right, the map of the town with the 200 most similar tiles as dots, in several groups far from one another, and a white cross at the drone's true position."}, "figure": {"caption": "Left, the photograph as it was taken. Right, the 200 tiles most similar to it; the brighter a dot, the more similar. They lie in several parts of the town, and the cross, where the drone was, is not in the brightest."}} cellView="form" jupyter={"source_hidden": true}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Two pictures. Left, the drone photograph as it was taken, looking ahead and down. Right, the map of the town with a dot where each of the 200 most similar tiles would put the drone, in several groups far from one another, and a white cross at the drone's true position."}, "figure": {"caption": "Left, the photograph as it was taken. Right, where the 200 tiles most similar to it would put the drone; the brighter a dot, the more similar. They lie in several parts of the town, and the cross, where the drone was, is not in the brightest."}} cellView="form" jupyter={"source_hidden": true}
 half = np.array(gallery.bounds.size_m) / 2
 extent = (-half[0], half[0], -half[1], half[1])
 picture = gallery.geomap.read_box(gallery.bounds, 500)
@@ -179,8 +179,9 @@ figure, axes = plt.subplots(1, 2, figsize=(7.0, 3.5))
 axes[0].imshow(plt.imread(photo.path))
 best = ranked[:200][::-1]
 axes[1].imshow(picture, extent=extent, alpha=0.6)
+drone = centres - photo.offsets[0]  # where each tile would put it
 axes[1].scatter(
-    *centres[best].T, c=photo.scores[0, best], s=12, cmap="inferno",
+    *drone[best].T, c=photo.scores[0, best], s=12, cmap="inferno",
 )  # fmt: skip
 axes[1].plot(*truth, "x", color="white", markersize=11, markeredgewidth=3)
 for axis in axes:
@@ -232,11 +233,11 @@ heads = "40 photographs", "median error, m", "over 100 m off, %"
 table(heads, rows)
 
 # %% [markdown]
-# A perfect encoder would be 10.4 m off; this one is 28.3 m off. Its best tile is often a neighbour of the right one. For 28 % of the photographs it is over 100 m off.
+# A perfect encoder would be 10.4 m off; this one is 28.3 m off. In the median it errs by about one stride. For 28 % of the photographs it is over 100 m off.
 #
 # ## From scores to a probability
 #
-# Two scores that differ by a hundredth say little by themselves. How much likelier is the better tile? A **temperature** $T$ answers: with the score $s_i$ of tile $i$, its probability is $p_i \propto \exp(s_i / T)$. This is the softmax that you know from classification. A low temperature believes the best tile, a high one believes nobody.
+# Two scores that differ by a hundredth say little by themselves. How much likelier is the better tile? A **temperature** $T$ answers: with the score $s_i$ of tile $i$, its probability is $p_i \propto \exp(s_i / T)$. This is the softmax of classification. A low temperature believes the best tile, a high one believes nobody.
 
 
 # %%
@@ -278,12 +279,12 @@ def position_scratch(east, north, weight, reach_m=30):
 ours = position_scratch(spots.east, spots.north, spots.weight)
 assert np.allclose(ours, likeliest(spots, 30))  # the package's
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Three maps of probability over the town for one photograph. At the lowest temperature two tiles hold it all; at the middle one some groups of tiles share it; at the highest it is spread over the whole town."}, "figure": {"caption": "The same scores at three temperatures; bright is likely. Cross: where the drone was; circle: where the likeliest group puts it, which is beside the ground that it sees. None of the three makes this photograph right, but a higher one is less sure of the mistake."}} cellView="form" jupyter={"source_hidden": true}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"image": {"alt": "Three maps of probability over the town for one photograph. At the lowest temperature two tiles hold it all; at the middle one some groups of tiles share it; at the highest it is spread over the whole town."}, "figure": {"caption": "The same scores at three temperatures; a dot is where a tile would put the drone. Brightness is the square root of the probability, as a share of the panel's largest. Cross: where the drone was; circle: where the likeliest group puts it. None of the three makes this photograph right, but a higher one is less sure of the mistake."}} cellView="form" jupyter={"source_hidden": true}
 figure, axes = plt.subplots(1, 3, figsize=(7.8, 2.9))
 for axis, t in zip(axes, (0.004, 0.02, 0.1), strict=True):
     p = probability_scratch(photo.scores[0], t)
     axis.set_facecolor("black")
-    axis.scatter(*centres.T, c=np.sqrt(p / p.max()), s=14, cmap="inferno")
+    axis.scatter(*drone.T, c=np.sqrt(p / p.max()), s=14, cmap="inferno")
     spots = spots_of(photo.scores, *centres.T, photo.offsets, t)
     axis.plot(*truth, "x", color="white", markersize=10, markeredgewidth=3)
     axis.plot(
@@ -294,7 +295,7 @@ for axis, t in zip(axes, (0.004, 0.02, 0.1), strict=True):
     axis.set(xlim=extent[:2], ylim=extent[2:])
 
 # %% [markdown]
-# Which temperature is right? The one that gives the true positions of known flights the highest probability. `calibrate_flights` tries 21 temperatures on the four flights with known positions, and stores the best with the map (`dphr map calibrate` in a shell). It also fits a share that is spread over the whole map, in case the scores say nothing.
+# Which temperature is right? The one that gives the true positions of known flights the highest probability. `calibrate_flights` tries 21 temperatures on our four known flights, and stores the best with the map (`dphr map calibrate` in a shell). It also fits a share that is spread over the whole map, in case the scores say nothing.
 
 # %% tags=["nbval-ignore-output"]
 known = sorted((town / "flights/calibration").iterdir())
@@ -307,7 +308,7 @@ assert 0.004 < fit.temperature < 0.1
 #
 # A probability over the map gives radii: the circle around the position that holds 50 % of it, and the one that holds 90 %. The second is a promise: nine true positions in ten lie inside.
 #
-# A fitted probability may promise too much or too little. So `calibrate_flights` also takes, on the known flights, each photograph's **ratio** error / radius, where at most 1 means inside. If the median ratio is 0.8, a circle of 0.8 times the radius holds half of the truths. So the radius is multiplied by the quantile of the ratios (*conformal prediction*, exercise 4).
+# A fitted probability may promise too much or too little. So `calibrate_flights` also takes, on the known flights, each photograph's **ratio** error / radius, where at most 1 means inside. If the median ratio is 0.8, a circle of 0.8 times the radius holds half of the truths. So the radius of 50 % is multiplied by the median of its ratios, that of 90 % by the 90 % quantile of its own (*conformal prediction*, exercise 4).
 #
 # `located` gives a position and both radii. Check them on the two flights that took no part.
 
@@ -320,7 +321,7 @@ print(f"in the circle of 90 %: {100 * inside_90:.0f} %")
 assert inside_50 < inside_90
 
 # %% [markdown]
-# The circle of 50 % held 70 % of the truths, so it was too wide here. That of 90 % held 92 %. Two flights say little, though: photographs of one flight succeed and fail together.
+# The circle of 50 % held 70 %, so it was too wide here. Two flights say little, though: photographs of one flight succeed and fail together.
 #
 # ## A filter turns guesses into a track
 #
@@ -332,7 +333,7 @@ assert inside_50 < inside_90
 # 2. *Doubt*: a hundredth of it is spread over the whole map, so that a lost filter can find its way back.
 # 3. *See*: it is multiplied by how likely the new photograph is from each cell. That is the softmax again, at a **higher** temperature: photographs of one flight err together, so each counts for less. How much less is fitted on the known flights.
 #
-# In the code a move has `cells`, the displacement in whole cells, and `error_m`, the odometry's error. `shift` and `gaussian_filter` are SciPy's.
+# In the code a move has `cells`, the displacement in whole cells, and `error_m`, the odometry's error.
 
 
 # %%
@@ -367,7 +368,7 @@ def filter_inputs(flight, folder):
 
 
 # %% [markdown]
-# The folded cell prepares the inputs: `likelihoods` from each photograph's scores, and `moves` from the odometry. The first belief is the same everywhere.
+# The folded cell prepares `likelihoods`, from each photograph's scores, and `moves`, from the odometry. The first belief is the same everywhere.
 
 # %%
 grid, likelihoods, moves, rests = filter_inputs(by_flight[0], flights[0])
@@ -409,7 +410,7 @@ for axis in axes:
     axis.set(xticks=[], yticks=[])
 
 # %% [markdown]
-# *Live*, the belief uses what was seen so far. *Smoothed*, it uses the whole flight, as afterwards: the same filter also runs backwards from the last photograph, and at each photograph the forward and the backward belief are multiplied.
+# *Live*, the belief uses what was seen so far. *Smoothed*, it uses the whole flight, afterwards: the filter also runs backwards from the last photograph, and each forward belief is multiplied by what the *later* photographs say. (Its own likelihood is in the forward belief already.)
 
 # %% tags=["hide-input", "nbval-ignore-output"] cellView="form" jupyter={"source_hidden": true}
 rows = {name: [] for name in ("single", "reckoned", "live", "smoothed")}
@@ -438,7 +439,7 @@ table(
 )
 
 # %% [markdown]
-# Here the filter is nearer the truth than either source.
+# The filter beats both its sources.
 #
 # ## Five towns, a trained encoder
 #
@@ -508,9 +509,9 @@ table(
 )
 
 # %% [markdown]
-# With the heading known, a single photograph is 16.6 m off and dead reckoning 22.9 m. The smoothed track, which has both, is 8.5 m off, and no photograph of it by over 100 m. *Live* it is not as sure: 2.8 % of the photographs are, in 14 of 40 flights (folded table). With the heading unknown a single photograph fails (78.8 m), and the smoothed track still comes to 9.8 m. Odometry is a second sensor, though. With only a bound on the drone's speed, that track is 16.3 m off.
+# With the heading known, a single photograph is 16.6 m off and dead reckoning 22.9 m. The smoothed track, which has both, is 8.5 m off, and no photograph of it by over 100 m. *Live*, 2.8 % of the photographs are over 100 m off, in 14 of 40 flights (folded table). With the heading unknown a single photograph fails (78.8 m), and the smoothed track still comes to 9.8 m. Odometry is a second sensor, though: it comes in metres east and north, so it brings a drifting heading of its own. With only a bound on the drone's speed, that track is 16.3 m off.
 #
-# The radii keep their promises within six points. Matching small details (local features, folded) is 0.3 m off in the median and over 100 m off for 6.6 %. Do not expect that of real photographs: one renderer drew these and the map.
+# The radii keep their promises within six points. Matching small details (local features, folded; every second photograph, heading known) is 0.3 m off in the median and over 100 m off for 6.6 %. Do not expect that of real photographs: one renderer drew these and the map.
 #
 # ## Exercises
 #
@@ -592,12 +593,12 @@ assert np.quantile([0.4, 1.6, 0.7, 1.1, 2.3], 0.5) == 1.1
 # ## Summary
 #
 # * You **turned** scores into a probability and a position. The most similar tile was 28 m off in the median, the middle of the likeliest group 22 m, a perfect encoder's tile 10 m.
-# * You **checked** a radius on flights that took no part in its fit: 70 % lay in the circle of 50 %. Two flights are few.
+# * You **checked** a radius on flights that took no part in its fit: 70 % lay in the circle of 50 %.
 # * You **followed** a flight by a Bayes filter: 13 m live and 11 m smoothed, where single photographs gave 22 m and dead reckoning from a known start 20 m.
 #
 # ## Readings
 #
-# * [Thrun, Burgard and Fox (2005)](references.md#thrun2005probabilistic), *Probabilistic Robotics*, MIT Press: chapter 8 is our filter, with its cells, its motion and its measurement.
+# * [Thrun, Burgard and Fox (2005)](references.md#thrun2005probabilistic), *Probabilistic Robotics*, MIT Press: chapter 8 is our filter.
 # * [Guo et al. (2017)](references.md#guo2017calibration), *On Calibration of Modern Neural Networks*, [arXiv](https://arxiv.org/abs/1706.04599): why networks are too sure of themselves, and what one temperature mends.
-# * [Angelopoulos and Bates (2023)](references.md#angelopoulos2023conformal), *Conformal Prediction: A Gentle Introduction*, [DOI](https://doi.org/10.1561/2200000101): radii that hold a share of the truths, what they assume, and what breaks them.
-# * [Dai et al. (2024)](references.md#dai2024denseuav), *Vision-Based UAV Self-Positioning in Low-Altitude Urban Environments*, [DOI](https://doi.org/10.1109/TIP.2023.3346279): positions by overlapping tiles on real flights, and measures in metres.
+# * [Angelopoulos and Bates (2023)](references.md#angelopoulos2023conformal), *Conformal Prediction: A Gentle Introduction*, [DOI](https://doi.org/10.1561/2200000101): radii that hold a share of the truths, and what breaks them.
+# * [Dai et al. (2024)](references.md#dai2024denseuav), *Vision-Based UAV Self-Positioning in Low-Altitude Urban Environments*, [DOI](https://doi.org/10.1109/TIP.2023.3346279): positions by overlapping tiles on real flights.
