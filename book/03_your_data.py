@@ -37,6 +37,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 from tempfile import mkdtemp
+from textwrap import fill
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -159,7 +160,7 @@ report, data_now = verify(mine), open_dataset(mine)
 misspelt.rename(tiles / "place-03")  # as it was
 
 for notice in report.notices[:2]:
-    print(notice)
+    print(fill(notice, 79, subsequent_indent="  "))
 print(data_now.summary().splitlines()[2].strip())
 
 # %% [markdown]

@@ -133,7 +133,7 @@ assert recall_scratch(ranks, 3) == 75
 #
 # Textbooks average these: AP is the area of bars. The evaluation code that projects of this field copy from one another joins two points by a line for each right tile: the precision just *before* it, and the precision at it. Under the lines lie *trapezoids*.
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"name": "fig-04-areas", "caption": "Precision over recall (the share of the right tiles found so far), for the queries of B and A. Blue and orange areas are both called AP. For B the trapezoid starts at 0, since its first tile is wrong; for A it starts at 1."}, "image": {"alt": "Four panels. For B, textbook: two bars of height one half and two thirds; trapezoid: from 0 up to one half, then from one half to two thirds, so the area is clearly smaller. The points are marked p 1 minus, p 1, p 2 minus and p 2. For A, textbook: two bars of height one and two thirds; trapezoid: level at one up to recall one half, then from one half up to two thirds."}} cellView="form" jupyter={"source_hidden": true}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"name": "fig-04-areas", "caption": "Precision over recall (the share of the right tiles found so far), for the queries of B and A. Blue and orange areas are both called AP. For B the trapezoid starts at 0, since its first tile is wrong. For A it starts at 1, and the wrong tile at rank 2 then pulls the precision down to 1/2."}, "image": {"alt": "Four panels. For B, textbook: two bars of height one half and two thirds; trapezoid: from 0 up to one half, then from one half to two thirds, so the area is clearly smaller. The points are marked p 1 minus, p 1, p 2 minus and p 2; p 1 and p 2 minus are one. For A, textbook: two bars of height one and two thirds; trapezoid: level at one up to recall one half, then a drop from p 1, one, to p 2 minus, one half, and from there up to two thirds."}} cellView="form" jupyter={"source_hidden": true}
 figure, axes = plt.subplots(1, 4, figsize=(7.6, 2.6), sharey=True)
 axes[0].set_ylabel("precision")
 for query, (bars, slopes) in zip("BA", axes.reshape(2, 2), strict=True):
@@ -152,14 +152,23 @@ for query, (bars, slopes) in zip("BA", axes.reshape(2, 2), strict=True):
     for axis, kind, area in zip((bars, slopes), kinds, areas, strict=True):
         axis.set(title=f"{query}: {kind}\n{area:.3f}", xlabel="recall")
         axis.set(xlim=(0, 1), ylim=(0, 1.05), xticks=(0, 0.5, 1))
-    if query == "B":
-        for x, y, name, at_x, at_y in (
+    named = {
+        "B": (
             (0, 0, "$p_1^-$", 0.03, 0.2),
             (0.5, p[0], "$p_1 = p_2^-$", 0.12, 0.56),
             (1, p[1], "$p_2$", 0.82, 0.72),
-        ):
-            slopes.plot(x, y, "ko", markersize=4, clip_on=False)
-            slopes.text(at_x, at_y, name)
+        ),
+        "A": (
+            (0, 1, "$p_1^-$", 0.04, 0.9),
+            (0.5, p[0], "$p_1$", 0.53, 0.92),
+            (0.5, before[1], "$p_2^-$", 0.53, 0.42),
+            (1, p[1], "$p_2$", 0.82, 0.72),
+        ),
+    }
+    for x, y, name, at_x, at_y in named[query]:
+        slopes.plot(x, y, "ko", markersize=4, clip_on=False)
+        slopes.text(at_x, at_y, name)
+    assert query == "B" or (p[0], before[1]) == (1, 0.5)
 
 # %% [markdown]
 # As formulas: at the rank $r_i$ of the $i$-th of $n$ right tiles the precision is $p_i = i / r_i$. Just before that tile it is $p_i^- = (i-1)/(r_i-1)$. Before the first rank there is nothing: if the first tile is right, the code takes 1.
@@ -243,7 +252,7 @@ guess_choice(
 # %% [markdown]
 # ## One encoder, six numbers
 #
-# To find out what a score depends on, we hold everything else still. One encoder with ImageNet weights, not trained on places, meets one test set. Each of 90 places is asked for by six photographs. The gallery holds one tile of each, and tiles of 60 **distractors**, which no photograph shows. Both views show the same summer day.
+# To find out what a score depends on, we hold everything else still. One encoder with ImageNet weights, not trained on places, meets one test set. Each of 90 places is asked for by six photographs. The gallery holds one tile of each, and tiles of 60 **distractors**, which no photograph shows. Both views show a fair summer day, at different hours.
 
 # %%
 counts = {"train_places": 0, "test_places": 90, "distractor_places": 60}
@@ -256,7 +265,7 @@ full = evaluate(*asked, gallery_mode="full")
 cut = evaluate(*asked, gallery_mode="query_places")
 
 # %% [markdown]
-# First a check by a second route: does the package agree with our functions, query by query? For the check tiles ask and photographs answer, so that each query has six right answers.
+# First a check by a second route: does the package agree with our functions, query by query? For the check tiles ask and photographs answer, so that each query has six right answers. The first 90 tiles are those of the query places.
 
 # %%
 back = z_gallery[:90], gallery.places[:90], z_query, query.places
@@ -289,11 +298,13 @@ six = {
     name: (getattr(full, field), getattr(cut, field))
     for name, field in fields.items()
 }  # fmt: skip
-trapezoid = np.array(six["AP, trapezoid"])  # in either gallery
-textbook = np.array(six["AP, textbook"])
+trapezoid = np.round(six["AP, trapezoid"], 1)  # in either gallery, as
+textbook = np.round(six["AP, textbook"], 1)  # the table below prints them
 by_rule = textbook - trapezoid
 by_gallery = [np.diff(x)[0] for x in (trapezoid, textbook)]
 assert by_rule.min() > max(by_gallery) > 3
+assert np.allclose(by_gallery, (5.1, 6.6))  # the caption below
+assert np.allclose(by_rule, (7.4, 8.9))
 guess_choice(
     "Which raises AP more: deleting the distractors, or the other rule?",
     {
@@ -345,7 +356,7 @@ in_order = evaluate(z, five, z, five)
 print(f"a tie keeps gallery order: R@1 {in_order.r_at_1:.0f}")
 
 # %% [markdown]
-# A count that is kind to ties calls a dead network perfect. This package keeps gallery order, so a dead network gets chance, and each run the same number. That makes a number repeatable. It does not make it fair: with many equal scores, look before you report.
+# A count that is kind to ties calls a dead network perfect. This package keeps gallery order, so a dead network gets chance here, and each run the same number. That makes a number repeatable. It does not make it fair: with many equal scores, look before you report.
 #
 # Another rule that few papers state: a query without any right tile scores 0 and stays in the mean, as in the official code.
 #
@@ -399,7 +410,7 @@ for x in (94.55, 95.43, 98.95, 99.80):
 # | [chapter 02](02_first_retriever.ipynb) | 120 | 90 | 64 → 64 | one summer day | 25 |
 # | [chapter 03](03_your_data.ipynb) | 24 | 18 | 128 → 128 | one summer day | 25 |
 # | here | 540 | 150 | 64 → 128 | one summer day | 13.5 |
-# | [chapter 13](13_out_of_the_laboratory.ipynb), aerial photographs | 120 | 200 | 128 → 128 | any two | 81 |
+# | [chapter 13](13_out_of_the_laboratory.ipynb), aerial photographs | 120 | 200 | 128 → 128 | one photograph's; other haze and light | 81 |
 
 # %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 guess_choice(
