@@ -94,7 +94,7 @@ guess_choice(
         "A": "A found ten and B eight. But B is better: we made it so.",
         "B": "It is, but these squares do not show it.",
         "They cannot say": "A leads by two places, and B is better all the "
-        "same. A lead of two places of 24 is luck as easily as skill.",
+        "same. A lead of two places of 24 can well be luck.",
     },
     "They cannot say",
 )
@@ -110,7 +110,7 @@ assert 23 < a_leads < 27
 print(f"A leads in {a_leads:.0f} of 100 draws of 24 places")
 
 # %% [markdown]
-# With 24 places the worse encoder leads in one draw of four. How far can luck alone move a score?
+# With 24 places the worse encoder leads in one draw of four. How far can luck move a score?
 #
 # ## Draw the places again
 #
@@ -448,9 +448,9 @@ guess_number(
 )
 
 # %% [markdown]
-# Undecided is a result, not a tie: these runs can show neither. Here are four differences, first the one above. The second differs in length alone, the third from the second in settings alone. They were *chosen* for each loss: of twelve, those that did best on held-out training places, by one run of 200 steps each. The fourth compares $L_\text{tri}$ with *closest*, our closest reading of the paper: weights on $L_\text{tri}$ ([07](07_rda.ipynb)).
+# Undecided is a result, not a tie: these runs can show neither. Here are four differences, first the one above. The second differs in length alone. The third has other settings than the second: for each loss the best of twelve, each tried once for 200 steps on held-out training places. The fourth compares $L_\text{tri}$ with *closest*, our closest reading of the paper: weights on $L_\text{tri}$ ([07](07_rda.ipynb)).
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"name": "fig-05-verdicts", "caption": "Four differences of R@1, five seeds each: means, 90 % intervals (thick) and 95 % intervals (thin), beside a margin of two points (shaded). Each of the three verdicts occurs."}, "image": {"alt": "Four rows. InfoNCE minus L_tri with default settings lies far to the right of zero after 800 steps, and half as far after 300: different, both. With chosen settings it lies left of zero, and its thin line reaches a little beyond zero: undecided. The closest reading minus L_tri is a very short interval inside the shaded margin: equivalent."}} cellView="form" jupyter={"source_hidden": true}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"name": "fig-05-verdicts", "caption": "Four differences of R@1, five seeds each: means, 90 % intervals (thick) and 95 % intervals (thin), beside a margin of two points (shaded). Each is tested alone."}, "image": {"alt": "Four rows. InfoNCE minus L_tri with default settings lies far to the right of zero after 800 steps, and half as far after 300: different, both. With chosen settings it lies left of zero, and its thin line reaches a little beyond zero: undecided. The closest reading minus L_tri is a very short interval inside the shaded margin: equivalent."}} cellView="form" jupyter={"source_hidden": true}
 chosen = results.load("budget")
 by_budget = comparisons.paired(chosen, "mini", "infonce", "triplet")
 short = results.load("short")
@@ -513,11 +513,13 @@ table(
 )
 
 # %% [markdown]
-# Two verdicts are no test of a change. The last column is one, by seed. The shorter run took 9.0 ± 7.1 points off InfoNCE's lead, and the chosen settings another 12.3 ± 3.7. The search took InfoNCE from 29.4 to 21.7, though the defaults were one of its twelve: the winner, picked after 200 steps in one other world, did worse in these five ([note 21](21_the_study.ipynb)). An interval speaks of other seeds, not of other settings. And after 300 steps *closest* and $L_\text{tri}$ are equal within two points.
+# That one lead is "different" and another "undecided" does not show that it changed. The last column tests that, seed by seed. The shorter run took 9.0 ± 7.1 points off InfoNCE's lead, and the chosen settings another 12.3 ± 3.7. The search took InfoNCE from 29.4 to 21.7 and $L_\text{tri}$ from 21.7 to 26.3, though InfoNCE's defaults were one of its twelve: the winner, picked after 200 steps in one other world, did worse in these five ([note 21](21_the_study.ipynb)). After 300 steps *closest* and $L_\text{tri}$ are equal within two points.
 #
 # A margin has to be set before the differences are known. For *closest* it was. For the other three any margin up to 8 points gives the same verdicts.
 #
-# **On a first reading, go on to [06](06_hard_negatives.ipynb) from here.** *Holm's correction* is not named before chapter 09.
+# These are verdicts of one question each. We picked the four afterwards; corrected, the second is undecided, too (next section).
+#
+# **On a first reading, go on to [06](06_hard_negatives.ipynb) from here.**
 #
 # ## Several questions at once
 #
@@ -544,7 +546,7 @@ guess_number(
 )
 
 # %% [markdown]
-# **Holm's correction** makes $m$ p values larger. It multiplies the smallest by $m$, the next by $m - 1$, and so on, and none may end below the one before it. From 0.01, 0.03, 0.04 it makes 0.03, 0.06, 0.06. After it at most one *study* in twenty misleads. Which questions belong together has to be decided before they are asked. Our four were picked afterwards, so take the stricter verdict: over all four the second $p$ rises from 0.018 to 0.055, undecided (folded).
+# **Holm's correction** makes $m$ p values larger. It multiplies the smallest by $m$, the next by $m - 1$, and so on, and none may end below the one before it. From 0.01, 0.03, 0.04 it makes 0.03, 0.06, 0.06. Then at most one *study* in twenty misleads. Which questions belong together is decided before they are asked. So take the stricter verdict on our four: the second $p$ rises from 0.018 to 0.055, undecided (folded).
 
 
 # %%
@@ -631,7 +633,7 @@ print(f"{too_high:.1f} points; {less:.1f} if nine outcomes in ten are shared")
 # training, and read the test set once.
 
 # %% [markdown]
-# **3. Two printed numbers.** Public leaderboards give R@1 92.65 for Sample4Geo on University-1652, and 92.32 with DPHR **[S]**. Both asked 37,855 pictures. Which of them failed is not public, so nobody can pair them. Without pairs the half-width of a difference is $\sqrt2$ times that of one number. Let each picture be a separate question: what is it, in points? (1.645 in place of 1.96 makes it 90 %.) But pictures of a place go together, and no width here knows of another training. So which verdict do you give, with a margin of two points?
+# **3. Two printed numbers.** Public leaderboards give R@1 92.65 for Sample4Geo on University-1652, and 92.32 with DPHR **[S]**. Both asked 37,855 pictures. Which of them failed is not public, so nobody can pair them. Without pairs the half-width of a difference is $\sqrt2$ times that of one number. Let each picture be a separate question: what is it, in points? (1.645 in place of 1.96 makes it 90 %.) But pictures of a place go together (701 places), and no width here knows of another training. So which verdict do you give, with a margin of two points?
 
 # %%
 half_of_difference = None  # your code: points, with two decimals

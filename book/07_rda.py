@@ -177,7 +177,7 @@ for name, times in FAR.items():
     rows.append([f"{name} as the positive", h, closest, f"{raw:.2f}"])
 ratio = [rows[2][2] / rows[0][2], np.exp(16 * (rows[2][1] - rows[0][1]))]
 last = [None, ratio[0], f"{ratio[1]:.0f}"]
-rows.append(["half as far, over twice as far", *last])
+rows.append(["last row over the first", *last])
 assert abs(ratio[0] - 1.4) < 1e-9 and 200 < ratio[1] < 215
 table(
     ["the negative is", "h", "closest weight", "sharp, undivided"],
@@ -231,7 +231,7 @@ slider(
 #
 # ## What a ratio buys
 #
-# When all distances are multiplied by one number, $h$ stays as it is. (It is $\sigma(\log d^+ - \log d^-)$ with $\sigma(x) = 1/(1 + e^{-x})$: divide by $d^-$ to see it.) The difference $d^+ - d^-$ does not. That matters because the scale changes in training: in 06 distances first shrank and then spread.
+# When all distances are multiplied by one number, $h$ stays as it is. (It is $\sigma(\log d^+ - \log d^-)$ with $\sigma(x) = 1/(1 + e^{-x})$: divide above and below by $d^+$.) The difference $d^+ - d^-$ does not. That matters because the scale changes in training: in 06 distances first shrank and then spread.
 #
 # Below is one triplet, a query with a positive near it and a negative. The three are scattered about one direction, more widely in each row. The third column is the weight that $L_\text{tri}$ gives this triplet by itself: the slope of its softplus, $\sigma(10\,(d^+ - d^-))$.
 
@@ -264,8 +264,8 @@ table(
 #
 # Three negatives of our choice prove little. So four encoders were measured on fresh batches of 64 pairs (three seeds, stored): one with ImageNet weights, an untrained one, and the same one after 100 and after 800 steps of training with the closest reading. Two measures say how much the weights do:
 #
-# * the **ratio** of a large weight to a small one of the same query (its 95th and its 5th percentile): 1 if all weights are equal;
-# * the **cosine** between the gradients of $L_\text{wtri}$ and $L_\text{tri}$: 1 if the weights change nothing except the size of the step.
+# * the **ratio** of a large weight to a small one of the same query (its 95th and its 5th percentile), for the median query: 1 if all weights are equal;
+# * the **cosine** between the gradients of $L_\text{wtri}$ and $L_\text{tri}$: 1 if the weights change nothing except the size of the step. Both are means of 20 batches.
 
 # %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 stored = files("dphr_lab") / "results" / "weights"
@@ -281,7 +281,7 @@ def seen(encoder, name, measure):
 
 CLOSEST = "interval [0.5, 1.5]"
 guess_number(
-    "Closest, after 100 steps: how many times a small weight is a large one?",
+    "Closest, after 100 steps, median query: large over small weight?",
     max(seen("100 steps", CLOSEST, "p95_to_p5")),
     within=0.2,
     digits=2,
@@ -306,13 +306,14 @@ for title, at in ENCODERS.items():
 table(
     ["encoder", "closest: ratio", "cosine", "sharp: ratio", "cosine"],
     rows,
-    caption="The largest ratio and the smallest cosine of three seeds",
+    caption="Median query, mean of 20 batches; the largest ratio and the "
+    "smallest cosine of three seeds",
 )
 
 # %% [markdown]
-# **In the closest reading a large weight of these batches is at most 1.45 times a small one**, and the gradient keeps its direction: the cosine is 0.97 or more. In sharp DPHR the ratio is up to 87, and the cosine falls to 0.52. Both are most extreme after 100 steps. By 800 steps the ratio is small again (9), but the cosine has come back only to 0.73. (It also depends on where the gradients of single triplets point.)
+# **In the closest reading a large weight is typically at most 1.45 times a small one**, and the gradient nearly keeps its direction: the mean cosine is 0.97 or more. With sharp weights on the same encoders the ratio is up to 87, and the cosine falls to 0.52. Both are most extreme after 100 steps. By 800 steps the ratio is small again (9), but the cosine, which also depends on directions, is only back at 0.73.
 #
-# The closest weights are mild because $h$ is. Within a batch its standard deviation is below 0.1, and the line multiplies it by the width of the interval, here 1. (Wider intervals spread the weights somewhat further: [note 20](20_the_closest_reading.ipynb).)
+# The closest weights are mild because $h$ is. Its standard deviation within a query is below 0.1 on average, and the line multiplies it by the width of the interval, here 1.
 #
 # Suppose that all weights of a batch were one number $c$. Then $L_\text{wtri} = c\,L_\text{tri}$. DPHR adds $\lambda^t$ times this term to the plain one, with a number $\lambda^t$ that [08](08_palw.ipynb) explains. So
 #
@@ -384,7 +385,7 @@ assert inward.sum() > 10
 # %% [markdown]
 # Of all push, $L_\text{tri}$ puts 60 % on the four that lie before the positive, without any weights. The closest reading puts 62 % there, the sharp one 83 %.
 #
-# Both readings **detach** the weights: the gradient treats them as constants **[O]**. Why? Sharp weights are divided by their mean. Through that mean an easy negative could lower the loss by coming *nearer*, since it would take weight from the hard ones. With `detach=False` that happens to 53 of the 61 negatives (folded cell). No part of the idea asks for this.
+# Both readings **detach** the weights: the gradient treats them as constants **[O]**. Why? Sharp weights are divided by their mean. Through that mean an easy negative could lower the loss by coming *nearer*, since it would take weight from the hard ones. With `detach=False` that happens to 53 of the 61 negatives (folded cell). No part of the idea asks for this. (Closest weights pull none in.)
 #
 # ## Do the weights help?
 #
@@ -426,7 +427,7 @@ print("sharp: own ratio minus broken ratio:", broken.interval.signed)
 # %% [markdown]
 # **Sharp weights help; the closest ones add little or nothing**: +23.7 ± 4.0 points against +0.2 ± 1.1, on top of 21.7 %. After 800 steps sharp weights add 18.1 ± 5.3, and the closest 1.9 ± 1.3. This last gain is not clear once all 24 differences of its study are corrected ([note 20](20_the_closest_reading.ipynb)).
 #
-# Is it the *ratio* that helps? These runs cannot say. What all negatives of a query share is divided out of the sharp weights, so a test that changes only $d^+$ can hardly see anything (exercise 3). There is one, the **broken ratio**, with the batch's mean for every $d^+$ in $h$. It ended as high: own minus broken ratio was -1.1 ± 1.5 points. [Note 25](25_what_the_gain_rests_on.ipynb) has tests that see more, all for sharp weights.
+# Is it the *ratio* that helps? What all negatives of a query share is divided out of the sharp weights, so a test that changes only $d^+$ can hardly see anything (exercise 3). One test, the **broken ratio**, has the batch's mean for every $d^+$ in $h$. After 800 steps own minus broken ratio is -1.1 ± 1.5 points: no difference shown. [Note 25](25_what_the_gain_rests_on.ipynb) has tests that see more, all for sharp weights.
 #
 # ## Exercises
 #
@@ -519,7 +520,7 @@ assert (w * loss).mean() < loss.mean() - 0.1
 # ## Summary
 #
 # * You **computed** a hardness that no common scale changes: it stayed at 0.30 while a cone opened. The closest reading makes a weight between 0.5 and 1.5 of it, sharp DPHR an exponential.
-# * You **measured** the weights of real batches. In the closest reading a large weight was at most 1.45 times a small one, and the gradient keeps its direction (cosine 0.97 or more). So $L_\text{DPHR}$ is nearly $(1 + c\,\lambda^t)\,L_\text{tri}$.
+# * You **measured** the weights of real batches. In the closest reading a large weight was typically at most 1.45 times a small one, and the gradient nearly kept its direction (mean cosine 0.97 or more). So $L_\text{DPHR}$ is nearly $(1 + c\,\lambda^t)\,L_\text{tri}$.
 # * You can **say**: RDA weighs a negative more, the nearer it is compared with the positive. A large gain over $L_\text{tri}$ was seen for sharp weights alone: +23.7 ± 4.0 points after 300 steps, against +0.2 ± 1.1 for the closest ones (after 800, +18.1 ± 5.3 and +1.9 ± 1.3). That the *ratio* matters is not shown.
 #
 # [Note 24](24_how_sharp.ipynb) asks how sharp weights may be.
