@@ -101,7 +101,7 @@ axis.legend(frameon=False)
 axis.grid(color="0.9")
 
 # %% [markdown]
-# [Chapter 07](07_rda.ipynb) measures the same in real batches. Our sources allow wider intervals as well, and a map called *min-max*: each query's $h$ is first stretched to run from 0 to 1 **[O]**. The **ratio** is that of a large to a small weight of a query (95th and 5th percentile). The **cosine** is between the gradients of $L_\text{wtri}$ and $L_\text{tri}$. A cosine of 1 means that the weights change nothing except the size of the step.
+# [Chapter 07](07_rda.ipynb) measures the same in real batches. Our sources allow wider intervals, and a map called *min-max*: each query's $h$ is first stretched to run from 0 to 1 **[O]**. The **ratio** is that of a large to a small weight of a query (95th and 5th percentile; the median query). The **cosine** is between the gradients of $L_\text{wtri}$ and $L_\text{tri}$. A cosine of 1 means that the weights change nothing except the size of the step.
 
 # %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 stored = files("dphr_lab") / "results" / "weights"
