@@ -63,7 +63,7 @@ def _help(*command: str) -> str:
 # ---- from a campus to a country ----------------------------------------------------------------
 
 AREAS = (
-    ("no map: within 2 km of a known point", math.pi * 4),
+    ("for comparison: a circle of 2 km", math.pi * 4),
     ("campus, 1 km²", 1),
     ("town, 100 km²", 100),
     ("region, 10,000 km²", 10_000),
@@ -131,15 +131,15 @@ def scale_picture() -> str:
     said = ("Three squares, drawn to scale. Left, 240 m of ground with a dot every 30 m and the "
             "outlines of two tiles of 120 m, which overlap by three quarters. Middle, a town of "
             "10 km with a campus of 1 km in a circle of 2 km radius. Right, a country of 600 km, "
-            "in which the whole town is a dot.")  # fmt: skip
+            "in which the whole town is a small square.")  # fmt: skip
     return (
         f'<figure>\n<svg viewBox="0 0 720 260" role="img" aria-label="{said}" width="100%" '
         'font-family="sans-serif" font-size="14" text-anchor="middle">'
         f'<rect width="720" height="260" fill="white"/>{drawn}</svg>\n'
         "<figcaption><p>To scale. Left: each dot is the centre of a tile; two tiles are outlined. "
-        "Middle: a campus (blue) and the circle of 2 km in which a drone is that took off two "
-        "minutes ago. Right: the small square is that whole town. Which of these would you search "
-        "with each photograph?</p></figcaption>\n</figure>"
+        "Middle: a campus (blue) in a circle of 2 km, which a drone that took off there two minutes "
+        "ago has not left at 15 m/s. Right: the small square is that whole town. Which of these "
+        "would you search with each photograph?</p></figcaption>\n</figure>"
     )
 
 
