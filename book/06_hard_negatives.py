@@ -14,7 +14,7 @@
 # %% [markdown]
 # # 06 Hard negatives
 #
-# **Which negatives teach, and which mislead?**
+# **Which negatives teach, and which mislead?** The answer in short: usual losses turn to the hardest negatives by themselves. In a small study the hardest *alone* made the encoder collapse; stressed *beside* all others they helped, while all pairs were right.
 #
 # By the end you can
 #
@@ -22,7 +22,7 @@
 # * **derive** how much two usual losses push each negative, before anyone adds a weight;
 # * **judge** when training on the hardest negative alone collapses, and what prevents it.
 #
-# You need: [02 Train your first retriever](02_first_retriever.ipynb) and [05 How sure are we?](05_how_sure_are_we.ipynb), half an hour. The cells take about a minute on two CPU cores: one training of 200 steps. The comparison of mining is of stored runs. Nothing is downloaded.
+# You need: [02 Train your first retriever](02_first_retriever.ipynb) and [05 How sure are we?](05_how_sure_are_we.ipynb), half an hour. The cells take about a minute on two CPU cores: one training of 200 steps. Mining is compared on stored runs. Nothing is downloaded.
 
 # %% tags=["remove-cell"]
 import subprocess
@@ -101,7 +101,7 @@ guess_choice(
     "tile 1",
 )
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Left, tiles 1 and 2 with rings around what differs. Right, the same tiles at the 64 pixels that the network of this chapter gets."}, "image": {"alt": "Four pictures. Two tiles with the same roads, each with three rings around objects that differ: a pitch, a house with another roof, a court. Then the same two tiles in coarse pixels, hardly to be distinguished."}} cellView="form" jupyter={"source_hidden": true}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Left, tiles 1 and 2 with rings around what differs. Right, the same tiles at the 64 pixels that the network of this chapter gets."}, "image": {"alt": "Four pictures. Two tiles with the same roads, each with three rings around objects that differ: a pitch, a house with another roof, a court. Then the same two tiles in coarse pixels; pitch, roof and court can just be made out."}} cellView="form" jupyter={"source_hidden": true}
 coarse = {f"tile {i}, 64 px": tile(of, 64)
           for i, of in ((1, twin_place), (2, place))}  # fmt: skip
 ringed = {name: pictures[name] for name in ("tile 1", "tile 2")}
@@ -115,14 +115,17 @@ for axis in axes[:2]:
         ring = {"marker": "o", "fillstyle": "none", "markersize": 26}
         axis.plot(*spot, color="white", markeredgewidth=4, **ring)
         axis.plot(*spot, color="black", markeredgewidth=2, **ring)
-pixels = [each.astype(int) for each in coarse.values()]
-share = 100 * (abs(pixels[0] - pixels[1]).max(-1) > 30).mean()
-print(f"of the coarse tiles' pixels, {share:.0f} % differ by over 30 of 255")
+pixels = [tile(of, 64).astype(int) for of in (place, twin_place, stranger)]
+for i, other in zip((1, 3), pixels[1:], strict=True):
+    gap = abs(pixels[0] - other).max(-1)
+    clear, any_ = (100 * (gap > least).mean() for least in (30, 0))
+    print(f"coarse tiles 2 and {i}: {clear:.0f} % of the pixels differ by "
+          f"over 30 of 255, {any_:.0f} % at all")  # fmt: skip
 
 # %% [markdown]
 # Tile 1 is a **twin**: a place of the same layout with a few objects changed. It is a *hard* negative, because it lies near the query. Tile 3 is an *easy* one.
 #
-# But an encoder that knows nothing yet sees twin and place as one thing: at 64 pixels 1 % of the pixels differ. Pushing one away then pushes the other, too. So hard negatives can teach, and they can mislead. When do they do which?
+# But an untrained encoder hardly tells twin from place: at 64 pixels only 1 % of the pixels differ clearly (by over 30 of 255), against 77 % for tile 3. Pushing one away then pushes the other, too. So hard negatives can teach, and they can mislead. When do they do which?
 #
 # ## Watch the distances
 #
@@ -220,9 +223,9 @@ for axis, (step, d) in zip(axes, distances.items(), strict=True):
         axis.legend(frameon=False)
 
 # %% [markdown]
-# Training begins with a contraction: within 20 steps the place comes near, its twins come with it, and so do some strangers. Then strangers leave, and twins stay. Place and twins still lie at the same distances after 200 steps: this network finds the family, not the place. Few pixels differ, and training seldom says "not this twin": a batch of 64 out of 300 places holds on average 0.4 of a query's two twins. (That alone need not be the cause. In [note 25](25_what_the_gain_rests_on.ipynb) batches of whole families showed no gain.)
+# Training begins with a contraction: within 20 steps the place comes near, its twins come with it, and so do some strangers. Then strangers leave, and twins stay. Place and twins still lie at the same distances after 200 steps: this network finds the family, not the place. Few pixels differ, and training seldom says "not this twin": a batch of 64 out of 300 places holds on average 0.4 of a query's two twins. (That need not be the cause: in [note 25](25_what_the_gain_rests_on.ipynb) batches of whole families showed no gain.)
 #
-# So at the start the nearest negatives are mostly strangers that look alike to an untrained network. After 200 steps, for about three in four queries, the nearest one is a twin (first column of the next table).
+# So at the start the nearest negatives are mostly strangers. After 200 steps it is a twin for about three in four queries (next table).
 #
 # ## What a loss already pushes
 #
@@ -251,7 +254,7 @@ def nce_push_scratch(d_pos, d_neg, tau=0.07):
 
 
 # %% [markdown]
-# A folded cell checks both against autograd, and the losses against the package's. Now measure the pushes on the 60 places. Two numbers say how they are spread:
+# A folded cell checks both against autograd, and the losses against the package's. On the 60 places two numbers say how the pushes are spread:
 #
 # * the **effective number** of negatives, $(\sum w)^2 / \sum w^2$: 59 when all count alike, 1 when one takes all;
 # * the **twins' share** of all push: 3 % when all count alike.
@@ -315,9 +318,11 @@ table(
 #
 # ## Does mining the hardest collapse?
 #
-# *Mining* turns all the way: only chosen negatives count. *Hardest* takes the nearest negative of each query ([Hermans et al., 2017](references.md#hermans2017defense)). *Semi-hard* takes the nearest one that is farther than the positive ([Schroff et al., 2015](references.md#schroff2015facenet)). It has long been said that the hardest makes an encoder **collapse** early: all pictures get nearly one vector.
+# *Mining* turns all the way: only chosen negatives count. *Hardest* takes the nearest negative of each query ([Hermans et al., 2017](references.md#hermans2017defense)). *Semi-hard* takes the nearest one that is farther than the positive ([Schroff et al., 2015](references.md#schroff2015facenet)). The hardest is said to make an encoder **collapse** early: all pictures get nearly one vector.
 #
-# The study `hard_negatives` trained from scratch, 200 steps, three seeds. Beside the two mined losses and $L_\text{tri}$ it has a soft form of "the nearest only": a **steep term**, $L_\text{tri}$ with weights that grow so fast with nearness that few negatives count. A negative at nine tenths of the positive's distance weighs about 14 times as much as one at the positive's distance. ([07](07_rda.ipynb) builds such weights; these are sharp DPHR's (ours) with $\beta = 100$.) It stands *beside* $L_\text{tri}$, or nearly *alone*, a hundred parts to one of $L_\text{tri}$. With *wrong pairs* one training pair in ten shows two different places, so that the "positive" is a wrong place.
+# The study `hard_negatives` trained from scratch, 200 steps, three seeds. With 0.4 twins a batch the hardest negative is mostly a stranger. What misleads below is not the twin but the *scale* of all distances.
+#
+# Beside the two mined losses and $L_\text{tri}$ there is a **steep term**: $L_\text{tri}$ with weights that grow fast with nearness, so that few negatives count. One at nine tenths of the positive's distance weighs about 14 times as much as one at that distance. ([07](07_rda.ipynb) builds such weights; these are sharp DPHR's (ours) with $\beta = 100$.) It stands *beside* $L_\text{tri}$, or nearly *alone* (a hundred to one). With *wrong pairs* one training pair in ten shows two different places.
 
 # %% tags=["hide-input"] cellView="form" jupyter={"source_hidden": true}
 stored = results.load("hard_negatives")
@@ -353,7 +358,7 @@ guess_choice(
     "hardest, and the steep term nearly alone",
 )
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "R@1 after 200 steps: seeds (small rings), means (dots), 95 % intervals. In brackets the distance of a query to its nearest stranger at the end. Two losses collapse. The steep term leads beside L_tri, and loses most of that lead with wrong pairs."}, "image": {"alt": "Seven rows. Hardest and the steep term nearly alone, both at distance 0.002, lie near zero to five percent; semi-hard and L_tri between 13 and 20; L_tri with the steep term between 29 and 39 with a wide interval; with wrong pairs L_tri is near 11 and L_tri with the steep term near 15."}} cellView="form" jupyter={"source_hidden": true}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "R@1 after 200 steps: seeds (small rings), means (dots), 95 % intervals. In brackets the distance of a query to its nearest stranger at the end. Two losses collapse. The steep term leads beside L_tri; with wrong pairs its lead is no longer clear."}, "image": {"alt": "Seven rows. Hardest and the steep term nearly alone, both at distance 0.002, lie near zero to five percent; semi-hard and L_tri between 13 and 20; L_tri with the steep term between 29 and 39 with a wide interval; with wrong pairs L_tri is near 11 and L_tri with the steep term near 15."}} cellView="form" jupyter={"source_hidden": true}
 figure, axis = plt.subplots(figsize=(7.6, 3.7))
 values, halves = {}, {}
 for arm, (r_at_1, interval, far) in ended.items():
@@ -381,6 +386,15 @@ for pair in PAIRS:
     print(f"{pair[0]} minus {pair[1]}: {d.interval.signed} ({seeds})")
     above = d.interval.mean > d.interval.half_width
     assert above == (pair[0] != "beta_100_noise")
+# What wrong pairs take: of the steep term, of L_tri, of the lead.
+drops = []
+for arm in ("beta_100", "triplet"):
+    d = paired(stored, "mini", arm, f"{arm}_noise")
+    drops.append(np.array(d.by_seed))
+    print(f"wrong pairs cost {ARMS[arm]} {d.interval}")
+lead = student_interval(list(drops[0] - drops[1]))
+print(f"and its lead {lead}: "
+      + ", ".join(f"{x:.1f}" for x in drops[0] - drops[1]))  # fmt: skip
 drawn = stored["mini", "beta_100_alone", 0]["report"]["D2S"]["gallery"]
 print(f"chance: {100 / drawn:.1f} %; twins a batch: {2 * 63 / 299:.1f}")
 steep = np.exp(100 * (1 / 1.9 - 0.5))  # distances 1 and 0.9, beta = 100
@@ -392,16 +406,16 @@ for arm in ("triplet_hinge", "beta_100_hinge"):
 # %% [markdown]
 # * **The hardest collapses** on each seed, and so does the steep term nearly alone: all distances end near 0.002. An untrained encoder's *nearest* negative is nearer than the positive, for example at 0.5 where the positive is at 0.8. The loss wants $d^+ - d^- = +0.3$ to fall. Halve all distances, and it is only $+0.15$. So the loss falls when everything shrinks together, and nothing holds it back. (Such tiny distances can keep some order. By chance R@1 is 0.3 %: the hardest has 0.6 %, the steep term alone 5 and 7 % on two of its three seeds.)
 # * **Beside $L_\text{tri}$ the steep term does not collapse**, and gives the best encoder here: 33.8 ± 12.2 % against 15.2 ± 3.9 %, paired +18.6 ± 15.8 points. Above zero, but three seeds leave its size open. $L_\text{tri}$ spreads the vectors again once all distances are small: its slopes are then alike, and the *average* negative lies behind the positive (exercise 3).
-# * **Wrong pairs** cost the steep term beside $L_\text{tri}$ more than half of its R@1, and $L_\text{tri}$ alone less than a third. They also shrink all distances, with the steep term most (nearest stranger at 0.051): a part of the way to a collapse. The steep term still does not end lower than $L_\text{tri}$: paired +3.9 ± 4.9.
+# * **Wrong pairs** cost the steep term beside $L_\text{tri}$ more than half of its R@1 (19.2 ± 10.6 points, paired), and $L_\text{tri}$ alone less than a third. They also shrink distances, with the steep term most (nearest stranger at 0.051), part of the way to a collapse. The lead left, +3.9 ± 4.9, is no longer clear. (It fell by 14.8 ± 14.7.)
 # * **Semi-hard mining**, alone, did not collapse, and ended 2.9 ± 0.9 points above $L_\text{tri}$ (paired).
 #
 # Both mined losses have the form of a **hinge**, $\max(0,\, 0.3 + d^+ - d^-)$. As a hinge, the steep term beside $L_\text{tri}$ has 37.4 ± 2.5 %, and $L_\text{tri}$ 13.5 ± 3.5 %: the form is not the reason.
 #
-# So **the *hardest* negatives mislead when they stand alone, and teach beside all others. The nearest *beyond the positive* teach alone, too.** This is one small network at one learning rate, three seeds. [Note 24](24_how_sharp.ipynb) shows with two distances why the hardest shrinks everything.
+# So **the *hardest* negatives mislead when they stand alone, and teach beside all others (as the steep term). The nearest *beyond the positive* teach alone, too.** This is one small network at one learning rate, three seeds. [Note 24](24_how_sharp.ipynb) shows with two distances why the hardest shrinks everything.
 #
 # ## Exercises
 #
-# **1. Derive.** With label smoothing $\varepsilon$ each of the $B$ candidates gets $\varepsilon/B$ of InfoNCE's target, and the right one the rest. Some negatives are then pulled *closer*. Below which $p_k$?
+# **1. Derive.** With label smoothing $\varepsilon$ each of the $B$ candidates gets $\varepsilon/B$ of InfoNCE's target, and the right one $1 - \varepsilon$ more. Some negatives are then pulled *closer*. Below which $p_k$?
 
 # %%
 threshold = None  # a number, for epsilon = 0.1 and B = 6
@@ -468,7 +482,7 @@ assert gaps[0] > 0
 #
 # * You **watched** a contraction and then a separation: strangers leave, twins stay, and after 200 steps about three in four nearest negatives are twins.
 # * You **derived** the push of $L_\text{tri}$ and InfoNCE, and saw both turn to hard negatives without any added weight.
-# * You can **judge** mining: the hardest negative alone collapsed on each of three seeds, semi-hard mining on none. Beside $L_\text{tri}$ a steep term led by 18.6 ± 15.8 points of R@1 (33.8 against 15.2 %, paired), and wrong pairs took most of that lead.
+# * You can **judge** mining: the hardest negative alone collapsed on each of three seeds, semi-hard mining on none. Beside $L_\text{tri}$ a steep term led by 18.6 ± 15.8 points of R@1 (33.8 against 15.2 %, paired). Wrong pairs cost it 19.2 ± 10.6 points; the lead left is no longer clear.
 #
 # ## Readings
 #

@@ -138,8 +138,8 @@ def scale_picture() -> str:
         f'<rect width="720" height="260" fill="white"/>{drawn}</svg>\n'
         "<figcaption><p>To scale. Left: each dot is the centre of a tile; two tiles are outlined. "
         "Middle: a campus (blue) in a circle of 2 km, which a drone that took off there two "
-        "minutes ago has not left at 15 m/s. Right: the small square is that whole town. Which of these "
-        "would you search with each photograph?</p></figcaption>\n</figure>"
+        "minutes ago has not left at 15 m/s. Right: the small square is that whole town. "
+        "Which of these would you search with each photograph?</p></figcaption>\n</figure>"
     )
 
 
