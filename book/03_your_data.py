@@ -68,7 +68,7 @@ plt.rcParams["figure.constrained_layout.use"] = True
 #
 # * **File type**: JPEG, PNG, WebP, TIFF or BMP. Convert HEIC and raw files first.
 # * **Shape**: the package resizes each picture to a square. A photograph of 4:3 is squeezed by that, so cut the middle square out of it beforehand.
-# * **Ground**: a tile should show about the ground that the photograph shows. A tile of one square kilometre hides a house.
+# * **Ground**: a tile should show about the ground that the photograph shows. A tile of one square kilometre hides a house. Where tiles may come from: [terms of imagery](ethics.md).
 # * **Heading**: the drone may look any way. Give all tiles the same way up, north as a rule.
 # * **How many**: for a test 60 places or more, since with 12 one place is eight points of R@1. For training this book takes 450 rendered places ([02](02_first_retriever.ipynb)) or 1,500. How many photographs need was not measured.
 #
@@ -195,11 +195,13 @@ table(
 )
 
 # %% [markdown]
-# The two lines are two tasks. A tile has two right answers among 24 photographs, so even a blind choice finds 8 in 100. A photograph has one among 18 tiles, and a blind choice finds 6. So 42 is not "better" than 25. And twelve places are few: with twelve others 25 might as well be 8 or 46 ([05](05_how_sure_are_we.ipynb) explains such intervals).
+# The two lines are two tasks. A tile has two right answers among 24 photographs, so even a blind choice finds 8 in 100. A photograph has one among 18 tiles, and a blind choice finds 6. Two points of chance do not explain 42 against 25. But the galleries differ, and for a tile either of two right answers will do, so the two are not on one scale. And twelve places are few: with twelve others 25 might as well be 8 or 46 ([05](05_how_sure_are_we.ipynb) explains such intervals).
 #
 # ## Start with yours
 #
-# **Untested on full sets.** Only a few genuine places were at hand for this book, six of University-1652 with drone views. None of the recipes below has been run on a full set.
+# The commands need the package, installed as in [00 Two minutes](00_two_minutes.ipynb).
+#
+# **Untested on full sets.** Only a few genuine places were at hand for this book; six, of University-1652, have drone views. None of the recipes below has been run on a full set.
 #
 # <!-- tabs -->
 #
@@ -212,7 +214,7 @@ table(
 #   --image-px 224 --query photo.jpg --gallery tiles/ --out top10.png
 # ```
 #
-# The picture shows the ten best tiles. Untrained, the first is often wrong: above, for three photographs of four. So look at all ten.
+# The picture shows the ten best tiles. Untrained, the first is often wrong: above, for three photographs of four. So look at all ten; the right one need not be there either.
 #
 # ### Your own folders
 #
@@ -230,7 +232,11 @@ table(
 #
 # Without a GPU, begin with `--image-px 128 --steps 100`. That is an eighth of the steps and a third of the pixels, and it shows whether everything runs. The whole command takes hours there, to judge by the time that [chapter 13](13_out_of_the_laboratory.ipynb) measured for one small picture.
 #
-# Then search with what you trained: `dphr search --run runs/first`, and the rest as above.
+# Then search with what you trained. It needs no `--backbone`, since the run knows its encoder:
+#
+# ```bash
+# dphr search --run runs/first --query photo.jpg --gallery tiles/ --out top10.png
+# ```
 #
 # ### University-1652
 #
@@ -270,7 +276,12 @@ table(
 #   --backbone tf_efficientnet_lite0 --pretrained pypi --picture found.png
 # ```
 #
-# Until a map is calibrated on flights whose positions are known, its radii say nothing, and `dphr` says so.
+# Until a map is calibrated on flights whose positions are known, its radii say nothing, and `dphr` says so. The rendered town has such flights. Calibrate, then locate again:
+#
+# ```bash
+# dphr map calibrate maps/town --flights data/town/flights/calibration/* \
+#   --backbone tf_efficientnet_lite0 --pretrained pypi
+# ```
 #
 # ## Exercises
 #
