@@ -335,7 +335,7 @@ table(
 # %% [markdown]
 # Compare the trained network first with itself, untrained: R@1 rises from 10 to 30 in 100, and that of the family from 29 to 77. (A blind choice finds the place once in 90 times, and the family once in 30.) Even untrained the network beats that, perhaps because its random filters pass colours on. On one summer day colours differ between families: the mean colour alone finds more families than the untrained network.
 #
-# Then compare it with ImageNet, in the last column. The interval says how far the choice of these test places by luck could move the difference; [05](05_how_sure_are_we.ipynb) explains it. In R@5 it lies above zero: the trained network leads. For the family, too. But on two processor threads the same code once gave an interval that touched zero, so call that lead likely ([why](checked.md#what-is-not-checked)). In R@1, and in the choice among twins, it holds zero: undecided. All of this is one training run.
+# Then compare it with ImageNet, in the last column. The interval says how far the choice of these test places by luck could move the difference; [05](05_how_sure_are_we.ipynb) explains it. In R@5 it lies above zero: the trained network leads. For the family, too. But on another processor the same code gave a lead of 14 with an interval that holds zero, so call that lead likely ([why](checked.md#what-is-not-checked)). In R@1, and in the choice among twins, it holds zero: undecided. All of this is one training run.
 #
 # The last row asks for the right one among twins. The trained network's 39 has an interval (see the caption) that holds a blind guess, 33, and the untrained network's 34. So this run does not show that training teaches anything about twins.
 #
@@ -449,7 +449,7 @@ def check_triplet(other):
     if vote_loss(other) > 1:
         return print("not yet: train it for 400 steps")
     if vote_loss(other) < 0.25:  # as low as InfoNCE itself makes it
-        return print("not yet: as low as InfoNCE makes it; was it L_tri?")
+        return print("not yet: this one was trained with InfoNCE")
     found = measured(other).r_at_1
     print(f"right: L_tri {found:.0f}, InfoNCE {after.r_at_1:.0f}")
 
