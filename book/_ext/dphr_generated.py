@@ -16,6 +16,7 @@ import dphr_reference
 from cards import cards_table
 
 from dphr_lab.cli import COMMANDS, build_parser
+from dphr_lab.localization.locate import FULL_SCORES
 from dphr_lab.results.tables import markdown_table
 from dphr_lab.settings.recipes import RECIPES
 from dphr_lab.studies import scale
@@ -74,15 +75,26 @@ UNITS = (("ms", 1e-3), ("s", 1), ("minutes", 60), ("hours", 3600))
 
 
 def scale_costs() -> str:
-    """A row an area: tiles, bytes, time of a core to build, time of an exact search."""
+    """A row an area: tiles, bytes, time of a core to build, to score, and of a bare search."""
     per_tile_s = max(i["search_ms"] / i["rows"] for i in scale.constants()["index"]
                      if (i["kind"], i["dim"]) == ("exact", DIM)) / 1e3  # fmt: skip
+    score_s = scoring_rate()
     rows = []
     for name, km2 in AREAS:
         cost = scale.map_cost(km2, STRIDE_M, DIM, building_rate())
+        no_map = name.startswith("for comparison")
         rows.append((name, f"{cost.tiles:,.0f}", _bytes(cost.embedding_bytes),
-                     _time(3600 * cost.hours), _time(per_tile_s * cost.tiles)))  # fmt: skip
-    return markdown_table(("map", "tiles", "embeddings", "building, one core", "one search"), rows)
+                     "–" if no_map else _time(3600 * cost.hours),
+                     _time(score_s * cost.tiles) if cost.tiles <= FULL_SCORES else "index",
+                     _time(per_tile_s * cost.tiles)))  # fmt: skip
+    heads = "map", "tiles", "embeddings", "building", "`dphr locate`", "FAISS alone"
+    return markdown_table(heads, rows)
+
+
+def scoring_rate(headings: int = 1) -> float:
+    """Seconds a tile of what `dphr locate` does for a photograph, of the first measured map."""
+    first = next(s for s in scale.scoring()["scoring"] if s["headings"] == headings)
+    return first["score_ms"] / 1e3 / first["rows"]
 
 
 def building_rate() -> float:
@@ -149,10 +161,12 @@ def scale_measured() -> str:
     rates = " and ".join(
         f"{e['images_a_s']:.0f} images a second at {e['image_px']} px" for e in stored["embedding"]
     )
-    where, versions = stored["hardware"], stored["versions"]
+    where, versions, scored = stored["hardware"], stored["versions"], scale.scoring()
     return (
         f"Searches, each the least of 30: `{stored['command']}` on {where['processor']}, one core; "
-        f"torch {versions['torch']}. By itself, without reading tiles, the network embeds {rates} "
+        f"torch {versions['torch']}. Scoring, the median of 9: `{scored['command']}` on "
+        f"{scored['hardware']['processor']} ({scored['hardware']['instructions']}). By itself, "
+        f"without reading tiles, the network embeds {rates} "
         f"(`{stored['embedding'][0]['backbone']}`)."
     )
 

@@ -1,27 +1,31 @@
 """Store the constants of the page "From a campus to a country":
 
-    python book/_tools/store_scale.py
+    python book/_tools/store_scale.py [scoring]
 
 Embedding and tile reading of one core, and the search of exact and IVF-PQ indices over vectors that
 lie as those of overlapping tiles do: a smooth function of the position. Seconds are of processor
 time for embedding, of the clock (least of repeats) for a search. About two minutes of one core.
+With `scoring`, only what `dphr locate` does in place of a search (processor time, median).
 """
 
 import os
+import statistics
+import sys
 import tempfile
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import faiss
 import numpy as np
 import torch
 
 from dphr_lab._files import write_json
-from dphr_lab.localization.gallery import BlockImages
+from dphr_lab.localization.gallery import BlockImages, Gallery
 from dphr_lab.models import Encoder, embed
 from dphr_lab.results import environment
 from dphr_lab.retrieval.faiss_index import FaissIndex, build_index
-from dphr_lab.studies.scale import STORED
+from dphr_lab.studies.scale import SCORING, STORED
 
 BACKBONE, PX = "tf_efficientnet_lite0", (96, 128)
 SIZES = ((25_000, 512), (100_000, 512), (25_000, 1280))  # rows, dimensions
@@ -75,6 +79,29 @@ def searching(rows: int, dim: int, kind: str, folder: Path) -> dict:
             "probes": record.probes, "code_bytes": record.bytes_a_row}  # fmt: skip
 
 
+def scoring(rows: int, dim: int, headings: int, folder: Path) -> dict:
+    """One photograph against every tile of a map whose embeddings are a file, read once before."""
+    np.save(folder / "tiles.npy", vectors(rows, dim))
+    tiles = np.load(folder / "tiles.npy", mmap_mode="r")
+    gallery = SimpleNamespace(embeddings=tiles, folder=folder)
+    z = np.array(tiles[:headings], np.float32)
+    spent = [seconds(lambda: Gallery.scores(gallery, z)) for _ in range(10)][1:]
+    return {"rows": rows, "dim": dim, "headings": headings,
+            "score_ms": round(1e3 * statistics.median(spent), 1)}  # fmt: skip
+
+
+def store_scoring() -> None:
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as folder:
+        asked = [(*SIZES[2], n) for n in (1, 8)] + [(100_000, SIZES[2][1], 1)]
+        found = [scoring(*each, Path(folder)) for each in asked]
+    write_json(SCORING, {
+        "command": "OMP_NUM_THREADS=1 python book/_tools/store_scale.py scoring",
+        "scoring": found, **environment.describe(),
+    })  # fmt: skip
+    print(f"stored {SCORING.name}")
+
+
 def main() -> None:
     torch.set_num_threads(1)
     faiss.omp_set_num_threads(1)
@@ -90,4 +117,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    store_scoring() if sys.argv[1:] == ["scoring"] else main()

@@ -12,6 +12,7 @@ from pathlib import Path
 from dphr_lab import results
 
 STORED = Path(results.__file__).parent / "scale" / "constants.json"
+SCORING = STORED.with_name("scoring.json")  # what `dphr locate` does in place of a search
 TABLE_BYTES = 120.0  # of a tile's line in tiles.parquet, at most: its footprint above all
 
 
@@ -46,6 +47,11 @@ def map_cost(
     tiles = km2 * tiles_per_km2(stride_m)
     a_row = 2 * dim if pq_bytes is None else pq_bytes + 8
     return MapCost(tiles, tiles * 2 * dim, tiles * a_row, tiles / tiles_a_s / 3600)
+
+
+def scoring() -> dict:
+    """The stored times of scoring every tile, with their hardware and versions."""
+    return json.loads(SCORING.read_text("utf-8"))
 
 
 def constants() -> dict:

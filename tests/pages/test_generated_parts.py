@@ -1,6 +1,7 @@
 """Parts of pages made at build time say what the files say."""
 
 import json
+import math
 import re
 import sys
 
@@ -148,12 +149,28 @@ def test_the_costs_of_maps_are_worked_out_from_the_stored_rates():
     rate = generated.building_rate()
     assert f"at the {rate} tiles a second" in page and f"At {rate} tiles a second" in page
     table = {row[0]: row[1:] for row in rows(generated.scale_costs())[2:]}
-    tiles, embeddings, building, search = table["town, 100 km²"]
+    tiles, embeddings, building, scoring, search = table["town, 100 km²"]
     assert (tiles, embeddings) == ("111,111", "284 MB")  # 100 km² / (30 m)², 2560 bytes each
     assert building == f"{1e8 / 900 / rate / 60:.0f} minutes"
     slow = next(i for i in generated.scale.constants()["index"] if i["dim"] == 1280)
     assert f"{slow['search_ms']:.1f} ms for {slow['rows']:,} tiles" in page
     assert search == f"{slow['search_ms'] / slow['rows'] * 1e8 / 900:.1f} ms"
+    stored = {
+        (s["headings"], s["rows"]): s["score_ms"] for s in generated.scale.scoring()["scoring"]
+    }
+    one, eight = stored[1, 25_000], stored[8, 25_000]
+    assert f"most of the time: {one} ms for 25,000 tiles" in page and f"in {eight} ms" in page
+    assert scoring == generated._time(one / 25e6 * 1e8 / 900)
+    assert stored[1, 100_000] == pytest.approx(4 * one, rel=0.25)  # it grows with the tiles
+    per_tile_s = generated.scoring_rate()
+    assert 0.4 < per_tile_s * 1e8 / 900 < 0.6 and 45 < per_tile_s * 1e10 / 900 < 75
+    assert f"|---|---|---| | {round(900 / per_tile_s / 1e6, -1):.0f} km² | scoring" in page
+    assert f"takes about {per_tile_s * 8e9 / 2560:.0f} s. So" in page
+    assert f"compared in {per_tile_s * 36e6 * math.pi / 900:.1f} s" in page
+    assert table["country, 357,000 km²"][3] == "index"
+    cells = 4e6 / generated.STRIDE_M**2  # of half a stride
+    assert f"{cells:,.0f} a square kilometre" in page
+    assert round(2**31 / 16 / cells, -4) == 30_000
     asked = generated.scale.map_cost(400, 40, 256, rate)  # exercise 1
     assert f"{asked.tiles:,.0f} tiles" in page and f"{asked.embedding_bytes / 1e6:.0f} MB" in page
     assert f"{60 * asked.hours:.0f} minutes. :::" in page
