@@ -85,9 +85,9 @@ def scale_costs() -> str:
         no_map = name.startswith("for comparison")
         rows.append((name, f"{cost.tiles:,.0f}", _bytes(cost.embedding_bytes),
                      "–" if no_map else _time(3600 * cost.hours),
-                     _time(score_s * cost.tiles) if cost.tiles <= FULL_SCORES else "index",
-                     _time(per_tile_s * cost.tiles)))  # fmt: skip
-    heads = "map", "tiles", "embeddings", "building", "`dphr locate`", "FAISS alone"
+                     *((_time(a_tile_s * cost.tiles) for a_tile_s in (score_s, per_tile_s))
+                       if cost.tiles <= FULL_SCORES else ("index", "–"))))  # fmt: skip
+    heads = "map", "tiles", "embeddings", "building", "scoring", "FAISS alone"
     return markdown_table(heads, rows)
 
 
