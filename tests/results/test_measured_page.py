@@ -88,7 +88,8 @@ CLOSEST = {  # study -> (steps, rows)
     "hosts_long": (
         800,
         [
-            (f"{name}: closest − plain", f"{host}_closest", f"{host}_triplet")
+            (f"{name}: {arm} − plain", f"{host}_{arm}", f"{host}_triplet")
+            for arm in ("closest", "sharp")
             for host, name in HOSTS.items()
         ],
     ),
@@ -161,7 +162,7 @@ OWN_LEVELS = {  # study -> rows (name, what fills an arm's name), columns (name,
         [(n, at) for at, n in HOSTS.items()],
         [*OF_HOST, ("sharp", "{}_sharp"), ("weights alone", "{}_weighted")],
     ),
-    "hosts_long": ([(n, at) for at, n in HOSTS.items()], OF_HOST[1:]),
+    "hosts_long": ([(n, at) for at, n in HOSTS.items()], [*OF_HOST[1:], ("sharp", "{}_sharp")]),
     "budget_closest": (
         [
             ("L_tri", "triplet"),
@@ -578,18 +579,18 @@ def test_the_page_of_results_says_in_prose_what_its_tables_show():
         "budget_closest": {("closest (min-max) − L_tri", "D2S"), ("replay − L_tri", "D2S")},
         "sgd": set(),
         "hosts": {("MCCG: sharp − plain", way) for way in DIRECTIONS},
-        "hosts_long": set(),
+        "hosts_long": {("MCCG: sharp − plain", "D2S")},
         "signals": {("late course − constant", "D2S"), ("the same, no weights", "D2S")},
     }
     for study, rows in (("hosts_long", ("D2S",) * 3), ("budget_closest", ("D2S", "S2D"))):
         names = [name for name, *_ in CLOSEST[study][1]]  # said to be equal within two points
-        names = names if study == "hosts_long" else [names[-1]] * 2
+        names = names[:3] if study == "hosts_long" else [names[-1]] * 2
         for name, way in zip(names, rows, strict=True):
             assert equivalence(found[study][name, way], 2).p < 0.05
     assert min(found["closest"]["closest's weights alone − L_tri", "D2S"].by_seed) > 0
     alone = found["hosts"]["MCCG: closest's weights alone − plain", "D2S"]
     assert alone.interval.mean > alone.interval.half_width
-    for name, *_ in CLOSEST["hosts_long"][1]:  # also at half the level, for two looks
+    for name, *_ in CLOSEST["hosts_long"][1][:3]:  # also at half the level, for two looks
         assert equivalence(found["hosts_long"][name, "D2S"], 2).p < 0.025
     # note 20 corrects the same 24 of the long study, and 22 of the short one
     note = (ROOT / "book" / "20_the_closest_reading.py").read_text("utf-8")
@@ -623,13 +624,17 @@ def test_the_page_of_results_says_how_hosts_were_run():
         chosen = max(own, key=lambda trial: trial["val_r_at_1"])["changes"]["learning_rate"]
         best[host] = rates.index(chosen)
         ends = {"", "_triplet", "_weighted", "_closest", "_sharp"}
-        for stored, arms in ((runs, ends), (longer, {"_triplet", "_closest"})):
+        for stored, arms in ((runs, ends), (longer, {"_triplet", "_closest", "_sharp"})):
             for end in arms:
                 assert stored["mini", host + end, 0]["settings"]["learning_rate"] == chosen
     assert best == {"s4g": 2, "lpn": 1, "mccg": 0}
     assert "for Sample4Geo the highest of the three won, for MCCG the lowest" in text
     about = (ROOT / "dphr_lab" / "results" / "hosts_long" / "study.toml").read_text("utf-8")
     assert "Seeds 3 and 4 were added when three" in about
+    assert "said before them: sharp beside\n# host + L_tri +1 to +5 in each host" in about
+    means = [paired(longer, "mini", f"{h}_sharp", f"{h}_triplet").interval.mean for h in HOSTS]
+    assert sum(m < 1 for m in means) == 2 and max(means) < 5
+    assert "two of the three means lie below" in text
     assert "Seeds 3 and 4 were added because three seeds had left the question open" in text
     assert {arm for _, arm, _ in runs} == {host + end for host in HOSTS for end in ends}
     assert set(re.findall(r"`(lpn\w*)`", text)) == {"lpn" + end for end in ends}
