@@ -168,7 +168,7 @@ def test_the_costs_of_maps_are_worked_out_from_the_stored_rates():
     assert f"takes {town_s:.1f} seconds for a town and {round(100 * town_s, -1):.0f} for" in page
     assert f"in about {round(100 * town_s, -1):.0f} s if the 28 GB" in page
     assert f"| {round(900 / per_tile_s / 1e6, -1):.0f} km² | scoring takes over a second" in page
-    assert f"takes about {per_tile_s * 8e9 / 2560:.0f} s. So" in page
+    assert f"takes about {per_tile_s * 8e9 / 2560:.0f} s. For single" in page
     assert f"compared in {per_tile_s * 36e6 * math.pi / 900:.1f} s" in page
     assert table["country, 357,000 km²"][3] == "index"
     cells = 4e6 / generated.STRIDE_M**2  # of half a stride
