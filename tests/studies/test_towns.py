@@ -108,8 +108,17 @@ def test_the_readme_says_what_is_stored():
         f"has {turned:.0f} m). That track needs odometry and is known after the flight; live it is "
         f"{live:.0f} m. Always naming the map's middle gives {middle:.0f} m."
     ) in said
-    first = f"photograph is placed {medians[0]} m off (median), and a flight's smoothed track "
-    assert f"{first}{medians[2]} m**" in said
+    assert 24 < lost < 26  # "one in four"
+    first = f"photograph is placed {medians[0]} m off in the median, but one in four over 100 m. A "
+    first += f"flight's track, with odometry, is {live:.0f} m off live and {medians[2]} m afterwards**"
+    assert first in said
+    landing = " ".join((ROOT / "book" / "index.md").read_text("utf-8").split())
+    astray = 100 * over_100(records, "known", "live")
+    assert (
+        f"a photograph is placed {medians[0]} m off in the median, and one in four over 100 m; a "
+        f"flight's track, with odometry, is {live:.0f} m off live, and {astray:.0f} % of its "
+        "photographs over 100 m"
+    ) in landing
 
 
 def over_100(records, heading, way):
