@@ -91,9 +91,9 @@ def scale_costs() -> str:
     return markdown_table(heads, rows)
 
 
-def scoring_rate(headings: int = 1) -> float:
-    """Seconds a tile of what `dphr locate` does for a photograph, of the first measured map."""
-    first = next(s for s in scale.scoring()["scoring"] if s["headings"] == headings)
+def scoring_rate() -> float:
+    """Seconds a tile of what `dphr locate` does for a photograph at one heading (first map)."""
+    first = next(s for s in scale.scoring()["scoring"] if s["headings"] == 1)
     return first["score_ms"] / 1e3 / first["rows"]
 
 
